@@ -1,0 +1,43 @@
+# Kassabrug: `make demo` and `make test` do all their own set-up; everything else builds on the same environment.
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.ready
+ARGS ?=
+WORKERS ?= 2
+
+.PHONY: help demo test lint bench lock format
+
+help:  ## show the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
+
+$(STAMP): requirements.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --no-index -e .
+	@touch $@
+
+demo: $(STAMP)  ## both vendors and the daemon on this machine, with a shop in them (ARGS='--once --receipts FILE.csv')
+	$(BIN)/kassabrug demo $(ARGS)
+
+lint: $(STAMP)  ## ruff, mypy --strict, import-linter
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: lint  ## lint, then every test, with coverage shown (ARGS='-k name')
+	$(BIN)/python -m pytest -n $(WORKERS) --cov --cov-report=term $(ARGS)
+
+bench: $(STAMP)  ## ratios and figures; never part of the tests
+	$(BIN)/python tests/bench/bench.py $(ARGS)
+
+format: $(STAMP)  ## let ruff lay the code out
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+lock: $(STAMP)  ## renew requirements.lock: hashes, no index addresses
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+	  --no-annotate --no-header --upgrade --group dev pyproject.toml -o requirements.lock
