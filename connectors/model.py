@@ -8,12 +8,9 @@ integers, the other in GUIDs.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import date, datetime  # noqa: TC003 - pydantic reads these annotations at run time, to store records as JSON
 from decimal import Decimal
 from enum import StrEnum
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from datetime import date, datetime
 
 ZERO = Decimal(0)
 
@@ -64,6 +61,8 @@ class ProductDraft:
     ean: str | None = None
     unit: str | None = None
     purchase_price: Decimal | None = None
+    #: names of the categories that the product must be in; others that it is in are left alone
+    categories: tuple[str, ...] | None = None
     tracked: bool | None = None
     quantity: Decimal | None = None
 
@@ -291,6 +290,8 @@ class Company:
     variant: str
     modules: frozenset[str]
     stock_module: bool
+    #: whether documents are rounded to whole units of the currency
+    rounds_totals: bool = False
     #: EU members by ISO code, as the books list them
     eu_countries: frozenset[str] = frozenset()
 

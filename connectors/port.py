@@ -363,4 +363,3 @@ class HttpObserver(Protocol):
     def refreshed(self, side: str, result: str, expires_at: datetime | None) -> None:
         """A token refresh ended with ``result``: ``ok``, ``denied`` or ``error``."""
         ...
-

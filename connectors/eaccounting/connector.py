@@ -1,0 +1,379 @@
+"""The books: Visma eAccounting as the engine sees it (:class:`connectors.port.Books`)."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from connectors.eaccounting import translate, wire
+from connectors.eaccounting.api import Api, answered
+from connectors.eaccounting.errors import BAD_QUERY
+from connectors.eaccounting.lists import (
+    DOCUMENT_PAGE,
+    Listing,
+    any_of,
+    chunks,
+    literal,
+    read_all,
+    read_page,
+    read_since,
+)
+from connectors.eaccounting.registers import Registers
+from connectors.eaccounting.signin import TokenKeeper
+from connectors.http import Budgets, HttpClient, open_transport
+from connectors.port import Change, Missing, Page, Rejected, Uncertain, Unfilterable, Unreadable
+
+if TYPE_CHECKING:
+    from collections import Counter
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from datetime import datetime
+
+    from connectors.eaccounting.config import EAccountingConfig
+    from connectors.http import Transport
+    from connectors.model import BookPayment, Company, Customer, Document, DocumentDraft, MoneyAccount, Product, StockLevel
+    from connectors.port import Clock, HttpObserver, TokenStore
+
+R = TypeVar("R", bound=wire.Recorded)
+D = TypeVar("D", bound=wire.Referenced)
+
+#: how many keys go into one filter; above the other number the whole list costs fewer requests
+_KEYS_AT_ONCE: Final = 25
+_SKUS_ONE_BY_ONE: Final = 200
+#: prices as the vendor rounds them, not as it calculates with them
+_TWO_DECIMALS: Final = {"showPricesWithTwoDecimals": "true"}
+#: a draft is booked with its own date, whatever the company's setting says
+_KEEP_DATE: Final = {"keepOriginalDraftDate": "true", "overrideCompanyKeepOriginalDraftDate": "true"}
+
+
+class EAccounting:
+    """One eAccounting company.
+
+    Nothing is asked before the first call.  A ``transport`` that is given is shared and stays open.  ``jitter`` spreads repeated reads.
+    """
+
+    def __init__(
+        self,
+        config: EAccountingConfig,
+        *,
+        clock: Clock,
+        tokens: TokenStore,
+        observer: HttpObserver | None = None,
+        transport: Transport | None = None,
+        jitter: random.Random | None = None,
+    ) -> None:
+        self._config = config
+        self._owned = open_transport(config.in_flight) if transport is None else None
+        pool = self._owned or transport
+        budgets = Budgets(lambda _: config.requests_per_minute or None, clock=clock)
+        http = HttpClient(
+            config.name,
+            clock=clock,
+            budgets=budgets,
+            user_agent=config.user_agent,
+            observer=observer,
+            in_flight=config.in_flight,
+            transport=pool,
+        )
+        identity = HttpClient(
+            config.name,
+            clock=clock,
+            budgets=Budgets(clock=clock),
+            user_agent=config.user_agent,
+            observer=observer,
+            timeout=10.0,
+            deadline=20.0,
+            transport=pool,
+        )
+        keeper = TokenKeeper(config, http=identity, store=tokens, clock=clock, observer=observer)
+        spread = jitter or random.Random()  # noqa: S311 - spreads retries, keeps no secret
+        self._api = Api(config, http=http, keeper=keeper, clock=clock, jitter=spread)
+        self._registers = Registers(self._api, clock=clock, life=config.register_life_seconds)
+        #: listings that turned out not to be filterable by the key
+        self._unfilterable: dict[str, str] = {}
+
+    @property
+    def register_reads(self) -> Counter[str]:
+        """How often each register was really read."""
+        return self._registers.reads
+
+    async def aclose(self) -> None:
+        """Close the connections, unless they were given."""
+        if self._owned is not None:
+            await self._owned.aclose()
+
+    # -- products ------------------------------------------------------------------------------------------------------------------
+
+    async def read_changes(self, since: datetime | None, *, after: Change[Any] | None = None) -> Page[Product]:
+        """Return the articles changed at or after ``since``, or after ``after``, oldest first."""
+        start = since if after is None else after.moment
+        part = await read_since(self._api, self._articles(order="ChangedUtc,Number"), "ChangedUtc", lambda one: one.changed_utc, start)
+        bad = [(one.id, _moment_of(one.raw.get("ChangedUtc")), one.reason) for one in part.bad]
+        changes = []
+        for article, product in await self._products(part.records):
+            if isinstance(product, ValueError):
+                bad.append((article.id, article.changed_utc, str(product)))
+            else:
+                changes.append(Change(article.id, article.changed_utc, _version(product), product))
+        return Page(tuple(changes), part.more, part.server_time, tuple(bad))
+
+    async def get_product(self, product_id: str) -> Product:
+        """Return one product; raises :class:`Missing`, and :class:`Unreadable` for an article that cannot be understood."""
+        article = await self._api.read(f"/articles/{product_id}", wire.Article.model_validate_json, _TWO_DECIMALS, addressed=True)
+        [(_, product)] = await self._products([article])
+        if isinstance(product, ValueError):
+            raise Unreadable(f"article {article.number}: {product}") from product
+        return product
+
+    async def find_products(self, skus: Iterable[str]) -> Sequence[Product]:
+        """Return every product that carries one of these SKUs, without regard to case; one that cannot be understood is left out.
+
+        Whether the vendor's ``eq`` regards case is unknown, so each SKU is asked for as given and in capitals and small letters.
+        """
+        wanted = {sku.strip().casefold() for sku in skus if sku.strip()}
+        spellings = sorted({form for sku in skus if (text := sku.strip()) for form in (text, text.upper(), text.lower())})
+        if len(wanted) > _SKUS_ONE_BY_ONE:
+            articles, _ = await read_all(self._api, self._articles(order="Number"))
+        else:
+            articles = []
+            for some in chunks(spellings, _KEYS_AT_ONCE):
+                found, _ = await read_all(self._api, self._articles(order="Number", where=any_of("Number", some)))
+                articles += found
+        chosen = {article.id: article for article in articles if article.number.strip().casefold() in wanted}
+        # One that cannot be understood is reported with its reason where changes are read.
+        return [product for _, product in await self._products(chosen.values()) if not isinstance(product, ValueError)]
+
+    async def stock_levels(self) -> Sequence[StockLevel]:
+        """Return the stock of every article, read afresh; one that cannot be understood is left out."""
+        articles, _ = await read_all(self._api, self._articles(order="Number"))
+        stock_module = await self._registers.stock_module()
+        return [translate.stock_level(article, stock_module=stock_module) for article in articles]
+
+    def _articles(self, *, order: str, where: str | None = None) -> Listing[wire.Article]:
+        return Listing("/articles", wire.Article, order, where, query=_TWO_DECIMALS)
+
+    async def _products(self, articles: Collection[wire.Article]) -> list[tuple[wire.Article, Product | ValueError]]:
+        """Return each article with the product it is, or with the reason why it cannot be understood."""
+        codings = await self._registers.codings({article.coding_id for article in articles})
+        stock_module = await self._registers.stock_module()
+        return [(article, _understood(article, codings, stock_module=stock_module)) for article in articles]
+
+    # -- customers -----------------------------------------------------------------------------------------------------------------
+
+    async def find_customers(self, *, email: str | None = None, number: str | None = None) -> Sequence[Customer]:
+        """Return the customers with this e-mail address (without regard to case) or this number, inactive ones too."""
+        address = (email or "").strip()
+        terms = [any_of("EmailAddress", sorted({address, address.lower()}))] if address else []
+        terms += [any_of("CustomerNumber", [number])] if number else []
+        if not terms:
+            return []
+        records = await self._whole(Listing("/customers", wire.CustomerRecord, None, " or ".join(terms)))
+        return [
+            translate.customer(record)
+            for record in records
+            if (address and (record.email_address or "").strip().casefold() == address.casefold())
+            or (number and record.customer_number == number)
+        ]
+
+    async def create_customer(self, customer: Customer) -> Customer:
+        """Create a debtor and return it as the vendor keeps it, or with an empty id where the vendor answered without a body."""
+        terms_id = await self._registers.terms_of_payment(self._config.terms_of_payment)
+        outside_eu = await self._outside_eu(customer.invoice_address.country)
+        content = await self._api.create("/customers", translate.new_customer(customer, terms_id=terms_id, outside_eu=outside_eu))
+        if not content:
+            return replace(customer, id="")
+        return translate.customer(answered(content, wire.CustomerRecord, "POST /customers"))
+
+    async def update_customer(self, customer_id: str, customer: Customer) -> None:
+        """Write the fields of ``customer`` that are set and keep all others; writes nothing where nothing would change."""
+        path = f"/customers/{customer_id}"
+        raw = await self._api.read_raw(path)
+        outside_eu = await self._outside_eu(customer.invoice_address.country or raw.get("InvoiceCountryCode"))
+        body = translate.changed_customer(raw, customer, outside_eu=outside_eu)
+        if body != translate.writable(raw, wire.CUSTOMER_READ_ONLY):
+            await self._api.replace(path, body)
+
+    async def _outside_eu(self, country: str | None) -> bool:
+        """Return whether a country is neither in the EU nor the company's own; an unknown one is taken as its own."""
+        if not country:
+            return False
+        home = (await self._registers.settings()).country_code
+        return country != home and country not in await self._registers.eu_countries()
+
+    # -- documents -----------------------------------------------------------------------------------------------------------------
+
+    async def find_documents(self, keys: Sequence[str]) -> Sequence[Document]:
+        """Return the booked documents that carry one of these keys; raises :class:`Unfilterable`."""
+        return await self._read(await self._by_key("/customerinvoices", wire.Invoice, keys))
+
+    async def find_proposals(self, keys: Sequence[str]) -> Sequence[Document]:
+        """Return the drafts that carry one of these keys; raises :class:`Unfilterable`."""
+        return await self._read(await self._by_key("/customerinvoicedrafts", wire.InvoiceDraft, keys))
+
+    async def documents_since(self, moment: datetime) -> Sequence[Document]:
+        """Return every booked document changed at or after a moment, in the order of their numbers."""
+        query = {"modifiedSinceUtc": literal(moment)}
+        invoices = await self._whole(Listing("/customerinvoices", wire.Invoice, "InvoiceNumber", None, DOCUMENT_PAGE, query))
+        return await self._read(invoices)
+
+    async def proposals_since(self, moment: datetime) -> Sequence[Document]:
+        """Return every draft created at or after a moment (drafts have no other), oldest first."""
+        where = f"CreatedUtc ge {literal(moment)}"
+        drafts = await self._whole(Listing("/customerinvoicedrafts", wire.InvoiceDraft, "CreatedUtc", where, DOCUMENT_PAGE))
+        return await self._read(drafts)
+
+    async def get_document(self, document_id: str) -> Document:
+        """Return one booked document; raises :class:`Missing`."""
+        path = f"/customerinvoices/{document_id}"
+        [document] = await self._read([await self._api.read(path, wire.Invoice.model_validate_json, addressed=True)])
+        return document
+
+    async def book(self, draft: DocumentDraft) -> Document:
+        """Book an invoice or credit.  It is final."""
+        return await self._written("/customerinvoices", self._body(translate.new_invoice, draft), wire.Invoice)
+
+    async def propose(self, draft: DocumentDraft) -> Document:
+        """Write an invoice draft and return it with the vendor's totals."""
+        return await self._written("/customerinvoicedrafts", self._body(translate.new_draft, draft), wire.InvoiceDraft)
+
+    async def revise(self, proposal_id: str, draft: DocumentDraft) -> Document:
+        """Replace what ``draft`` says of a draft, keep the rest, and return it as the vendor then has it; raises :class:`Missing`."""
+        path = f"/customerinvoicedrafts/{proposal_id}"
+        raw = await self._api.read_raw(path)
+        await self._api.replace(path, self._body(partial(translate.changed_draft, raw), draft))
+        [document] = await self._read([await self._api.read(path, wire.InvoiceDraft.model_validate_json, addressed=True)])
+        return document
+
+    async def confirm(self, proposal: Document) -> Document:
+        """Book a draft with its own date; the vendor checks the totals that were agreed.  Raises :class:`Missing` when it is gone."""
+        path = f"/customerinvoicedrafts/{proposal.id}/convert"
+        return await self._written(path, translate.agreed(proposal), wire.Invoice, _KEEP_DATE, addressed=True, refers=False)
+
+    async def withdraw(self, proposal_id: str) -> None:
+        """Delete a draft; one that is gone already is no error."""
+        try:
+            await self._api.delete(f"/customerinvoicedrafts/{proposal_id}")
+        except Missing:
+            return
+
+    async def register_payment(self, payment: BookPayment) -> None:
+        """Register a payment.  It cannot be read back: compare what remains on the document before and after."""
+        path = f"/customerinvoices/{payment.document_id}/payments"
+        content = await self._api.create(path, translate.new_payment(payment), addressed=True)
+        answered(content, wire.PaymentAnswer, "POST /customerinvoices/…/payments")
+
+    def _body(self, make: Callable[..., dict[str, Any]], draft: DocumentDraft) -> dict[str, Any]:
+        try:
+            return make(draft, reference_field=self._config.reference_field)
+        except ValueError as error:
+            raise Rejected(str(error)) from error
+
+    async def _written(
+        self,
+        path: str,
+        body: dict[str, Any],
+        model: type[wire.Invoice | wire.InvoiceDraft],
+        query: Mapping[str, str] | None = None,
+        **meaning: bool,
+    ) -> Document:
+        """POST a document and return it as the vendor answered.  All else is asked for before: once it is sent, doubt is uncertainty."""
+        currency = await self._currency()
+        content = await self._api.create(path, body, query, **meaning)
+        record = answered(content, model, f"POST {path}")
+        try:
+            return self._document(record, currency)
+        except ValueError as error:
+            raise Uncertain(f"POST {path}: {error}") from error
+
+    async def _read(self, records: Sequence[wire.Invoice | wire.InvoiceDraft]) -> list[Document]:
+        currency = await self._currency()
+        documents = []
+        for record in records:
+            try:
+                documents.append(self._document(record, currency))
+            except ValueError as error:
+                raise Unreadable(f"document {record.id}: {error}") from error
+        return documents
+
+    def _document(self, record: wire.Invoice | wire.InvoiceDraft, currency: str) -> Document:
+        field = self._config.reference_field
+        if isinstance(record, wire.Invoice):
+            return translate.document(record, reference_field=field, currency=currency)
+        return translate.proposal(record, reference_field=field, currency=currency)
+
+    async def _currency(self) -> str:
+        return (await self._registers.settings()).currency_code or ""
+
+    async def _by_key(self, path: str, model: type[D], keys: Sequence[str]) -> list[D]:
+        """Return the documents of a listing that carry one of the keys.
+
+        Raises:
+            Unfilterable: the vendor does not filter on the reference field, now or earlier, or answers with documents that do not match.
+        """
+        field = self._config.reference_field
+        wanted = {key.strip() for key in keys if key.strip()}
+        if path in self._unfilterable:
+            raise Unfilterable(f"GET {path} does not filter on {field}", code=self._unfilterable[path])
+        found: dict[str, D] = {}
+        for some in chunks(sorted(wanted), _KEYS_AT_ONCE):
+            try:
+                records = await self._whole(Listing(path, model, None, any_of(field, some), DOCUMENT_PAGE))
+            except Rejected as error:
+                if error.code not in BAD_QUERY:
+                    raise
+                self._unfilterable[path] = error.code
+                raise Unfilterable(f"GET {path} does not filter on {field}: {error.text}", code=error.code) from error
+            for record in records:
+                key = translate.key(record, field)
+                if key in wanted:
+                    found[record.id] = record
+                elif key.casefold() not in {one.casefold() for one in some}:
+                    self._unfilterable[path] = ""
+                    raise Unfilterable(f"GET {path} pays no attention to a filter on {field}")
+        return list(found.values())
+
+    async def _whole(self, listing: Listing[R]) -> list[R]:
+        """Return every record of a listing of which none may be left out; raises :class:`Unreadable`."""
+        records, bad = await read_all(self._api, listing)
+        if bad:
+            raise Unreadable(f"GET {listing.path}: record {bad[0].id}: {bad[0].reason}")
+        return records
+
+    # -- the company ---------------------------------------------------------------------------------------------------------------
+
+    async def money_accounts(self) -> Sequence[MoneyAccount]:
+        """Return the accounts on which payments can be registered."""
+        return [translate.money_account(account) for account in (await self._registers.bank_accounts()).values()]
+
+    async def company(self) -> Company:
+        """Return which company these books belong to."""
+        return translate.company(
+            await self._registers.settings(),
+            stock_module=await self._registers.stock_module(),
+            eu_countries=await self._registers.eu_countries(),
+        )
+
+    async def server_time(self) -> datetime:
+        """Return the vendor's clock, as a listing of one record tells it."""
+        return (await read_page(self._api, Listing("/units", wire.Recorded, None, size=1), 1)).server_time
+
+
+def _understood(article: wire.Article, codings: Mapping[str, wire.Coding], *, stock_module: bool) -> Product | ValueError:
+    try:
+        return translate.product(article, codings, stock_module=stock_module)
+    except ValueError as error:
+        return error
+
+
+def _version(product: Product) -> str:
+    """Return what changes whenever the product does, also when two changes share a moment or one leaves the moment alone."""
+    return hashlib.blake2b(repr(product).encode(), digest_size=12).hexdigest()
+
+
+def _moment_of(value: Any) -> datetime | None:
+    try:
+        return wire.Moments.validate_python(value)
+    except ValueError:
+        return None

@@ -1,0 +1,112 @@
+"""What a refusal of eAccounting means: status and code into the taxonomy of the port (reference: eaccounting.md section 5)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Final
+
+from pydantic import ValidationError
+
+from connectors.eaccounting.wire import ErrorBody, TokenError
+from connectors.port import Conflict, ConnectorError, Missing, Rejected, Throttled, Transient, Unauthorized, Uncertain
+
+if TYPE_CHECKING:
+    from connectors.http import Response
+
+#: a query or filter that the vendor does not take: 6000 names a parameter, 6001 its value
+BAD_QUERY: Final = frozenset({"6000", "6001"})
+
+#: refusals that pass by themselves
+_PASSING: Final = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY})
+_NOT_FOUND: Final = "3000"
+_CONFLICT: Final = "4000"
+_NOT_AUTHORIZED: Final = "4005"
+_TOO_MANY: Final = "4010"
+#: how long to wait when the vendor does not say: the window of its limit
+_WINDOW_SECONDS: Final = 60.0
+#: a vendor that asks for more than this is asked again after this
+_LONGEST_SECONDS: Final = 3600.0
+_TRY_AGAIN = re.compile(r"[Tt]ry again in (\d+(?:\.\d+)?) second")
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What a request is, as far as its refusal depends on it.
+
+    ``effect``: repeating it could do harm.  ``addressed``: its address names one record, so that "not found" means this one.
+    ``refers``: its body names other records, so that only a 404 means the one addressed.
+    """
+
+    effect: bool = False
+    addressed: bool = False
+    refers: bool = False
+
+
+def failure(response: Response, meaning: Meaning, *, now: datetime) -> ConnectorError:
+    """Return the error that an answer other than 2xx stands for; ``now`` is our clock, for a moment in ``Retry-After``."""
+    code, text = _read(response.content)
+    status = response.status
+    code = code or str(status)
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status < HTTPStatus.BAD_REQUEST or status in _PASSING:
+        kind = Uncertain if meaning.effect else Transient
+        return kind(text or f"answered {status}", code=code, retry_after=_asked(response, text, now=now))
+    if status == HTTPStatus.TOO_MANY_REQUESTS or code == _TOO_MANY:
+        return Throttled(text or "too many requests", code=code, retry_after=retry_after(response, text, now=now))
+    if status == HTTPStatus.UNAUTHORIZED or code == _NOT_AUTHORIZED:
+        return Unauthorized(text or "not authorized", code=code)
+    if status == HTTPStatus.CONFLICT or code == _CONFLICT:
+        return Conflict(text or "exists already", code=code)
+    if meaning.addressed and (status == HTTPStatus.NOT_FOUND or (code == _NOT_FOUND and not meaning.refers)):
+        return Missing(text or "not found", code=code)
+    return Rejected(text or f"refused with {status}", code=code)
+
+
+def retry_after(response: Response, text: str, *, now: datetime) -> float:
+    """Return how many seconds to wait after a 429: the header, else the text's "Try again in N seconds", else a minute."""
+    asked = _asked(response, text, now=now)
+    return _WINDOW_SECONDS if asked is None else asked
+
+
+def oauth_error(content: bytes) -> str:
+    """Return the ``error`` of a token request that was refused, or an empty string when the answer is none (RFC 6749 section 5.2)."""
+    try:
+        return TokenError.model_validate_json(content).error
+    except ValidationError:
+        return ""
+
+
+def _asked(response: Response, text: str, *, now: datetime) -> float | None:
+    header = response.headers.get("retry-after", "").strip()
+    found = _TRY_AGAIN.search(text)
+    if header.isascii() and header.isdigit():
+        seconds = float(header)
+    elif header and (moment := _moment(header)) is not None:
+        seconds = (moment - now).total_seconds()
+    elif found:
+        seconds = float(found[1])
+    else:
+        return None
+    return min(max(seconds, 0.0), _LONGEST_SECONDS)
+
+
+def _moment(header: str) -> datetime | None:
+    try:
+        moment = parsedate_to_datetime(header)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+
+
+def _read(content: bytes) -> tuple[str, str]:
+    """Return code and text of an error's body; both empty when it is none of the vendor's."""
+    try:
+        body = ErrorBody.model_validate_json(content)
+    except ValidationError:
+        return "", ""
+    parts = [body.developer_error_message or ""]
+    parts += [f"{error.field or '-'}: {error.message or error.error_code or ''}" for error in body.errors or ()]
+    return str(body.error_code or ""), "; ".join(part for part in parts if part)

@@ -1,0 +1,272 @@
+"""One HTTP exchange with a vendor: rate budgets, a cap on what is in flight, deadlines, and failures told apart by their effect.
+
+The only module that knows the HTTP library.  It never repeats a request by itself and never judges a status: that is the business of the
+vendor's connector.  What it does decide is whether a request that failed may have had an effect.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, TypeVar
+
+import anyio
+import httpx2
+
+from connectors.port import ConnectorError, Transient, Uncertain, Unreachable
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from connectors.port import Clock, HttpObserver
+
+T = TypeVar("T")
+
+#: what the program itself passes around; tests put a mock or an ASGI application behind it
+Transport = httpx2.AsyncBaseTransport
+
+#: Budget windows are dropped when they have been idle; looked after whenever this many are kept.
+_WINDOWS_KEPT: Final = 512
+_SHORTEST_SLEEP: Final = 0.001
+_TOO_MANY_REQUESTS: Final = 429
+
+#: Failures of these kinds happen before the first byte of the request leaves.
+_NOTHING_SENT: Final = (
+    httpx2.ConnectError,
+    httpx2.ConnectTimeout,
+    httpx2.PoolTimeout,
+    httpx2.ProxyError,
+    httpx2.UnsupportedProtocol,
+    httpx2.InvalidURL,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request.  ``budget`` is the key of its rate budget; ``effect`` says that repeating it could do harm.
+
+    The URL is sent as it is given when it is percent-encoded already, so that what was signed is what is sent.
+    """
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    content: bytes = b""
+    budget: str = ""
+    effect: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """An answer, read whole.  ``headers`` has lower-case keys; ``elapsed`` is in seconds."""
+
+    status: int
+    headers: Mapping[str, str]
+    content: bytes
+    elapsed: float
+
+    @property
+    def ok(self) -> bool:
+        """Whether the status is a 2xx."""
+        return 200 <= self.status < 300  # noqa: PLR2004 - the definition of a 2xx
+
+
+@dataclass(slots=True)
+class _Window:
+    """When requests on one key started, and until when nobody may start."""
+
+    limit: int | None
+    queue: anyio.Lock = field(default_factory=anyio.Lock)
+    starts: deque[float] = field(default_factory=deque)
+    closed_until: float = float("-inf")
+
+    def delay(self, now: float, period: float) -> float:
+        """Return how many seconds from ``now`` the next request has to wait (0 or less: it may start)."""
+        while self.starts and self.starts[0] <= now - period:
+            self.starts.popleft()
+        full = self.limit is not None and len(self.starts) >= self.limit
+        return max(self.closed_until - now, self.starts[0] + period - now if full else 0.0)
+
+    def idle(self, now: float, period: float) -> bool:
+        """Whether forgetting this window would let nobody start who must wait."""
+        return self.delay(now, period) <= 0 and not self.starts and not self.queue.locked()
+
+
+class Budgets:
+    """Sliding windows: on each key at most N requests start in any ``period`` seconds, first come first served.
+
+    ``margin`` seconds are added to the period, because the vendor counts arrivals and we count departures.
+    """
+
+    def __init__(
+        self, limits: Callable[[str], int | None] | None = None, *, clock: Clock, period: float = 60.0, margin: float = 0.5
+    ) -> None:
+        self._limits = limits
+        self._clock = clock
+        self._period = period + margin
+        self._windows: dict[str, _Window] = {}
+
+    async def take(self, key: str, gate: anyio.Semaphore | None = None) -> float:
+        """Wait until a request on ``key`` may start, count it and return the seconds waited for the budget.
+
+        With ``gate`` the caller holds one of its slots on return.  The slot is taken last, so that callers who wait on an exhausted
+        key leave the connections to the others, and the start that is counted is the moment of the request.
+        """
+        window = self._window(key)
+        asked = self._clock.monotonic()
+        at_gate = 0.0
+        async with window.queue:
+            while True:
+                while (delay := window.delay(self._clock.monotonic(), self._period)) > 0:
+                    await self._clock.sleep(max(delay, _SHORTEST_SLEEP))
+                arrived = self._clock.monotonic()
+                if gate is not None:
+                    await gate.acquire()
+                now = self._clock.monotonic()
+                at_gate += now - arrived
+                if window.delay(now, self._period) <= 0:
+                    break
+                if gate is not None:  # penalised while waiting for the slot
+                    gate.release()
+            if window.limit is not None:
+                window.starts.append(now)
+        return now - asked - at_gate
+
+    def penalise(self, key: str, seconds: float) -> None:
+        """Let nobody start on ``key`` for ``seconds`` from now: the vendor said that it has had enough."""
+        window = self._window(key)
+        window.closed_until = max(window.closed_until, self._clock.monotonic() + seconds)
+
+    def _window(self, key: str) -> _Window:
+        window = self._windows.get(key)
+        if window is None:
+            if len(self._windows) >= _WINDOWS_KEPT:
+                now = self._clock.monotonic()
+                self._windows = {name: kept for name, kept in self._windows.items() if not kept.idle(now, self._period)}
+            limit = self._limits(key) if self._limits is not None else None
+            window = self._windows[key] = _Window(limit or None)
+        return window
+
+
+#: The one TLS context of the process, made on import: loading the trust store would block a running loop for tens of milliseconds.
+_TLS: Final = httpx2.create_ssl_context()
+
+
+def open_transport(connections: int = 20) -> Transport:
+    """Return a connection pool that any number of clients may share; whoever opens it closes it."""
+    limits = httpx2.Limits(max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=30.0)
+    return httpx2.AsyncHTTPTransport(verify=_TLS, limits=limits)
+
+
+class HttpClient:
+    """Exchanges with one vendor, called ``side`` in metrics.
+
+    At most ``in_flight`` requests are on their way at a time.  ``timeout`` bounds connecting and each wait for bytes, ``deadline`` the
+    whole exchange (seconds).  Without a ``transport`` the client opens a pool of its own and closes it.
+    """
+
+    def __init__(
+        self,
+        side: str,
+        *,
+        clock: Clock,
+        budgets: Budgets,
+        user_agent: str,
+        observer: HttpObserver | None = None,
+        in_flight: int = 20,
+        timeout: float = 20.0,
+        deadline: float = 60.0,
+        transport: Transport | None = None,
+    ) -> None:
+        self.side = side
+        self.budgets = budgets
+        self._clock = clock
+        self._observer = observer
+        self._slots = anyio.Semaphore(in_flight)
+        self._headers = {"user-agent": user_agent, "accept-encoding": "gzip, deflate"}
+        self._extensions = {"timeout": httpx2.Timeout(timeout, connect=min(10.0, timeout), pool=min(10.0, timeout)).as_dict()}
+        self._deadline = deadline
+        self._owned = transport is None
+        self._transport = open_transport(in_flight) if transport is None else transport
+
+    async def send(self, request: Request) -> Response:
+        """Make one exchange and return its answer, whatever its status; a 429 is reported to the observer.
+
+        Raises:
+            Unreachable: nothing was sent.
+            Transient: it failed after sending, and the request has no effect.
+            Uncertain: it failed after sending, and the request may have had its effect.
+        """
+        waited = await self.budgets.take(request.budget, self._slots)
+        try:
+            if self._observer is not None and waited > 0:
+                self._observer.waited(self.side, waited)
+            started = self._clock.monotonic()
+            status: int | None = None
+            try:
+                response = await self._exchange(request, started)
+                status = response.status
+            finally:
+                if self._observer is not None:
+                    self._observer.exchange(self.side, request.method, status, self._clock.monotonic() - started)
+                    if status == _TOO_MANY_REQUESTS:
+                        self._observer.throttled(self.side)
+        finally:
+            self._slots.release()
+        return response
+
+    async def _exchange(self, request: Request, started: float) -> Response:
+        try:
+            outgoing = httpx2.Request(
+                request.method,
+                request.url,
+                headers={**self._headers, **request.headers},
+                content=request.content or None,
+                extensions=self._extensions,
+            )
+            with anyio.fail_after(self._deadline):
+                answer = await self._transport.handle_async_request(outgoing)
+                try:
+                    content = await answer.aread()
+                finally:
+                    await answer.aclose()
+        except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError, OSError) as error:
+            raise _failure(request, error) from error
+        return Response(answer.status_code, dict(answer.headers.items()), content, self._clock.monotonic() - started)
+
+    async def aclose(self) -> None:
+        """Close the pool, unless it was given."""
+        if self._owned:
+            await self._transport.aclose()
+
+
+def _failure(request: Request, error: Exception) -> ConnectorError:
+    """Return what a failed exchange means.  The text names the path only: a query or a body may hold personal data."""
+    path = request.url.partition("?")[0].partition("://")[2].partition("/")[2]
+    text = f"{request.method} /{path}: {type(error).__name__}"
+    if isinstance(error, _NOTHING_SENT):
+        return Unreachable(text)
+    return Uncertain(text) if request.effect else Transient(text)
+
+
+async def retried(
+    call: Callable[[], Awaitable[T]],
+    *,
+    clock: Clock,
+    jitter: random.Random,
+    on: tuple[type[ConnectorError], ...] = (Transient,),
+    attempts: int = 3,
+    pause: float = 0.5,
+) -> T:
+    """Return what ``call`` returns, calling it again after an error of a kind in ``on`` until ``attempts`` calls were made.
+
+    For reads only.  Between calls it waits ``pause`` seconds, doubled each time, times 0.5 to 1.5, or as long as the vendor asked.
+    """
+    for attempt in range(1, attempts):
+        try:
+            return await call()
+        except on as error:
+            backoff = pause * 2 ** (attempt - 1) * (0.5 + jitter.random())
+            await clock.sleep(max(backoff, error.retry_after or 0.0))
+    return await call()

@@ -1,0 +1,63 @@
+"""How SalesPOS requests and answers are signed (reference: salespos.md §4).
+
+Everything is computed over exact bytes: the URI as it is sent, the body as it is sent or received, the date as it is written.
+"""
+
+from __future__ import annotations
+
+import hmac
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The public key that names the caller and the secret key that signs."""
+
+    public: str
+    secret: str = field(repr=False)
+
+
+def digest(keys: Keys, *, method: str, uri: str, body: bytes, date: str) -> str:
+    """Return the ``x-hash``: HMAC-SHA512 in lower-case hex over ``public|METHOD|uri|body|x-date``.
+
+    ``uri`` is the path with its query string, without the host.
+    """
+    message = f"{keys.public}|{method.upper()}|{uri}|".encode() + body + f"|{date}".encode()
+    return hmac.digest(keys.secret.encode(), message, "sha512").hex()
+
+
+def stamp(moment: datetime) -> str:
+    """Return a moment as ``x-date`` and as every other date on the wire: UTC, whole seconds, ``Z``."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def signed_headers(keys: Keys, *, method: str, uri: str, body: bytes, moment: datetime) -> dict[str, str]:
+    """Return the three headers that every request carries."""
+    date = stamp(moment)
+    return {"x-public": keys.public, "x-date": date, "x-hash": digest(keys, method=method, uri=uri, body=body, date=date)}
+
+
+def is_genuine(keys: Keys, *, method: str, uri: str, body: bytes, headers: Mapping[str, str]) -> bool:
+    """Tell whether an answer's ``x-hash`` is the one of its body; an answer without signature is not genuine.
+
+    ``method`` and ``uri`` are those of the request, ``headers`` has lower-case keys.
+    """
+    expected = digest(keys, method=method, uri=uri, body=body, date=headers.get("x-date", ""))
+    return hmac.compare_digest(expected.encode(), headers.get("x-hash", "").lower().encode())
+
+
+def server_time(headers: Mapping[str, str]) -> datetime | None:
+    """Return the vendor's clock at an answer: its ``x-date``, else the ``date`` of HTTP, else ``None``."""
+    for name, parse in (("x-date", datetime.fromisoformat), ("date", parsedate_to_datetime)):
+        try:
+            moment = parse(headers[name])
+        except (KeyError, ValueError):
+            continue
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    return None

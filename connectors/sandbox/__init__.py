@@ -1,0 +1,1 @@
+"""Both vendors as servers on loopback, with a shop in them and faults on demand."""

@@ -1,0 +1,246 @@
+"""A company's books in memory: its tables, its clock, its numbers, and the rules that every kind of record shares."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from random import Random
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+from connectors.sandbox.eaccounting import chart
+from connectors.sandbox.eaccounting.errors import Code, Refusal
+from connectors.sandbox.eaccounting.facts import facts
+from connectors.sandbox.eaccounting.money import cents
+from connectors.sandbox.eaccounting.odata import Expressions
+from connectors.sandbox.eaccounting.table import Table, json_bytes
+from connectors.sandbox.eaccounting.validate import EMPTY_ID, Row, Schemas
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from connectors.sandbox.eaccounting.switches import BooksSwitches
+    from connectors.sandbox.faults import FaultPlan
+    from connectors.sandbox.world import World
+
+ZONE = ZoneInfo(chart.ZONE)
+_FACTS = facts()  # read when the program starts, so that no request waits for a disk
+_STAMPS = ("ChangedUtc", "ModifiedUtc")
+
+
+@dataclass(frozen=True, slots=True)
+class Payment:
+    """Money that was booked on an invoice, for the ledger: the vendor has no way to read payments back."""
+
+    invoice: int
+    account: str
+    amount: Decimal
+    paid_on: str
+
+
+class Books:
+    """The company that a token is bound to."""
+
+    def __init__(self, world: World, *, clock: Callable[[], datetime], seed: int, switches: BooksSwitches, plan: FaultPlan | None) -> None:
+        self.switches = switches
+        self.plan = plan
+        self._clock = clock
+        self._random = Random(seed)  # noqa: S311 - a seeded simulation, not a secret
+        self.schemas = Schemas(_FACTS, switches)
+        self.home = world.home_country
+        self.currency = world.currency
+        self.payments: list[Payment] = []
+        self.next_numbers = {"customer": 1001, "invoice": 1, "order": 1, "quote": 1, "supplier": 1, "voucher": 1}
+        self._swept = ""
+        self.company: Row = {}
+        self.rates = dict(chart.CURRENCIES)
+        self.tables: dict[str, Table] = {}
+        self._make_tables()
+        self.expressions = {name: Expressions(table.schema, self.schemas, switches) for name, table in self.tables.items()}
+
+    def _make_tables(self) -> None:
+        def table(name: str, schema: str, indexed: tuple[str, ...] = (), **options: Any) -> Table:
+            made = self.tables[name] = Table(self.schemas(schema), indexed, **options)
+            return made
+
+        self.articles = table("articles", "ArticleApi", ("Number",), views={"two-decimals": _two_decimals})
+        self.article_labels = table("articlelabels", "ArticleLabelApi", ("Name",))
+        self.customer_labels = table("customerlabels", "CustomerLabelApi", ("Name",))
+        self.codings = table("articleaccountcodings", "ArticleAccountCodingApi", ("Name",))
+        self.units = table("units", "UnitApi", ("Name",))
+        self.customers = table(
+            "customers", "CustomerApi", ("CustomerNumber", "EmailAddress", "CorporateIdentityNumber", "VatNumber", "Name")
+        )
+        self.terms = table("termsofpayments", "TermsOfPaymentApi", ("Name",))
+        self.vat_codes = table("vatcodes", "VatCodeApi", ("Code",))
+        self.accounts = table(
+            "accounts", "AccountApi", ("Number", "FiscalYearId"), key=lambda row: f"{row['FiscalYearId']}/{row['Number']}"
+        )
+        self.bank_accounts = table("bankaccounts", "BankAccountApi", ("Name",))
+        self.currencies = table("currencies", "CurrencyApi", key=lambda row: str(row["Code"]))
+        self.countries = table("countries", "CountryApi", key=lambda row: str(row["Code"]))
+        self.fiscal_years = table("fiscalyears", "FiscalYearApi")
+        references = ("YourReference", "BuyersOrderReference", "CustomerId", "CustomerNumber")
+        self.invoices = table("customerinvoices", "CustomerInvoiceApi", ("InvoiceNumber", *references))
+        self.drafts = table("customerinvoicedrafts", "CustomerInvoiceDraftApi", references)
+        self.orders = table("orders", "OrderApi", ("Number", *references))
+
+    # time
+
+    def clock(self) -> datetime:
+        """Return the true time."""
+        return self._clock()
+
+    def now(self) -> datetime:
+        """Return the time as the vendor's servers have it."""
+        skew = self.plan.clock_skew_seconds if self.plan else 0
+        return self._clock() + timedelta(seconds=skew) if skew else self._clock()
+
+    def today(self) -> str:
+        """Return the company's date."""
+        return self.now().astimezone(ZONE).date().isoformat()
+
+    def stamp(self, at: datetime) -> str:
+        """Write a moment as the vendor's change fields have it."""
+        digits = self.switches.timestamp_digits
+        fraction = f".{at.microsecond:06d}"[: digits + 1] if digits else ""
+        return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%S}{fraction}Z"
+
+    def new_id(self) -> str:
+        """Return a fresh GUID."""
+        plain = f"{self._random.getrandbits(128):032x}"
+        return f"{plain[:8]}-{plain[8:12]}-4{plain[13:16]}-a{plain[17:20]}-{plain[20:]}"
+
+    # records
+
+    def add(self, table: Table, values: Row, *, at: datetime | None = None) -> Row:
+        """Complete a record, stamp it and keep it."""
+        born = at or self.now()
+        row = table.schema.blank()
+        row.update(values)
+        fields = table.schema.fields
+        if "Id" in fields and row["Id"] == EMPTY_ID:
+            row["Id"] = self.new_id()
+        for name in ("CreatedUtc", *_STAMPS):
+            if name in fields:
+                row[name] = self.stamp(born)
+        return table.add(row, born)
+
+    def change(self, table: Table, row: Row, changes: Row) -> Row:
+        """Change a record and move its change field."""
+        for name in _STAMPS:
+            if name in table.schema.fields:
+                changes[name] = self.stamp(self.now())
+        return table.update(row, **changes)
+
+    def replacement(self, table: Table, row: Row, clean: Row) -> Row:
+        """Return what a PUT makes of a record: what the body leaves out is emptied, what is read-only stays."""
+        new = table.schema.blank()
+        new.update({name: row[name] for name in table.schema.read_only})
+        new.update(clean)
+        return new
+
+    def number(self, what: str) -> int:
+        """Return the next number of a series."""
+        found = self.next_numbers[what]
+        self.next_numbers[what] = found + 1
+        return found
+
+    def require(self, table: Table, key: str | None, field: str) -> Row:
+        """Return the record that a body refers to.
+
+        Raises:
+            Refusal: code 3000, there is none.
+        """
+        row = table.rows.get(key or "")
+        if row is None:
+            raise Refusal(
+                Code.RESOURCE_NOT_FOUND,
+                f"ResourceNotFoundException - The resource that {field} refers to ({key}) could not be found.",
+                status=self.switches.dangling_reference_status,
+            )
+        return row
+
+    # rules that documents and payments share
+
+    def check_booking_date(self, day: str) -> None:
+        """Refuse a day on which nothing can be booked.
+
+        Raises:
+            Refusal: code 3001 outside the fiscal years, 4038 in a locked year, 4026 in a locked period.
+        """
+        year = next((one for one in self.fiscal_years.rows.values() if one["StartDate"] <= day <= one["EndDate"]), None)
+        if year is None:
+            raise Refusal(Code.FISCAL_YEAR_DOES_NOT_EXIST, f"FiscalYearDoesNotExistException - There is no fiscal year for {day}.")
+        if year["IsLockedForAccounting"]:
+            raise Refusal(Code.LOCKED_FISCAL_YEAR, f"VoucherDateIsInLockedYearException - The fiscal year of {day} is locked.")
+        if day <= self.company["AccountingLockedTo"]:
+            raise Refusal(Code.LOCKED_PERIOD, f"VoucherDateIsInLockedPeriodException - The period of {day} is locked.")
+
+    def is_eu(self, country: str | None) -> bool:
+        """Tell whether a country is a member of the EU."""
+        row = self.countries.rows.get(country or self.home)
+        return bool(row and row["IsEuMember"])
+
+    def sweep(self) -> None:
+        """Once a day, mark the invoices that have become overdue."""
+        today = self.today()
+        if today == self._swept:
+            return
+        self._swept = today
+        for row in self.invoices.rows.values():
+            status = self.payment_status(row, today)
+            if status != row["PaymentStatus"]:
+                self.invoices.update(row, PaymentStatus=status)
+
+    def payment_status(self, row: Row, today: str) -> int:
+        """Return PaymentStatus: 0 paid, 1 unpaid, 2 overdue."""
+        if row["RemainingAmountInvoiceCurrency"] == 0:
+            return 0
+        return 2 if row["DueDate"] is not None and row["DueDate"] < today else 1
+
+    def note_payment(self, invoice: Row, account: Row, amount: Decimal, day: str) -> None:
+        """Keep a payment for the ledger."""
+        self.payments.append(Payment(invoice["InvoiceNumber"], account["Name"], amount, day))
+
+    def answer(self, values: object) -> bytes:
+        """Write an answer that is not a kept record."""
+        return json_bytes(values)
+
+    # stock
+
+    def move_stock(self, article: Row, *, balance: Decimal = Decimal(0), reserved: Decimal = Decimal(0)) -> None:
+        """Move an article's stock, when the stock module keeps it."""
+        if not self.switches.stock_module or not article["IsStock"] or not (balance or reserved):
+            return
+        changes = stock_fields(article, article["StockBalance"] + balance, article["StockBalanceReserved"] + reserved)
+        if self.switches.stock_touches_article:
+            self.change(self.articles, article, changes)
+        else:
+            self.articles.update(article, **changes)
+
+
+def stock_fields(article: Row, balance: Decimal, reserved: Decimal) -> Row:
+    """Return the stock fields that follow from a balance and what is reserved of it."""
+    return {
+        "StockBalance": balance,
+        "StockBalanceReserved": reserved,
+        "StockBalanceAvailable": balance - reserved,
+        "StockValue": cents(balance * article["PurchasePrice"]),
+    }
+
+
+def first_day(year: int) -> str:
+    """Return the first of January."""
+    return date(year, 1, 1).isoformat()
+
+
+def _two_decimals(row: Row) -> Row:
+    return {
+        **row,
+        **{
+            name: cents(row[name])
+            for name in ("NetPrice", "NetPriceWithDiscount", "GrossPrice", "PurchasePrice", "PurchasePriceWithCurrency")
+        },
+    }

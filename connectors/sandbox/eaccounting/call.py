@@ -1,0 +1,76 @@
+"""What the handler of an operation is given, and the parameters that it reads from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from connectors.sandbox.eaccounting.errors import Code, Refusal
+from connectors.sandbox.eaccounting.odata import bad_query
+from connectors.sandbox.eaccounting.validate import identifier, moment
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from connectors.sandbox.eaccounting.books import Books
+    from connectors.sandbox.eaccounting.facts import Operation
+    from connectors.sandbox.eaccounting.table import Table
+    from connectors.sandbox.eaccounting.validate import Row
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request that passed sign-in, limits and the shape of its body.  ``args`` are the path's parameters in order."""
+
+    books: Books
+    operation: Operation
+    args: tuple[str, ...]
+    query: dict[str, str]
+    body: Row
+
+    def row(self, table: Table) -> Row:
+        """Return the record that the path names.
+
+        Raises:
+            Refusal: code 6001 when it is no GUID, 3000 when there is no such record.
+        """
+        row = table.rows.get(path_id(self.args[0]))
+        if row is None:
+            raise not_found(self.operation.path)
+        return row
+
+    def flag(self, name: str) -> bool:
+        """Read a boolean query parameter; absent is False."""
+        value = self.query.get(name, "false").lower()
+        if value not in ("true", "false"):
+            raise bad_query(f"The value '{value[:60]}' of {name} is not valid.", Code.INVALID_INPUT)
+        return value == "true"
+
+    def moment(self, name: str) -> datetime | None:
+        """Read a date or moment among the query parameters."""
+        value = self.query.get(name)
+        try:
+            return moment(value) if value else None
+        except ValueError as error:
+            raise bad_query(f"The value of {name} is not a date.", Code.INVALID_INPUT) from error
+
+
+Handler: TypeAlias = "Callable[[Call], bytes]"
+
+
+def path_id(text: str) -> str:
+    """Return a GUID out of a path.
+
+    Raises:
+        Refusal: code 6001.
+    """
+    try:
+        return identifier(text)
+    except ValueError as error:
+        raise bad_query(str(error), Code.INVALID_INPUT) from error
+
+
+def not_found(what: str) -> Refusal:
+    """Return the refusal of an unknown record."""
+    return Refusal(Code.RESOURCE_NOT_FOUND, f"ResourceNotFoundException - The requested resource was not found: {what}.")

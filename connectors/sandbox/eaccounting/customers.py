@@ -1,0 +1,165 @@
+"""Customers: numbers, VAT numbers, organisation numbers, and the rules between fields."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from stdnum.eu import vat as eu_vat
+from stdnum.exceptions import ValidationError
+from stdnum.fi import ytunnus
+from stdnum.gb import vat as gb_vat
+from stdnum.no import orgnr as no_orgnr
+from stdnum.se import orgnr as se_orgnr
+
+from connectors.sandbox.eaccounting.errors import Code, Refusal, invalid_field
+from connectors.sandbox.eaccounting.labels import attached
+from connectors.sandbox.eaccounting.listing import listed, one
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from connectors.sandbox.eaccounting.books import Books
+    from connectors.sandbox.eaccounting.call import Call, Handler
+    from connectors.sandbox.eaccounting.validate import Row
+
+_VAT_FORM: Final = re.compile(r"[A-Z]{2}[0-9A-Z]{8,12}")
+_KVK: Final = re.compile(r"\d{8}")
+_MAX_COPIES: Final = 5
+#: VAT numbers whose country code is not the country's own
+_VAT_PREFIX: Final = {"GR": "EL"}
+_CONTROL: Final[dict[str, Callable[[str], object]]] = {"SE": se_orgnr.validate, "NO": no_orgnr.validate, "FI": ytunnus.validate}
+
+for _country in eu_vat.MEMBER_STATES:  # loads each country's rules now, so that no request waits for a disk
+    eu_vat.is_valid(f"{_VAT_PREFIX.get(_country.upper(), _country)}0")
+
+
+def _post(call: Call) -> bytes:
+    books = call.books
+    values = {**books.customers.schema.blank(), **call.body}
+    if not values["CustomerNumber"]:
+        values["CustomerNumber"] = _next_number(books)
+    _check_number(books, values["CustomerNumber"], None)
+    _check(books, values)
+    values.update(_derived(books, values))
+    return books.customers.text(books.add(books.customers, values))
+
+
+def _put(call: Call) -> bytes:
+    books = call.books
+    row = call.row(books.customers)
+    values = books.replacement(books.customers, row, call.body)
+    values["CustomerNumber"] = values["CustomerNumber"] or row["CustomerNumber"]
+    _check_number(books, values["CustomerNumber"], row)
+    _check(books, values)
+    values.update(_derived(books, values))
+    return books.customers.text(books.change(books.customers, row, values))
+
+
+def _delete(call: Call) -> bytes:
+    books = call.books
+    row = call.row(books.customers)
+    if any(table.index["CustomerId"].get(row["Id"]) for table in (books.invoices, books.drafts, books.orders)):
+        raise Refusal(Code.CANNOT_BE_DELETED, "CanNotBeDeletedException - The customer has transactions.")
+    books.customers.remove(row)
+    return b""
+
+
+def _next_number(books: Books) -> str:
+    while books.customers.find("CustomerNumber", number := str(books.number("customer"))):
+        pass
+    return number
+
+
+def _check_number(books: Books, number: str, row: Row | None) -> None:
+    if any(other is not row for other in books.customers.find("CustomerNumber", number)):
+        raise Refusal(
+            Code.CONFLICT,
+            f"ConflictException - A customer with the number {number} already exists.",
+            status=books.switches.conflict_status,
+        )
+
+
+def _check(books: Books, values: Row) -> None:
+    terms = books.require(books.terms, values["TermsOfPaymentId"], "TermsOfPaymentId")
+    if not terms["AvailableForSales"]:
+        raise invalid_field("TermsOfPaymentId", "The terms of payment are not available for sales.")
+    for field in ("InvoiceCountryCode", "DeliveryCountryCode"):
+        if values[field] and values[field] not in books.countries.rows:
+            raise invalid_field(field, f"The country code {values[field]} is not known.")
+    if values["CurrencyCode"] and values["CurrencyCode"] not in books.currencies.rows:
+        raise invalid_field("CurrencyCode", f"The currency {values['CurrencyCode']} is not known.")
+    if values["EmailAddresses"] and (len(values["EmailAddresses"]) > _MAX_COPIES or not values["EmailAddress"]):
+        raise invalid_field("EmailAddresses", "At most 5 e-mail addresses can be given, next to an EmailAddress.")
+    if values["DeliveryBasedVat"] and not all(values[f"Delivery{part}"] for part in ("City", "CountryCode", "PostalCode")):
+        raise invalid_field("DeliveryBasedVat", "Delivery city, country code and postal code must be set with DeliveryBasedVat.")
+    if values["ReverseChargeOnConstructionServices"] and not values["VatNumber"]:
+        raise invalid_field("VatNumber", "VatNumber can not be null or empty when using ReverseChargeOnConstructionServices")
+    if values["ForceBookkeepVat"] and books.is_eu(values["InvoiceCountryCode"]):
+        raise Refusal(
+            Code.INVALID_FORCE_BOOKKEEP_VAT, "InvalidForceBookkeepVatException - ForceBookkeepVat is not for customers in the EU."
+        )
+    country = values["InvoiceCountryCode"] or books.home
+    if values["VatNumber"]:
+        check_vat_number(values["VatNumber"], country, northern_ireland=bool(values["IsNorthernIreland"]))
+    if values["CorporateIdentityNumber"] and country == books.home and not values["IsPrivatePerson"]:
+        check_organisation_number(values["CorporateIdentityNumber"], country)
+
+
+def check_vat_number(number: str, country: str, *, northern_ireland: bool) -> None:
+    """Refuse a VAT number that cannot be: two letters of the country, then 8 to 12 signs, with a valid check digit.
+
+    Raises:
+        Refusal: code 4025.
+    """
+    prefix = "XI" if northern_ireland else _VAT_PREFIX.get(country, country)
+    valid = bool(_VAT_FORM.fullmatch(number)) and number.startswith(prefix)
+    if valid and prefix in ("GB", "XI"):
+        valid = bool(gb_vat.is_valid(number.removeprefix("XI").removeprefix("GB")))
+    elif valid and country.lower() in eu_vat.MEMBER_STATES:
+        valid = bool(eu_vat.is_valid(number))
+    if not valid:
+        raise Refusal(Code.INVALID_VAT_NUMBER, f"InvalidVatNumberException - The VAT number {number} is not valid.")
+
+
+def check_organisation_number(number: str, country: str) -> None:
+    """Refuse an organisation number of the company's own country that cannot be.
+
+    Raises:
+        Refusal: code 4008.
+    """
+    control = _CONTROL.get(country)
+    if control is None:
+        valid = country != "NL" or bool(_KVK.fullmatch(number))
+    else:
+        try:
+            control(number)
+            valid = True
+        except ValidationError:
+            valid = False
+    if not valid:
+        raise Refusal(Code.INVALID_CONTROL_DIGIT, f"InvalidControlDigitException - The organisation number {number} is not valid.")
+
+
+def _derived(books: Books, values: Row) -> Row:
+    terms = books.terms.rows[values["TermsOfPaymentId"]]
+    return {
+        "TermsOfPayment": dict(terms),
+        "CurrencyCode": values["CurrencyCode"] or books.currency,
+        "CustomerLabels": attached(books.customer_labels, values["CustomerLabels"]),
+        "IsFutureInvoiceDateAllowed": future_allowed(books, terms, values["CurrencyCode"] or books.currency),
+    }
+
+
+def future_allowed(books: Books, terms: Row, currency: str) -> bool:
+    """Tell whether an invoice may be dated in the future: not when it is paid at once, nor in a foreign currency."""
+    return terms["TermsOfPaymentTypeId"] in (0, 1) and currency == books.currency
+
+
+OPERATIONS: Final[dict[str, Handler]] = {
+    "GET /customers": listed("customers"),
+    "POST /customers": _post,
+    "GET /customers/{customerId}": one("customers"),
+    "PUT /customers/{customerId}": _put,
+    "DELETE /customers/{customerId}": _delete,
+}

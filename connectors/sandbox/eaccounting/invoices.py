@@ -1,0 +1,198 @@
+"""Customer invoices: booked at once, never changed, paid, voided."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final
+
+from connectors.sandbox.eaccounting import sales
+from connectors.sandbox.eaccounting.customers import future_allowed
+from connectors.sandbox.eaccounting.errors import Code, Refusal, invalid_field
+from connectors.sandbox.eaccounting.listing import listing, one
+from connectors.sandbox.eaccounting.money import ZERO, cents
+from connectors.sandbox.eaccounting.validate import EMPTY_ID
+
+if TYPE_CHECKING:
+    from connectors.sandbox.eaccounting.books import Books
+    from connectors.sandbox.eaccounting.call import Call, Handler
+    from connectors.sandbox.eaccounting.validate import Row
+
+
+def _list(call: Call) -> bytes:
+    return listing(call, "customerinvoices", changed_since="modifiedSinceUtc")
+
+
+def _post(call: Call) -> bytes:
+    books, body = call.books, call.body
+    customer = books.require(books.customers, body["CustomerId"], "CustomerId")
+    if not body["Rows"]:
+        raise invalid_field("Rows", "An invoice must have at least one row.")
+    priced = sales.price(
+        books,
+        customer,
+        body["Rows"],
+        sales.Terms(customer["CurrencyCode"], customer["IsPrivatePerson"], "IsVatFree", body.get("ReplaceUnitPriceWhenZero", False)),
+    )
+    return books.invoices.text(book(books, customer, body, priced))
+
+
+def book(books: Books, customer: Row, values: Row, priced: sales.Priced, *, moves_stock: bool = True, origin: Row | None = None) -> Row:
+    """Book an invoice and all that follows from it.  ``values`` is its own writable part, ``origin`` says what it was made from.
+
+    Raises:
+        Refusal: a date on which nothing can be booked, or a total against the credit flag.
+    """
+    credit = values.get("IsCreditInvoice", False)
+    sales.check_sign(priced, credit=credit)
+    terms = books.terms.rows[customer["TermsOfPaymentId"]]
+    if values.get("TermsOfPaymentId") not in (None, EMPTY_ID):
+        terms = books.require(books.terms, values["TermsOfPaymentId"], "TermsOfPaymentId")
+    today = books.today()
+    day = values.get("InvoiceDate") or today
+    if day > today and not future_allowed(books, terms, priced.currency):
+        raise Refusal(Code.FUTURE_DATE, f"FutureDateCannotBeSetException - The invoice cannot be dated {day}.")
+    books.check_booking_date(day)
+    row = books.invoices.schema.blank()
+    row.update(values)
+    row.update(sales.customer_fields(customer, values))
+    row.update(_amounts(books, priced, values.get("CurrencyRate")))
+    row.update(
+        {
+            "CustomerEmail": customer["EmailAddress"],
+            "ElectronicAddress": customer["ElectronicAddress"],
+            "TermsOfPaymentId": terms["Id"],
+            "InvoiceDate": day,
+            "DueDate": values.get("DueDate") or sales.due_date(terms, day),
+            "InvoiceNumber": books.number("invoice"),
+            "VoucherNumber": f"VK{books.number('voucher')}",
+            "VoucherId": books.new_id(),
+            "CreatedByUserId": books.new_id(),
+            "IncludesVat": priced.includes_vat,
+            "Rows": [_row(books, priced, index) for index in range(len(priced.lines))],
+            **(origin or {}),
+        }
+    )
+    row["PaymentStatus"] = books.payment_status(row, today)
+    row = books.add(books.invoices, row)
+    if moves_stock:
+        _ship(books, priced, credit=credit)
+    _owe(books, customer, row["RemainingAmount"], day)
+    return row
+
+
+def _amounts(books: Books, priced: sales.Priced, rate: Decimal | None) -> dict[str, Any]:
+    found = priced.totals
+    rate = Decimal(1) if priced.currency == books.currency else rate or books.rates[priced.currency]
+    total = cents(found.total * rate)
+    return {
+        "CurrencyCode": priced.currency,
+        "CurrencyRate": rate,
+        "TotalAmount": total,
+        "TotalVatAmount": cents(found.vat * rate),
+        "TotalRoundings": cents(found.rounding * rate),
+        "TotalAmountInvoiceCurrency": found.total,
+        "TotalVatAmountInvoiceCurrency": found.vat,
+        "RemainingAmount": total,
+        "RemainingAmountInvoiceCurrency": found.total,
+        "VatSpecification": [
+            {"AmountInvoiceCurrency": one.net, "VatAmountInvoiceCurrency": one.vat, "VatPercent": sales.shown_rate(books, one.rate)}
+            for one in found.rates
+        ],
+    }
+
+
+def _row(books: Books, priced: sales.Priced, index: int) -> Row:
+    line = priced.lines[index]
+    row = books.schemas("CustomerInvoiceRowApi").blank()
+    row.update(sales.row_fields(books, line, index + 1, known=row))
+    row["AmountNoVat"] = sales.net_of(line, includes_vat=priced.includes_vat)
+    row["PercentVat"] = sales.shown_rate(books, line.rate) or ZERO
+    return row
+
+
+def _ship(books: Books, priced: sales.Priced, *, credit: bool) -> None:
+    for line in priced.lines:
+        if line.article is not None and not (credit and line.quantity < 0 and not books.switches.credit_returns_stock):
+            books.move_stock(line.article, balance=-line.quantity)
+
+
+def _owe(books: Books, customer: Row, amount: Decimal, day: str | None = None) -> None:
+    changes: dict[str, Any] = {"UnpaidInvoicesAmount": customer["UnpaidInvoicesAmount"] + amount}
+    if day and day > (customer["LastInvoiceDate"] or ""):
+        changes["LastInvoiceDate"] = day
+    books.customers.update(customer, **changes)
+
+
+def _pay(call: Call) -> bytes:
+    books, body = call.books, call.body
+    row = call.row(books.invoices)
+    account = books.require(books.bank_accounts, body["CompanyBankAccountId"], "CompanyBankAccountId")
+    _check_payment(books, row, account, body)
+    fees = body.get("BankFeeAmount", ZERO) + body.get("FactoringFeeAmount", ZERO)
+    amount, remaining = body["PaymentAmount"], row["RemainingAmountInvoiceCurrency"]
+    settled = amount + (fees if amount > 0 else -fees)
+    if amount == 0 or (amount > 0) != (remaining > 0) or abs(settled) > abs(remaining):
+        raise invalid_field("PaymentAmount", f"PaymentAmount {amount} must have the sign of what remains and not exceed it: {remaining}.")
+    if body["PaymentType"] == 2 and settled != remaining:  # noqa: PLR2004 - CompletePayment
+        raise invalid_field("PaymentAmount", f"A complete payment must equal what remains: {remaining}.")
+    left = remaining - settled
+    before = row["RemainingAmount"]
+    after = ZERO if not left else cents(left * row["CurrencyRate"])
+    books.change(
+        books.invoices,
+        row,
+        {"RemainingAmountInvoiceCurrency": left, "RemainingAmount": after, "PaymentDate": body["PaymentDate"]},
+    )
+    books.invoices.update(row, PaymentStatus=books.payment_status(row, books.today()))
+    _owe(books, books.customers.rows[row["CustomerId"]], after - before)
+    books.note_payment(row, account, amount, body["PaymentDate"])
+    schema = books.schemas("InvoicePaymentApi")
+    return books.answer({**schema.blank(), **body, "BankTransactionId": books.new_id()})
+
+
+def _check_payment(books: Books, row: Row, account: Row, body: Row) -> None:
+    if not account["IsActive"]:
+        raise invalid_field("CompanyBankAccountId", "The bank account is not active.")
+    if body["PaymentCurrency"] != row["CurrencyCode"]:
+        raise invalid_field("PaymentCurrency", f"The payment must be in the invoice's currency, {row['CurrencyCode']}.")
+    if body.get("DomesticPaymentAmount") and row["CurrencyCode"] == books.currency:
+        raise Refusal(
+            Code.DOMESTIC_AMOUNT_ON_DOMESTIC_INVOICE,
+            "NoDomesticAmountAllowedOnDomesticInvoicesException - DomesticPaymentAmount is only for foreign invoices.",
+        )
+    if body["PaymentAmount"] != cents(body["PaymentAmount"]):
+        raise invalid_field("PaymentAmount", "PaymentAmount may have at most 2 decimals.")
+    if body["PaymentDate"] > books.today():
+        raise Refusal(Code.FUTURE_DATE, f"FutureDateCannotBeSetException - The payment cannot be dated {body['PaymentDate']}.")
+    books.check_booking_date(body["PaymentDate"])
+
+
+def _void(call: Call) -> bytes:
+    """Void an invoice: a credit invoice takes it back, and the two settle each other."""
+    books = call.books
+    row = call.row(books.invoices)
+    paid = row["RemainingAmountInvoiceCurrency"] != row["TotalAmountInvoiceCurrency"]
+    if row["IsCreditInvoice"] or paid or row["PaymentDate"] or row["CreditedBy"] or row["IsQuickInvoice"] or row["IsSold"]:
+        raise Refusal(Code.CANNOT_BE_CREATED_OR_UPDATED, "CanNotBeCreatedOrUpdatedException - The invoice cannot be voided.", status=400)
+    restock = call.flag("updateStock")
+    customer = books.customers.rows[row["CustomerId"]]
+    writable = {name: row[name] for name, field in books.invoices.schema.fields.items() if not field.read_only}
+    rows = [{**line, "Id": None, "Quantity": -line["Quantity"]} for line in row["Rows"]]
+    values = {**writable, "IsCreditInvoice": True, "InvoiceDate": books.today(), "DueDate": None}
+    priced = sales.price(books, customer, rows, sales.Terms(row["CurrencyCode"], row["CustomerIsPrivatePerson"], "IsVatFree"))
+    credit = book(books, customer, values, priced, moves_stock=restock, origin={"ReferringInvoiceId": row["Id"]})
+    settled = {"RemainingAmount": ZERO, "RemainingAmountInvoiceCurrency": ZERO, "PaymentStatus": 0}
+    _owe(books, customer, -row["RemainingAmount"] - credit["RemainingAmount"])
+    books.change(books.invoices, credit, {**settled, "SetOffAmountInvoiceCurrency": credit["TotalAmountInvoiceCurrency"]})
+    taken_back = {"CreditedBy": [{"CreditInvoiceId": credit["Id"]}], "SetOffAmountInvoiceCurrency": row["TotalAmountInvoiceCurrency"]}
+    books.change(books.invoices, row, {**settled, **taken_back})
+    return b""
+
+
+OPERATIONS: Final[dict[str, Handler]] = {
+    "GET /customerinvoices": _list,
+    "POST /customerinvoices": _post,
+    "GET /customerinvoices/{invoiceId}": one("customerinvoices"),
+    "POST /customerinvoices/{invoiceId}/payments": _pay,
+    "POST /customerinvoices/{invoiceId}/void": _void,
+}

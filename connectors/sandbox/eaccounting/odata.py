@@ -1,0 +1,289 @@
+"""The OData expressions of ``$filter``, ``$orderby`` and ``$select`` over kept records.
+
+The grammar is odata-query's; here an expression becomes a function over a record, and, where it demands that an indexed field equals
+something, the few records that can satisfy it.
+"""
+
+from __future__ import annotations
+
+import operator
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final
+
+from odata_query import ast
+from odata_query.exceptions import ODataException
+from odata_query.grammar import ODataLexer, ODataParser
+
+from connectors.sandbox.eaccounting.errors import Code, Refusal
+from connectors.sandbox.eaccounting.table import folded
+from connectors.sandbox.eaccounting.validate import identifier, moment
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from connectors.sandbox.eaccounting.facts import Field
+    from connectors.sandbox.eaccounting.switches import BooksSwitches
+    from connectors.sandbox.eaccounting.table import Table
+    from connectors.sandbox.eaccounting.validate import Row, Schema, Schemas
+
+_MAX_LENGTH = 10_000
+_ORDERED: Final[dict[type, Callable[[Any, Any], bool]]] = {
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
+}
+_TESTS: Final[dict[str, Callable[[Any, Any], bool]]] = {
+    "contains": operator.contains,
+    "startswith": str.startswith,
+    "endswith": str.endswith,
+}
+_CHANGES: Final[dict[str, Callable[[str], str]]] = {"tolower": str.lower, "toupper": str.upper, "trim": str.strip}
+
+
+@dataclass(frozen=True, slots=True)
+class Operand:
+    """One side of a comparison: its value for a record, and its kind (a JSON type, ``moment``, ``guid``, ``null`` or ``list``)."""
+
+    value: Callable[[Row], Any]
+    kind: str
+    field: str | None = None
+    constant: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A filter: ``matches`` decides, ``candidates`` narrows down by an index (``None``: every record is a candidate)."""
+
+    matches: Callable[[Row], Any]
+    candidates: Callable[[Table], set[str] | None]
+
+
+def _every(_table: Table) -> set[str] | None:
+    return None
+
+
+def bad_query(message: str, code: Code = Code.QUERY_PARAMETER) -> Refusal:
+    """Return the refusal of a query parameter."""
+    return Refusal(code, f"InvalidQueryException - {message}")
+
+
+@lru_cache(maxsize=512)
+def _parse(text: str) -> Any:
+    return ODataParser().parse(ODataLexer().tokenize(text))
+
+
+class Expressions:
+    """Compiles expressions over records of one schema."""
+
+    def __init__(self, schema: Schema, schemas: Schemas, switches: BooksSwitches) -> None:
+        self._schema = schema
+        self._schemas = schemas
+        self._switches = switches
+
+    def filter(self, text: str) -> Condition:
+        """Compile a ``$filter``.
+
+        Raises:
+            Refusal: code 6000 when it cannot be understood, 6001 when a value in it is malformed.
+        """
+        if len(text) > _MAX_LENGTH:
+            raise bad_query("The filter is too long.")
+        try:
+            return self._condition(_parse(text), {})
+        except (ODataException, RecursionError) as error:
+            raise bad_query(f"The filter '{text[:200]}' cannot be understood.") from error
+        except (ValueError, ArithmeticError) as error:
+            raise bad_query(str(error), Code.INVALID_INPUT) from error
+
+    def order(self, text: str) -> list[tuple[str, bool]]:
+        """Read an ``$orderby`` as fields with whether they descend."""
+        keys = []
+        for part in text.split(","):
+            name, _, direction = part.strip().partition(" ")
+            if direction.strip().lower() not in ("", "asc", "desc"):
+                raise bad_query(f"The order '{part.strip()[:100]}' cannot be understood.")
+            keys.append((self._filterable(self._schema, name).name, direction.strip().lower() == "desc"))
+        return keys
+
+    def select(self, text: str) -> list[str]:
+        """Read a ``$select`` as field names."""
+        return [self._field(self._schema, name.strip()).name for name in text.split(",")]
+
+    def _field(self, schema: Schema, name: str) -> Field:
+        found = schema.by_folded_name.get(name.lower()) if self._switches.property_ignores_case else schema.fields.get(name)
+        if found is None:
+            raise bad_query(f"Could not find a property named '{name[:100]}' on type '{schema.name}'.")
+        return found
+
+    def _filterable(self, schema: Schema, name: str) -> Field:
+        field = self._field(schema, name)
+        if f"{schema.name}.{field.name}" in self._switches.unfilterable:
+            raise bad_query(f"The property '{field.name}' cannot be used in the query option.")
+        return field
+
+    def _condition(self, node: Any, bound: dict[str, Schema]) -> Condition:
+        if isinstance(node, ast.BoolOp):
+            return self._boolean(node, bound)
+        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
+            inner = self._condition(node.operand, bound).matches
+            return Condition(lambda row: not inner(row), _every)
+        if isinstance(node, ast.Compare):
+            return self._compare(node, bound)
+        if isinstance(node, ast.Call) and node.func.name in _TESTS:
+            return self._text_test(node, bound)
+        if isinstance(node, ast.CollectionLambda):
+            return self._lambda(node, bound)
+        operand = self._operand(node, bound)
+        if operand.kind != "boolean":
+            raise bad_query("A condition is expected.")
+        return Condition(operand.value, _every)
+
+    def _boolean(self, node: Any, bound: dict[str, Schema]) -> Condition:
+        left, right = self._condition(node.left, bound), self._condition(node.right, bound)
+        first, second = left.matches, right.matches
+        if isinstance(node.op, ast.And):
+
+            def either(table: Table) -> set[str] | None:
+                found = left.candidates(table)
+                return right.candidates(table) if found is None else found
+
+            return Condition(lambda row: first(row) and second(row), either)
+
+        def both(table: Table) -> set[str] | None:
+            one, other = left.candidates(table), right.candidates(table)
+            return None if one is None or other is None else one | other
+
+        return Condition(lambda row: first(row) or second(row), both)
+
+    def _compare(self, node: Any, bound: dict[str, Schema]) -> Condition:
+        left, right = self._operand(node.left, bound), self._operand(node.right, bound)
+        if left.field is None and right.field is not None and not isinstance(node.comparator, ast.In):
+            left, right, flipped = right, left, True
+        else:
+            flipped = False
+        if isinstance(node.comparator, ast.In):
+            return self._membership(left, right)
+        if left.kind != right.kind and "null" not in (left.kind, right.kind):
+            raise bad_query(f"A {left.kind} cannot be compared with a {right.kind}.")
+        get, other = left.value, right.value
+        if isinstance(node.comparator, ast.Eq):
+            same = right.constant if right.field is None else None
+            if same is not None and left.field is not None and not bound:
+                return Condition(lambda row: get(row) == same, _indexed(left.field, [same]))
+            return Condition(lambda row: get(row) == other(row), _every)
+        if isinstance(node.comparator, ast.NotEq):
+            return Condition(lambda row: get(row) != other(row), _every)
+        test = _ORDERED[type(node.comparator)]
+
+        def ordered(row: Row) -> bool:
+            one, two = (other(row), get(row)) if flipped else (get(row), other(row))
+            return one is not None and two is not None and test(one, two)
+
+        return Condition(ordered, _every)
+
+    def _membership(self, left: Operand, right: Operand) -> Condition:
+        if right.kind != "list" or any(kind != left.kind for kind, _ in right.constant):
+            raise bad_query("A list of the property's own kind is expected.")
+        values = [value for _, value in right.constant]
+        get = left.value
+        return Condition(lambda row: get(row) in values, _indexed(left.field, values) if left.field else _every)
+
+    def _text_test(self, node: Any, bound: dict[str, Schema]) -> Condition:
+        name = node.func.name
+        if len(node.args) != 2:  # noqa: PLR2004 - the text, and what is looked for
+            raise bad_query(f"{name} takes two arguments.")
+        left, right = (self._operand(one, bound) for one in node.args)
+        if (left.kind, right.kind) != ("string", "string"):
+            raise bad_query(f"{name} takes texts.")
+        test, get, other = _TESTS[name], left.value, right.value
+
+        def holds(row: Row) -> bool:
+            whole, part = get(row), other(row)
+            return whole is not None and part is not None and bool(test(whole, part))
+
+        return Condition(holds, _every)
+
+    def _lambda(self, node: Any, bound: dict[str, Schema]) -> Condition:
+        field = self._filterable(self._schema, node.owner.name) if isinstance(node.owner, ast.Identifier) else None
+        if field is None or field.kind != "array" or field.ref is None or node.lambda_ is None:
+            raise bad_query("any and all apply to a list of objects.")
+        variable, name = node.lambda_.identifier.name, field.name
+        inner = self._condition(node.lambda_.expression, {**bound, variable: self._schemas(field.ref)}).matches
+        test = all if isinstance(node.operator, ast.All) else any
+        return Condition(lambda row: test(inner({**row, variable: one}) for one in row[name] or ()), _every)
+
+    def _operand(self, node: Any, bound: dict[str, Schema]) -> Operand:
+        if isinstance(node, ast.Identifier):
+            return self._property(self._schema, node.name)
+        if isinstance(node, ast.Attribute) and isinstance(node.owner, ast.Identifier):
+            return self._nested(node.owner.name, node.attr, bound)
+        if isinstance(node, ast.Call) and node.func.name in _CHANGES and len(node.args) == 1:
+            inner, change = self._operand(node.args[0], bound), _CHANGES[node.func.name]
+            get = inner.value
+            if inner.kind == "string":
+                return Operand(lambda row: self._fold(change(get(row))) if get(row) is not None else None, "string", inner.field and "")
+        if isinstance(node, ast.List):
+            parts = [self._operand(one, bound) for one in node.val]
+            return Operand(lambda _row: None, "list", constant=[(one.kind, one.constant) for one in parts])
+        return self._literal(node)
+
+    def _nested(self, owner: str, name: str, bound: dict[str, Schema]) -> Operand:
+        if owner in bound:
+            inner = self._property(bound[owner], name)
+        else:
+            field = self._filterable(self._schema, owner)
+            if field.kind != "object" or field.ref is None:
+                raise bad_query(f"'{owner}' has no properties.")
+            owner, inner = field.name, self._property(self._schemas(field.ref), name)
+        get = inner.value
+        return Operand(lambda row: get(row[owner]) if row[owner] else None, inner.kind, "")
+
+    def _property(self, schema: Schema, name: str) -> Operand:
+        field = self._filterable(schema, name)
+        name = field.name
+        if field.kind == "string" and field.format == "date-time":
+            return Operand(lambda row: moment(row[name]) if row[name] else None, "moment", name)
+        if field.kind == "string" and field.format == "uuid":
+            return Operand(operator.itemgetter(name), "guid", name)
+        if field.kind == "string" and self._switches.filter_ignores_case:
+            return Operand(lambda row: folded(row[name]), "string", name)
+        if field.kind in ("object", "array"):
+            raise bad_query(f"'{name}' cannot be compared.")
+        return Operand(operator.itemgetter(name), "number" if field.kind == "integer" else field.kind, name)
+
+    def _literal(self, node: Any) -> Operand:
+        if isinstance(node, ast.String):
+            return _constant(self._fold(node.val), "string")
+        if isinstance(node, ast.Integer | ast.Float):
+            return _constant(Decimal(node.val), "number")
+        if isinstance(node, ast.Boolean):
+            return _constant(node.val.lower() == "true", "boolean")
+        if isinstance(node, ast.GUID):
+            return _constant(identifier(node.val), "guid")
+        if isinstance(node, ast.Date | ast.DateTime):
+            return _constant(moment(node.val), "moment")
+        if isinstance(node, ast.Null):
+            return _constant(None, "null")
+        raise bad_query("The filter uses something that is not supported.")
+
+    def _fold(self, text: str) -> str:
+        return text.casefold() if self._switches.filter_ignores_case else text
+
+
+def _constant(value: Any, kind: str) -> Operand:
+    return Operand(lambda _row: value, kind, None, value)
+
+
+def _indexed(field: str, values: list[Any]) -> Callable[[Table], set[str] | None]:
+    def candidates(table: Table) -> set[str] | None:
+        if field == "Id":
+            return {value for value in values if value in table.rows}
+        index = table.index.get(field)
+        if index is None:
+            return None
+        return {key for value in values for key in index.get(folded(value), ())}
+
+    return candidates

@@ -1,0 +1,134 @@
+"""The eAccounting sandbox: sign-in server and API as one ASGI app, with a company's books behind them."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from starlette.applications import Starlette
+from starlette.responses import Response
+from starlette.routing import Mount, Route
+
+from connectors.sandbox.eaccounting import articles, ledger
+from connectors.sandbox.eaccounting.api import Api
+from connectors.sandbox.eaccounting.books import Books
+from connectors.sandbox.eaccounting.errors import Code, Refusal, error_body
+from connectors.sandbox.eaccounting.identity import Identity
+from connectors.sandbox.eaccounting.seed import open_books
+from connectors.sandbox.eaccounting.switches import BooksSwitches
+from connectors.sandbox.eaccounting.table import json_bytes
+from connectors.sandbox.eaccounting.validate import EMPTY_ID
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from starlette.requests import Request
+
+    from connectors.sandbox.eaccounting.ledger import BooksLedger
+    from connectors.sandbox.faults import FaultPlan
+    from connectors.sandbox.world import World
+
+
+def utcnow() -> datetime:
+    """Return the time of this machine."""
+    return datetime.now(UTC)
+
+
+def fault_error(status: int) -> tuple[str, bytes]:
+    """Return content type and body of the vendor's own 429 and 500, for faults on demand."""
+    if status == 429:  # noqa: PLR2004 - too many requests
+        code, text = Code.TOO_MANY_REQUESTS, "API calls quota exceeded! maximum admitted 600 per Minute. Try again in 1 seconds."
+    else:
+        code, text = Code.INTERNAL, "InternalServerErrorException - An unexpected error occurred."
+    return "application/json; charset=UTF-8", error_body(code, text, EMPTY_ID, status=status)
+
+
+class BooksSandbox:
+    """One company of eAccounting with the world's articles, the helper articles and the default debtor in it.
+
+    ``app`` serves ``/connect/...``, ``/v2/...`` and, for people and tests, ``/_sandbox/...``.  ``client_id``, ``client_secret``,
+    ``refresh_token`` and ``access_token`` are valid from the start.  ``requests`` counts by method and documented path.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        *,
+        clock: Callable[[], datetime] = utcnow,
+        limits: bool = True,
+        seed: int = 0,
+        switches: BooksSwitches | None = None,
+        faults: FaultPlan | None = None,
+    ) -> None:
+        self.switches = switches or BooksSwitches()
+        self.faults = faults
+        self.books = Books(world, clock=clock, seed=seed, switches=self.switches, plan=faults)
+        open_books(self.books, world)
+        self.identity = Identity(clock, self.switches.scopes, seed)
+        self.client_id = self.identity.client_id
+        self.client_secret = self.identity.client_secret
+        self.refresh_token, self.access_token = self.identity.consent()
+        self.requests: Counter[tuple[str, str]] = Counter()
+        self.app = Starlette(
+            routes=[
+                Route("/connect/token", self._token, methods=["POST"]),
+                Route("/connect/revocation", self._revocation, methods=["POST"]),
+                Route("/_sandbox/ledger", self._ledger),
+                Route("/_sandbox/requests", self._requests),
+                Route("/_sandbox/faults", self._faults, methods=["POST"]),
+                Route("/_sandbox/articles/{number:path}", self._article, methods=["POST"]),
+                Mount("/v2", app=Api(self.books, self.identity, limits=limits, requests=self.requests)),
+            ]
+        )
+
+    def ledger(self) -> BooksLedger:
+        """Read what the books say now."""
+        return ledger.read(self.books)
+
+    async def _token(self, request: Request) -> Response:
+        self.requests["POST", "/connect/token"] += 1
+        return await self.identity.token(request)
+
+    async def _revocation(self, request: Request) -> Response:
+        self.requests["POST", "/connect/revocation"] += 1
+        return await self.identity.revocation(request)
+
+    async def _ledger(self, _request: Request) -> Response:
+        return _json(self.ledger().as_json())
+
+    async def _requests(self, _request: Request) -> Response:
+        return _json([{"method": method, "route": route, "count": count} for (method, route), count in sorted(self.requests.items())])
+
+    async def _faults(self, request: Request) -> Response:
+        if self.faults is None:
+            return _json({"error": "this sandbox was started without a plan of faults"}, 409)
+        try:
+            changes = json.loads(await request.body())
+            self.faults.update(changes)
+        except (ValueError, AttributeError) as error:
+            return _json({"error": str(error)}, 400)
+        return _json(changes)
+
+    async def _article(self, request: Request) -> Response:
+        try:
+            content = articles.edit(self.books, request.path_params["number"], _plain(await request.body()))
+        except Refusal as refusal:
+            body = error_body(refusal.code, refusal.message, self.books.new_id(), status=refusal.status, errors=refusal.errors)
+            return Response(body, refusal.status, media_type="application/json")
+        except ValueError as error:
+            return _json({"error": str(error)}, 400)
+        return Response(content, media_type="application/json")
+
+
+def _plain(content: bytes) -> dict[str, Any]:
+    body = json.loads(content, parse_float=Decimal)
+    if not isinstance(body, dict):
+        raise ValueError("an object of article fields is expected")  # noqa: TRY004 - one kind of error for a wrong body
+    return body
+
+
+def _json(value: object, status: int = 200) -> Response:
+    return Response(json_bytes(value), status, media_type="application/json")

@@ -1,0 +1,70 @@
+"""What a person must be told: a flow keeps failing, a connection must be signed in to, records are held; and when it is over."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from daemon.core.life import State
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from daemon.assembly import House
+    from daemon.flowstate import FlowState
+    from daemon.observe.alerts import Alerts
+    from daemon.settings import AlertsSettings
+    from daemon.state.port import Count, Store
+
+_HELD = frozenset({State.HELD, State.DEAD})
+
+
+def keeps_failing(state: FlowState, settings: AlertsSettings, now: datetime) -> bool:
+    """Tell whether a flow has failed often enough and long enough: both, so that a blip wakes nobody."""
+    long_enough = state.failing_since is not None and now - state.failing_since >= timedelta(minutes=settings.failing_minutes)
+    return state.failures >= settings.failing_runs and long_enough
+
+
+async def look_after(
+    alerts: Alerts,
+    store: Store,
+    house: House,
+    flows: Sequence[FlowState],
+    settings: AlertsSettings,
+    *,
+    now: datetime,
+    counts: Sequence[Count],
+) -> None:
+    """Raise and resolve every alert as things are now."""
+    for state in flows:
+        fingerprint = f"flow_failing:{state.name}"
+        if keeps_failing(state, settings, now) and state.last_run is not None:
+            since = state.failing_since.isoformat(timespec="minutes") if state.failing_since else ""
+            body = f"Since {since}, {state.failures} runs: {state.last_run.error}. It is tried again by itself."
+            await alerts.raise_alert(fingerprint, f"The flow {state.name} keeps failing", "critical", body)
+        elif state.failures == 0 and state.last_run is not None:
+            await alerts.resolve(fingerprint)
+    for name, watch in house.watches.items():
+        fingerprint = f"reauth:{name}"
+        if watch.reauth_required:
+            body = f"Its flows stand still. Run: kassabrug login {name} (or correct the keys in the configuration)."
+            await alerts.raise_alert(fingerprint, f"The connection {name} must be signed in to again", "critical", body)
+        elif watch.last_answer is not None:
+            await alerts.resolve(fingerprint)
+    held = Counter[tuple[str, str]]()
+    for count in counts:
+        if count.state in _HELD:
+            held[count.link, count.flow] += count.records
+    for state in flows:
+        scope = state.pair.context.scope
+        number = held[scope, state.flow]
+        fingerprint = f"held:{state.name}"
+        if not number:
+            await alerts.resolve(fingerprint)
+            continue
+        reasons = Counter(work.reason.value for work in await store.open_work(scope, state.flow) if work.state in _HELD)
+        shown = ", ".join(f"{reason} {times}" for reason, times in sorted(reasons.items()))
+        body = f"{shown}. The others go on. See: kassabrug status, kassabrug why RECORD."
+        await alerts.raise_alert(fingerprint, f"{state.name}: {number} record(s) wait for a person", "warning", body)

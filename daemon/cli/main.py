@@ -1,0 +1,130 @@
+"""The command line: arguments in, exit code out, and never a traceback for what a person can cure."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import anyio
+
+from daemon import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+INTERRUPTED = 130
+
+#: command -> (module, function, one line of help); modules are imported only when asked for, so that --help is quick
+COMMANDS: dict[str, tuple[str, str, str]] = {
+    "demo": ("demo", "demo", "both vendors as sandboxes on this machine, a shop in them, all flows"),
+    "sandbox": ("sandbox", "sandbox", "only the two vendors, until stopped"),
+    "run": ("run", "run", "the daemon"),
+    "sync": ("run", "sync", "every flow until nothing is left to do, then exit"),
+    "plan": ("plan", "plan", "what sync would do, field by field, and nothing written"),
+    "status": ("state", "status", "what is settled, what waits"),
+    "why": ("state", "why", "the whole story of a record"),
+    "questions": ("state", "questions", "what waits for a person's answer"),
+    "answer": ("state", "answer", "answer a question"),
+    "resend": ("state", "resend", "do records again"),
+}
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="kassabrug", description="Keeps a CCV SalesPOS till and Visma eAccounting books in step.")
+    parser.add_argument("--version", action="version", version=f"kassabrug {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, (_, _, text) in COMMANDS.items():
+        own = commands.add_parser(name, help=text, description=text)
+        _ADD[name](own)
+        if name not in {"run", "sandbox", "answer", "resend"}:
+            own.add_argument("--json", action="store_true", help="print JSON")
+    return parser
+
+
+def _configured(own: argparse.ArgumentParser) -> None:
+    own.add_argument(
+        "--config", type=Path, metavar="FILE", help="default: $KASSABRUG_CONFIG, ./kassabrug.toml, /etc/kassabrug/kassabrug.toml"
+    )
+    own.add_argument("--state-dir", type=Path, metavar="DIR", help="default: the configuration's, $STATE_DIRECTORY, the XDG state folder")
+
+
+def _with_flows(own: argparse.ArgumentParser) -> None:
+    _configured(own)
+    own.add_argument("--flow", action="append", metavar="NAME", help="products, stock or sales; may be given several times")
+
+
+def _world(own: argparse.ArgumentParser) -> None:
+    own.add_argument(
+        "--receipts", type=Path, action="append", default=[], metavar="FILE.csv", help="a day of receipts; may be given several times"
+    )
+    own.add_argument("--lenient", action="store_true", help="load what can be read of a receipts file with broken lines")
+    own.add_argument("--seed", type=int, default=1, metavar="N", help="of the shop that is made up without receipts")
+    own.add_argument("--limits", choices=("vendor", "off"), default="off", help="the vendors' rate limits")
+
+
+def _demo(own: argparse.ArgumentParser) -> None:
+    _world(own)
+    own.add_argument("--once", action="store_true", help="stop when all is settled")
+    own.add_argument("--state-dir", type=Path, metavar="DIR", help="default: a folder that is thrown away")
+
+
+def _sandbox(own: argparse.ArgumentParser) -> None:
+    _world(own)
+    own.add_argument("--eaccounting-port", type=int, default=0, metavar="N", help="default: a free one")
+    own.add_argument("--salespos-port", type=int, default=0, metavar="N", help="default: a free one")
+    own.add_argument("--faults", type=Path, metavar="FILE.toml", help="faults on demand")
+    own.add_argument("--config-out", type=Path, metavar="FILE.toml", help="write a configuration that run, sync and plan take as it is")
+
+
+def _why(own: argparse.ArgumentParser) -> None:
+    _configured(own)
+    own.add_argument("record", metavar="RECORD", help="receipt number, SKU or id")
+
+
+def _answer(own: argparse.ArgumentParser) -> None:
+    _configured(own)
+    own.add_argument("key", metavar="QUESTION", help="its key, as questions shows it")
+    own.add_argument("answer", metavar="ANSWER")
+    own.add_argument("--link", metavar="LINK/TILL", help="whose question, where several ask the same")
+
+
+def _resend(own: argparse.ArgumentParser) -> None:
+    _configured(own)
+    own.add_argument("records", nargs="+", metavar="RECORD", help="receipt number, SKU or id")
+
+
+_ADD: dict[str, Callable[[argparse.ArgumentParser], None]] = {
+    "demo": _demo,
+    "sandbox": _sandbox,
+    "run": _configured,
+    "sync": _with_flows,
+    "plan": _with_flows,
+    "status": _configured,
+    "why": _why,
+    "questions": _configured,
+    "answer": _answer,
+    "resend": _resend,
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit code."""
+    args = _parser().parse_args(arguments)
+    module, function, _ = COMMANDS[args.command]
+    command: Callable[[Any], Awaitable[int]] = getattr(importlib.import_module(f"daemon.cli.{module}"), function)
+    try:
+        return anyio.run(partial(command, args))
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except Exception as error:
+        from daemon.cli.problems import explain  # noqa: PLC0415 - imports the store and the settings, which --help does not need
+
+        known = explain(error)
+        if known is None:
+            raise
+        sys.stderr.write(known[0] + "\n")
+        return known[1]

@@ -1,0 +1,108 @@
+"""``plan``: what ``sync`` would do, field by field, and nothing written."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import anyio
+
+from connectors.port import ConnectorError
+from daemon.assembly import Shared, assemble, get_ready
+from daemon.cli import show
+from daemon.cli.run import chosen_flows
+from daemon.cli.session import configure, owning
+from daemon.engine.clock import SystemClock
+from daemon.flows.planning import plan_products, plan_sales, plan_stock
+from daemon.settings import state_directory
+from daemon.state.owner import AlreadyRunning
+from daemon.state.sqlite import open_store
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import AsyncIterator, Sequence
+    from pathlib import Path
+
+    from connectors.model import Sale
+    from daemon.assembly import House, Pair
+    from daemon.core.actions import Action
+    from daemon.observe.metrics import Metrics
+    from daemon.settings import Settings
+
+
+@asynccontextmanager
+async def _house(settings: Settings, metrics: Metrics, state_dir: Path | None) -> AsyncIterator[House]:
+    """Build everything: as owner, so that a token that must be renewed is kept; or beside a running daemon, which keeps it fresh."""
+    async with AsyncExitStack() as stack:
+        try:
+            session = await stack.enter_async_context(owning(settings, metrics, state_dir))
+        except AlreadyRunning:
+            clock = SystemClock()
+            directory = state_dir or state_directory(settings)
+            store = await open_store(directory, clock=clock, readonly=True)
+            stack.push_async_callback(store.close)
+            shared = Shared(settings, store, directory, clock, metrics, random.Random(), anyio.Event())  # noqa: S311 - jitter only
+            yield await stack.enter_async_context(assemble(shared))
+        else:
+            yield session.house
+
+
+async def plan(args: argparse.Namespace) -> int:
+    """Print what would be done."""
+    flows = chosen_flows(args.flow)
+    settings, metrics = configure(args.config, quiet=True)
+    actions: list[tuple[str, Action]] = []
+    async with _house(settings, metrics, args.state_dir) as house:
+        for pair in house.pairs:
+            try:
+                actions += [(pair.context.scope, action) for action in await _actions(pair, flows)]
+            except ConnectorError as error:
+                show.ERR.print(f"{pair.context.scope}: {type(error).__name__.lower()}: {error}")
+                return 1
+    if args.json:
+        show.json_line({"actions": [_as_json(scope, action) for scope, action in actions], "counts": _counts(actions)})
+    else:
+        _print(actions)
+    return 0
+
+
+async def _actions(pair: Pair, flows: Sequence[str]) -> list[Action]:
+    context = pair.context
+    await get_ready(context)
+    actions: list[Action] = []
+    sales: list[Sale] = []
+    wanted = [flow for flow in flows if flow in pair.enabled]
+    if "sales" in wanted or "stock" in wanted:
+        planned, sales = await plan_sales(pair.sales, context)
+        actions += planned if "sales" in wanted else []
+    if "products" in wanted:
+        actions += await plan_products(pair.products, context)
+    if "stock" in wanted:
+        actions += await plan_stock(pair.stock, sales)
+    return actions
+
+
+def _as_json(scope: str, action: Action) -> dict[str, Any]:
+    return {"link": scope, **asdict(action), "changes": [asdict(change) for change in action.changes]}
+
+
+def _counts(actions: Sequence[tuple[str, Action]]) -> dict[str, dict[str, int]]:
+    counts: dict[str, Counter[str]] = {}
+    for _, action in actions:
+        counts.setdefault(action.flow, Counter())[action.verb] += 1
+    return {flow: dict(verbs) for flow, verbs in counts.items()}
+
+
+def _print(actions: Sequence[tuple[str, Action]]) -> None:
+    for scope, action in actions:
+        note = " ".join(part for part in (action.reason, action.detail) if part)
+        show.OUT.print(f"{scope} {action.flow}: {action.verb} {action.label}" + (f" ({note})" if note else ""), markup=False)
+        for change in action.changes:
+            show.OUT.print(f"    {change.field}: {change.before or '-'} -> {change.after}", markup=False)
+    if not actions:
+        show.OUT.print("Nothing to do.")
+    for flow, verbs in _counts(actions).items():
+        show.OUT.print(f"{flow}: " + ", ".join(f"{number} to {verb}" for verb, number in verbs.items()))

@@ -1,0 +1,212 @@
+"""``status``, ``why``, ``questions``, ``answer`` and ``resend``: what is, why it is, and what a person can do about it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from daemon.cli import show
+from daemon.cli.session import configure, looking
+from daemon.core.life import EXPLANATIONS, OPEN_STATES, Reason
+from daemon.engine.clock import SystemClock
+from daemon.settings import state_directory
+from daemon.state.owner import read_owner
+from daemon.state.sqlite import open_store
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+    from daemon.settings import Settings
+    from daemon.state.port import Activity, Work
+    from daemon.state.store import SqliteStore
+
+
+def scopes(settings: Settings) -> list[str]:
+    """Return the names of every pair of books and till."""
+    return [f"{name}/{till}" for name, link in settings.links.items() for till in link.tills]
+
+
+async def status(args: argparse.Namespace) -> int:
+    """Say what is settled, what waits, and whether the daemon runs."""
+    settings, _ = configure(args.config, quiet=True, secrets=False)
+    owner = read_owner(args.state_dir or state_directory(settings))
+    async with looking(settings, args.state_dir) as store:
+        found = await _status(settings, store)
+    found["running"] = None if owner is None else {"pid": owner.pid, "host": owner.host, "since": owner.started_at.isoformat()}
+    if args.json:
+        show.json_line(found)
+    else:
+        _print_status(found)
+    return 1 if found["held"] or found["questions"] else 0
+
+
+async def _status(settings: Settings, store: SqliteStore) -> dict[str, Any]:
+    counts = await store.counts()
+    flows = []
+    for scope in scopes(settings):
+        for flow in ("products", "stock", "sales"):
+            sums = await store.sums(scope, flow)
+            position = await store.position(scope, flow)
+            own = {count.state.value: count.records for count in counts if (count.link, count.flow) == (scope, flow)}
+            newest = None if position.moment is None else position.moment.isoformat()
+            flows.append({"link": scope, "flow": flow, "open": own, "settled": int(sums["records"]), "newest": newest, **_sums(sums)})
+    held = [work for scope in scopes(settings) for flow in ("products", "sales") for work in await _held(store, scope, flow)]
+    questions = await store.questions()
+    return {
+        "flows": flows,
+        "held": [_record(work) for work in held],
+        "questions": [{"key": q.key, "link": q.link, "text": q.text, "waiting": q.waiting} for q in questions],
+        "alerts": [row.summary for row in await store.alerts() if row.resolved_at is None],
+    }
+
+
+def _sums(sums: Any) -> dict[str, str]:
+    return {"till": sums["till"], "books": sums["books"]}
+
+
+async def _held(store: SqliteStore, scope: str, flow: str) -> list[Work]:
+    return [work for work in await store.open_work(scope, flow) if work.state in {"held", "dead"}]
+
+
+def _print_status(found: dict[str, Any]) -> None:
+    running = found["running"]
+    show.OUT.print(f"running as process {running['pid']} on {running['host']}" if running else "not running")
+    rows = [
+        (f["link"], f["flow"], f["settled"], ", ".join(f"{n} {state}" for state, n in f["open"].items()) or "-", f["newest"] or "-")
+        for f in found["flows"]
+    ]
+    show.table("Flows", ("link", "flow", "settled#", "open", "newest at the source"), rows)
+    if found["held"]:
+        held = [(w["link"], w["flow"], w["label"], w["reason"], w["detail"]) for w in found["held"]]
+        show.table("Waiting for a person", ("link", "flow", "record", "reason", "detail"), held)
+    for question in found["questions"]:
+        show.OUT.print(f"question {question['key']}: {question['text']} ({question['waiting']} waiting)", markup=False)
+    for alert in found["alerts"]:
+        show.OUT.print(f"alert: {alert}", markup=False)
+
+
+def _record(work: Work) -> dict[str, Any]:
+    return {
+        "link": work.link,
+        "flow": work.flow,
+        "record": work.record,
+        "label": work.label,
+        "state": work.state,
+        "outcome": work.outcome,
+        "reason": work.reason,
+        "explanation": EXPLANATIONS[work.reason],
+        "detail": work.detail,
+        "attempt": work.attempt,
+        "not_before": None if work.not_before is None else work.not_before.isoformat(),
+        "moment": work.moment.isoformat(),
+        "updated_at": work.updated_at.isoformat(),
+    }
+
+
+def _line(activity: Activity) -> dict[str, Any]:
+    names = ("flow", "event", "outcome", "reason", "detail", "remote_id")
+    return {"at": activity.at.isoformat(), **{name: getattr(activity, name) for name in names}}
+
+
+async def why(args: argparse.Namespace) -> int:
+    """Tell the whole story of a record: its receipt number, SKU or id."""
+    settings, _ = configure(args.config, quiet=True, secrets=False)
+    async with looking(settings, args.state_dir) as store:
+        works = await store.find_work(args.record)
+        history = await store.activity(label=args.record)
+        intents = [intent for work in works for intent in await store.intents(work.link, record=work.record)]
+    if not works and not history:
+        show.ERR.print(f"{args.record}: never seen; expected a receipt number, a SKU or an id of the source", markup=False)
+        return 1
+    story = {
+        "record": args.record,
+        "works": [_record(work) for work in works],
+        "writes": [
+            {
+                "operation": i.operation,
+                "state": i.state,
+                "reference": i.reference,
+                "remote_id": i.remote_id,
+                "sent_at": i.sent_at.isoformat(),
+            }
+            for i in intents
+        ],
+        "history": [_line(activity) for activity in reversed(history)],
+    }
+    if args.json:
+        show.json_line(story)
+    else:
+        _print_story(story)
+    return 1 if any(work.state in OPEN_STATES for work in works) else 0
+
+
+def _print_story(story: dict[str, Any]) -> None:
+    for work in story["works"]:
+        outcome = f", {work['outcome']}" if work["outcome"] else ""
+        show.OUT.print(f"{work['link']} {work['flow']} {work['label']}: {work['state']}{outcome}", markup=False)
+        if work["reason"] != Reason.NONE:
+            show.OUT.print(f"    {work['reason']}: {work['explanation']}", markup=False)
+        if work["detail"]:
+            show.OUT.print(f"    {work['detail']}", markup=False)
+    for write in story["writes"]:
+        show.OUT.print(
+            f"    {write['sent_at']} {write['operation']} {write['reference']}: {write['state']} {write['remote_id']}", markup=False
+        )
+    for line in story["history"]:
+        words = " ".join(str(line[name]) for name in ("flow", "event", "outcome", "reason", "detail") if line[name])
+        show.OUT.print(f"    {line['at']} {words}", markup=False)
+
+
+async def questions(args: argparse.Namespace) -> int:
+    """Show what waits for an answer."""
+    settings, _ = configure(args.config, quiet=True, secrets=False)
+    async with looking(settings, args.state_dir) as store:
+        found = await store.questions()
+    if args.json:
+        listed = [{"key": q.key, "link": q.link, "text": q.text, "choices": q.choices, "waiting": q.waiting} for q in found]
+        show.json_line({"questions": listed})
+    else:
+        for q in found:
+            choices = f" [{' | '.join(q.choices)}]" if q.choices else ""
+            show.OUT.print(f"{q.key}: {q.text}{choices} ({q.waiting} waiting)", markup=False)
+        if not found:
+            show.OUT.print("No question waits for an answer.")
+    return 1 if found else 0
+
+
+async def answer(args: argparse.Namespace) -> int:
+    """Answer a question; what waited for it goes on."""
+    settings, _ = configure(args.config, quiet=True, secrets=False)
+    store = await open_store(args.state_dir or state_directory(settings), clock=SystemClock())
+    try:
+        links = (args.link and [args.link]) or [q.link for q in await store.questions() if q.key == args.key]
+        if len(links) != 1:
+            problem = "no such question waits" if not links else f"asked by {', '.join(links)}: say which with --link"
+            show.ERR.print(f"{args.key}: {problem}", markup=False)
+            return 1
+        released = await store.answer(links[0], args.key, args.answer)
+    except KeyError:
+        show.ERR.print(f"{args.key}: no such question waits", markup=False)
+        return 1
+    finally:
+        await store.close()
+    show.OUT.print(f"Answered; {released} record(s) go on.")
+    return 0
+
+
+async def resend(args: argparse.Namespace) -> int:
+    """Queue held, dead or settled records again; a document that exists is found, never made twice."""
+    settings, _ = configure(args.config, quiet=True, secrets=False)
+    store = await open_store(args.state_dir or state_directory(settings), clock=SystemClock())
+    try:
+        missing = [record for record in args.records if not await _resend_one(store, scopes(settings), record)]
+    finally:
+        await store.close()
+    for record in missing:
+        show.ERR.print(f"{record}: nothing to send again; expected a receipt number, a SKU or an id of the source", markup=False)
+    show.OUT.print(f"{len(args.records) - len(missing)} record(s) queued again.")
+    return 1 if missing else 0
+
+
+async def _resend_one(store: SqliteStore, names: Sequence[str], record: str) -> int:
+    return sum([await store.resend(name, record) for name in names])

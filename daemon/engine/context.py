@@ -1,0 +1,87 @@
+"""What the flows of one link and till work with."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import anyio
+
+from daemon.core.life import Outcome, Reason
+from daemon.engine.tally import Tally
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from random import Random
+
+    from structlog.typing import FilteringBoundLogger
+
+    from connectors.model import Company
+    from connectors.port import Books, Clock, Till
+    from daemon.core.brake import BrakeRules
+    from daemon.core.mapping import FieldMap
+    from daemon.core.retry import RetryPolicy
+    from daemon.observe.metrics import Metrics
+    from daemon.state.port import Store
+
+
+@dataclass(slots=True)
+class Mappings:
+    """The compiled mapping files."""
+
+    products: FieldMap
+    customers: FieldMap
+
+
+@dataclass(slots=True)
+class Context:
+    """One company's books and one till, and everything that their flows share.
+
+    ``scope`` names the pair in the store ("shop/till").  ``link`` names the company's side alone, for what several tills share.
+    """
+
+    link: str
+    scope: str
+    books: Books
+    till: Till
+    store: Store
+    clock: Clock
+    rng: Random
+    policy: RetryPolicy
+    brake: BrakeRules
+    mappings: Mappings
+    metrics: Metrics
+    log: FilteringBoundLogger
+    workers: int
+    stopping: anyio.Event
+    tally: Tally = field(default_factory=Tally)
+    company: Company | None = None
+    salt: str = ""
+    #: nobody asks the vendors before this moment of the monotonic clock: one of them is down
+    paused_until: float = 0.0
+    pause_reason: Reason = Reason.NONE
+    _locks: dict[str, anyio.Lock] = field(default_factory=lambda: defaultdict(anyio.Lock))
+
+    def lock(self, name: str) -> anyio.Lock:
+        """Return the lock of this name: one poll of a flow at a time, one write of a customer at a time."""
+        return self._locks[name]
+
+    def outcome(self, flow: str, outcome: Outcome, reason: Reason = Reason.NONE, count: int = 1) -> None:
+        """Count an outcome, in the metrics and in the run's table."""
+        self.tally.add(flow, outcome, reason, count)
+        self.metrics.outcome(flow, outcome, reason, count)
+
+    def pause(self, seconds: float, reason: Reason) -> None:
+        """Leave the vendors alone for a while."""
+        self.paused_until = max(self.paused_until, self.clock.monotonic() + seconds)
+        self.pause_reason = reason
+
+    @property
+    def paused(self) -> bool:
+        """Whether the vendors are to be left alone now."""
+        return self.clock.monotonic() < self.paused_until
+
+    def now(self) -> datetime:
+        """Return the wall clock, in UTC."""
+        return self.clock.now()

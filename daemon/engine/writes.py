@@ -1,0 +1,109 @@
+"""Writes that must happen once: an intent is on disk before the request, and a lost answer is looked up, never sent again blindly."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from connectors.port import ConnectorError, Uncertain
+from daemon.core.life import Reason
+from daemon.state.port import Intent, IntentState
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from daemon.engine.context import Context
+
+
+class Undecidable(Exception):
+    """It cannot be decided whether a write happened; only a person can."""
+
+
+@dataclass(frozen=True, slots=True)
+class OnceWrite:
+    """A write that is not idempotent.
+
+    ``key`` comes from the source's identity and never from chance, ``reference`` is what finds its effect at the vendor, ``memo``
+    what must be known later to decide whether it happened.  Neither holds personal data.
+    """
+
+    key: str
+    flow: str
+    record: str
+    operation: str
+    reference: str
+    content: str
+    memo: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What came of it.  ``adopted``: it had happened already, and was found."""
+
+    remote_id: str
+    adopted: bool
+
+
+async def once(
+    context: Context,
+    scope: str,
+    write: OnceWrite,
+    *,
+    send: Callable[[], Awaitable[str]],
+    find: Callable[[Intent], Awaitable[str | None]],
+) -> Written:
+    """Carry out a write at most once, whatever happened to earlier attempts.
+
+    Raises the errors of the port (:class:`Uncertain` while it is too early to look) and :class:`Undecidable`.
+    """
+    now = context.now()
+    intent = Intent(
+        link=scope,
+        key=write.key,
+        flow=write.flow,
+        record=write.record,
+        operation=write.operation,
+        reference=write.reference,
+        payload_hash=hashlib.sha256(write.content.encode()).hexdigest()[:32],
+        state=IntentState.SENT,
+        sent_at=now,
+        memo=write.memo,
+    )
+    earlier = await context.store.intend(intent)
+    if earlier is not None:
+        if earlier.state == IntentState.DONE:
+            return Written(earlier.remote_id, adopted=True)
+        if found := await _resolve(context, scope, earlier, find):
+            return found
+    try:
+        remote_id = await send()
+    except Uncertain:
+        raise
+    except ConnectorError:
+        # every other error of the port says that nothing happened
+        await context.store.settle_intent(scope, write.key, IntentState.REFUSED)
+        raise
+    await context.store.settle_intent(scope, write.key, IntentState.DONE, remote_id=remote_id)
+    return Written(remote_id, adopted=False)
+
+
+async def _resolve(context: Context, scope: str, earlier: Intent, find: Callable[[Intent], Awaitable[str | None]]) -> Written | None:
+    """Find out what became of an earlier attempt; ``None`` says that it surely had no effect and may be sent again."""
+    if earlier.state == IntentState.UNKNOWN:
+        raise Undecidable(Reason.UNDECIDABLE)
+    age = (context.now() - earlier.sent_at).total_seconds()
+    # a clock that jumped back must not make us wait for hours
+    if 0 <= age < context.policy.index_lag:
+        message = "too early to look whether it happened"
+        raise Uncertain(message, retry_after=context.policy.index_lag - age)
+    found = await find(earlier)
+    if found is not None:
+        await context.store.settle_intent(scope, earlier.key, IntentState.DONE, remote_id=found)
+        context.metrics.duplicate_prevented(earlier.flow)
+        return Written(found, adopted=True)
+    if earlier.attempts >= context.policy.max_attempts:
+        await context.store.settle_intent(scope, earlier.key, IntentState.UNKNOWN)
+        raise Undecidable(Reason.UNDECIDABLE)
+    await context.store.resend_intent(scope, earlier.key, now=context.now())
+    return None

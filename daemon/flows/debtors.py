@@ -1,0 +1,152 @@
+"""The debtor of a receipt: found by e-mail, created once, and never one for each anonymous receipt."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from connectors.model import Address, Customer
+from daemon.core.booking import Debtor, Hold, charges_vat_abroad
+from daemon.core.customers import Adopt, Create, changed_fields, fingerprint, is_anonymous, match_customer, pseudonym
+from daemon.core.life import Outcome, Reason
+from daemon.core.mapping import apply_fields
+from daemon.engine.writes import OnceWrite, once
+from daemon.state.port import Binding, Intent
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from connectors.model import Sale
+    from daemon.core.booking import BookingRules
+    from daemon.core.mapping import Expression
+    from daemon.engine.context import Context
+
+FLOW = "customers"
+
+
+@dataclass(frozen=True, slots=True)
+class DebtorPlan:
+    """What is to happen for the debtor of a receipt.  ``verb`` is create, update or keep; ``fields`` names what is written."""
+
+    verb: str
+    customer: Customer
+    debtor: Debtor | None
+    fields: tuple[str, ...] = ()
+
+
+def _plain(customer: Customer) -> dict[str, Any]:
+    address = customer.invoice_address
+    return {
+        "email": customer.email,
+        "name": customer.name,
+        "company": customer.company,
+        "organisation_number": customer.organisation_number,
+        "vat_number": customer.vat_number,
+        "phone": customer.phone,
+        "street": address.street,
+        "postal_code": address.postal_code,
+        "city": address.city,
+        "country": address.country,
+    }
+
+
+#: the fields that the mapping of customers may write
+CUSTOMER_FIELDS = frozenset(_plain(Customer()))
+
+
+def mapped(customer: Customer, expressions: Mapping[str, Expression]) -> Customer:
+    """Return the customer as the mapping wants it written."""
+    values = apply_fields(expressions, {"customer": _plain(customer)})
+    address = {name: values.pop(name, None) for name in ("street", "postal_code", "city", "country")}
+    return Customer(**values, invoice_address=Address(**address), charge_vat_abroad=customer.charge_vat_abroad)
+
+
+class Debtors:
+    """Finds and writes the customers that sales need."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._default: Customer | None = None
+
+    async def plan(self, sale: Sale, rules: BookingRules) -> DebtorPlan | Hold:
+        """Decide which debtor the receipt goes to; reads only."""
+        if is_anonymous(sale.customer):
+            return await self._default_debtor(rules)
+        assert sale.customer is not None  # noqa: S101 - an absent customer is anonymous; this tells the type checker
+        customer = replace(sale.customer, charge_vat_abroad=charges_vat_abroad(sale, sale.customer, rules))
+        context = self._context
+        name, print_now = pseudonym(customer.email or "", context.salt), fingerprint(customer, context.salt)
+        known = (await context.store.bindings(context.link, "customer", [name])).get(name)
+        if known is not None and known.fingerprint == print_now:
+            return DebtorPlan("keep", customer, Debtor(known.target, private=not customer.is_company))
+        choice = match_customer(
+            await context.books.find_customers(email=customer.email),
+            known_fingerprint=None if known is None else known.fingerprint,
+            current_fingerprint=print_now,
+        )
+        match choice:
+            case Hold():
+                return choice
+            case Create():
+                wanted = mapped(customer, context.mappings.customers.create)
+                return DebtorPlan("create", customer, None, changed_fields(Customer(), wanted))
+            case Adopt(found, update):
+                fields = changed_fields(found, mapped(customer, context.mappings.customers.update)) if update else ()
+                debtor = Debtor(found.id or "", private=not found.is_company)
+                return DebtorPlan("update" if fields else "keep", customer, debtor, fields)
+
+    async def _default_debtor(self, rules: BookingRules) -> DebtorPlan | Hold:
+        if self._default is None:
+            found = await self._context.books.find_customers(number=rules.default_debtor)
+            if not found:
+                return Hold(Reason.DEFAULT_DEBTOR_MISSING, f"customer number {rules.default_debtor}")
+            self._default = found[0]
+        return DebtorPlan("keep", self._default, Debtor(self._default.id or "", private=not self._default.is_company))
+
+    async def ensure(self, sale: Sale, rules: BookingRules) -> Debtor | Hold:
+        """Return the debtor of the receipt, created or brought up to date where that is needed."""
+        if is_anonymous(sale.customer):
+            plan = await self._default_debtor(rules)
+            return plan if isinstance(plan, Hold) else _known(plan)
+        assert sale.customer is not None  # noqa: S101 - as above
+        context = self._context
+        name = pseudonym(sale.customer.email or "", context.salt)
+        # two receipts of one new customer, in hand at once, must not make two customers
+        async with context.lock(f"customer {name}"):
+            plan = await self.plan(sale, rules)
+            if isinstance(plan, Hold):
+                return plan
+            debtor = await self._carry_out(plan, name, sale.id)
+            binding = Binding(context.link, "customer", name, debtor.id, fingerprint(plan.customer, context.salt))
+            earlier = (await context.store.bindings(context.link, "customer", [name])).get(name)
+            if earlier != binding:
+                await context.store.bind([binding])
+            return debtor
+
+    async def _carry_out(self, plan: DebtorPlan, name: str, record: str) -> Debtor:
+        context = self._context
+        if plan.verb == "keep":
+            return _known(plan)
+        if plan.verb == "update":
+            debtor = _known(plan)
+            await context.books.update_customer(debtor.id, mapped(plan.customer, context.mappings.customers.update))
+            context.outcome(FLOW, Outcome.UPDATED)
+            return debtor
+        wanted = mapped(plan.customer, context.mappings.customers.create)
+
+        async def send() -> str:
+            return (await context.books.create_customer(wanted)).id or ""
+
+        async def find(_: Intent) -> str | None:
+            found = [customer for customer in await context.books.find_customers(email=plan.customer.email) if customer.active]
+            return found[0].id if found else None
+
+        write = OnceWrite(f"customer:{name}", FLOW, record, "customer", name, fingerprint(wanted, context.salt))
+        written = await once(context, context.link, write, send=send, find=find)
+        context.outcome(FLOW, Outcome.CREATED)
+        return Debtor(written.remote_id, private=not plan.customer.is_company)
+
+
+def _known(plan: DebtorPlan) -> Debtor:
+    assert plan.debtor is not None  # noqa: S101 - only a plan to create has none
+    return plan.debtor

@@ -1,0 +1,277 @@
+"""Receipts of the till become documents in the books: exists? → debtor → every article → document → payment → settled."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from connectors.model import ZERO, LineKind
+from daemon.core.booking import (
+    Debtor,
+    Hold,
+    PlannedPayment,
+    Skip,
+    article_number,
+    articles_needed,
+    compose,
+    match_articles,
+    plan_payments,
+    reference,
+    triage,
+)
+from daemon.core.life import Outcome, Reason
+from daemon.engine.handling import drain
+from daemon.engine.polling import Polled, poll, sweep
+from daemon.flows.catalogue import Catalogue
+from daemon.flows.debtors import DebtorPlan, Debtors
+from daemon.flows.documents import Documents, Layout
+from daemon.flows.payload import dump_sale, load_sale
+from daemon.state.port import Binding, NewWork, Settlement
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from connectors.model import Document, DocumentDraft, MoneyAccount, Product, Sale
+    from connectors.port import Change
+    from daemon.core.booking import BookingRules
+    from daemon.engine.context import Context
+    from daemon.state.port import Intent, Work
+
+#: how far each poll reads back behind the newest receipt: tills upload late
+OVERLAP = timedelta(minutes=10)
+#: how far the occasional sweep reads back, for receipts completed or changed long after they were opened
+SWEEP_BACK = timedelta(days=3)
+#: this stands for a debtor that ``plan`` would create
+NEW_DEBTOR = "(new)"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The receipt's document stands in the books already."""
+
+    document: Document
+
+
+@dataclass(frozen=True, slots=True)
+class Booking:
+    """What booking a receipt takes, decided before the first write."""
+
+    debtor: DebtorPlan
+    articles: Mapping[int, Product]
+    rounding_article: Product | None
+    payments: tuple[PlannedPayment, ...]
+    #: what ``plan`` shows: the document as it would be laid out for the debtor that is known or about to be created
+    draft: DocumentDraft
+
+
+SaleDecision = Skip | Hold | Found | Booking
+
+
+class Sales:
+    """The flow of the receipts."""
+
+    name = "sales"
+
+    def __init__(self, context: Context, rules: Callable[[Mapping[str, str]], BookingRules]) -> None:
+        self._context = context
+        self._make_rules = rules
+        self._rules: BookingRules | None = None
+        self._catalogue = Catalogue(context.books, context.clock)
+        self._debtors = Debtors(context)
+        self._documents = Documents(context)
+        self._accounts: Sequence[MoneyAccount] = ()
+        self._whole: dict[str, Sale] = {}
+        #: what one look-up told about several receipts: bindings by receipt, documents by natural key
+        self._bindings: dict[str, Binding] = {}
+        self._found: dict[str, list[Document]] = {}
+
+    # -- reading ----------------------------------------------------------------------------------------------------------------
+    def describe(self, change: Change[Sale]) -> NewWork:
+        """Turn a receipt of a listing into work."""
+        return NewWork(change.id, change.record.number, change.version, change.moment, dump_sale(change.record))
+
+    async def poll(self) -> Polled:
+        """Store what is new in the till."""
+        polled = await poll(self._context, self.name, self._context.till, self.describe, overlap=OVERLAP)
+        if polled.newest is not None:
+            self._context.metrics.newest_at_source(self.name, polled.newest, link=self._context.scope)
+        return polled
+
+    async def sweep(self) -> int:
+        """Store what became visible or changed behind the cursor."""
+        return await sweep(self._context, self.name, self._context.till, self.describe, back=SWEEP_BACK)
+
+    async def drain(self) -> None:
+        """Settle what is due."""
+        await self.refresh()
+        for remembered in (self._bindings, self._found, self._whole):
+            remembered.clear()
+        await drain(self._context, self)
+
+    async def refresh(self) -> None:
+        """Take in the answers given since, and the accounts of the books."""
+        self._rules = self._make_rules(await self._context.store.answers(self._context.scope))
+        self._accounts = await self._context.books.money_accounts()
+
+    @property
+    def rules(self) -> BookingRules:
+        """The rules as they are with the answers given so far."""
+        assert self._rules is not None  # noqa: S101 - refresh() comes first; this tells the type checker
+        return self._rules
+
+    # -- deciding ---------------------------------------------------------------------------------------------------------------
+    async def whole(self, sale: Sale) -> Sale:
+        """Return the receipt with its lines, fetched at most once while it is in hand."""
+        if sale.lines:
+            return sale
+        if sale.id not in self._whole:
+            self._whole[sale.id] = await self._context.till.get_sale(sale)
+        return self._whole[sale.id]
+
+    async def decide(self, sale: Sale, found: Sequence[Document]) -> SaleDecision:
+        """Decide what becomes of a whole receipt; reads only, so that ``plan`` shows what ``sync`` does."""
+        verdict = triage(sale, self.rules)
+        if verdict is not None:
+            return verdict
+        if len(found) > 1:
+            return Hold(Reason.DOCUMENT_AMBIGUOUS, f"{len(found)} documents carry {reference(sale, self.rules)}")
+        if found:
+            return Found(found[0])
+        debtor = await self._debtors.plan(sale, self.rules)
+        if isinstance(debtor, Hold):
+            return debtor
+        articles = await self._articles(sale)
+        if isinstance(articles, Hold):
+            return articles
+        payments = plan_payments(sale, self.rules, self._accounts)
+        if isinstance(payments, Hold):
+            return payments
+        rounding = self._rounding_article()
+        known = debtor.debtor or Debtor(NEW_DEBTOR, private=not debtor.customer.is_company)
+        includes = known.private and await self._documents.private_prices_include_vat() is not False
+        draft = compose(sale, self.rules, debtor=known, articles=articles, rounding_article=rounding, includes_vat=includes)
+        if isinstance(draft, Hold):
+            return draft
+        return Booking(debtor, articles, rounding, payments, draft)
+
+    async def _articles(self, sale: Sale) -> dict[int, Product] | Hold:
+        """Find the article of every line; what seems wrong is asked for once more, for it may have been cured."""
+        matched = match_articles(sale, self.rules, await self._catalogue.articles(articles_needed(sale, self.rules)))
+        if isinstance(matched, Hold) and not matched.question:
+            numbers = [number for line in sale.lines if (number := article_number(line, self.rules))]
+            matched = match_articles(sale, self.rules, await self._catalogue.ask_again(numbers))
+        return matched
+
+    def _rounding_article(self) -> Product | None:
+        number = self.rules.articles.get((LineKind.ROUNDING, ZERO))
+        found = self._catalogue.at_hand([number]) if number else []
+        return next((article for article in found if article.active), None)
+
+    # -- carrying out -----------------------------------------------------------------------------------------------------------
+    async def prepare(self, works: Sequence[Work]) -> None:
+        """Ask once for what is known of all these receipts: bindings here, documents there."""
+        bindings = await self._context.store.bindings(self._context.scope, "sale", [work.record for work in works])
+        unbound = [load_sale(work.payload) for work in works if work.payload and work.record not in bindings]
+        self._bindings.update(bindings)
+        self._found.update(await self.documents_for(unbound))
+
+    async def documents_for(self, sales: Sequence[Sale]) -> Mapping[str, list[Document]]:
+        """Return the documents that the books have of these receipts already, by natural key."""
+        if not sales:
+            return {}
+        return await self._documents.existing([reference(sale, self.rules) for sale in sales], since=min(s.sold_at for s in sales))
+
+    def payload(self, work: Work) -> bytes | None:
+        """Return the whole receipt once it was fetched."""
+        sale = self._whole.pop(work.record, None)
+        return None if sale is None else dump_sale(sale)
+
+    async def process(self, work: Work) -> Settlement | Hold:
+        """Settle one receipt."""
+        assert work.payload is not None  # noqa: S101 - work in hand keeps its payload; this tells the type checker
+        header = load_sale(work.payload)
+        bound = self._bindings.pop(work.record, None)
+        if bound is not None and bound.fingerprint:
+            return _again(header, bound)
+        sale = await self.whole(header)
+        key = reference(sale, self.rules)
+        intents = await self._context.store.intents(self._context.scope, record=work.record)
+        ours = [intent for intent in intents if intent.operation == "document"]
+        decision = await self.decide(sale, self._found.pop(key, ()))
+        match decision:
+            case Skip():
+                self._whole.pop(work.record, None)
+                return Settlement(Outcome.SKIPPED, decision.reason, decision.detail)
+            case Hold():
+                return decision
+            case Found():
+                return await self._adopt(sale, decision.document, ours)
+            case Booking():
+                return await self._book(sale, decision)
+
+    async def _adopt(self, sale: Sale, document: Document, ours: Sequence[Intent]) -> Settlement | Hold:
+        """The document is there.  Ours, with its answer lost: go on with it.  Anybody's: leave it, and pay it if nobody did."""
+        if ours:
+            articles = await self._articles(sale)
+            payments = plan_payments(sale, self.rules, self._accounts)
+            if isinstance(articles, Hold):
+                return articles
+            if isinstance(payments, Hold):
+                return payments
+            layout = Layout(sale, self.rules, Debtor(document.customer_id, private=True), articles, self._rounding_article())
+            return await self._finish(layout, document, payments, Outcome.CREATED, Reason.NONE)
+        payments = plan_payments(sale, self.rules, self._accounts)
+        if isinstance(payments, Hold):
+            return payments
+        unpaid = document.remaining == document.gross
+        layout = Layout(sale, self.rules, Debtor(document.customer_id, private=True), {}, None)
+        return await self._finish(layout, document, payments if unpaid else (), Outcome.SKIPPED, Reason.EXISTS)
+
+    async def _book(self, sale: Sale, booking: Booking) -> Settlement | Hold:
+        debtor = await self._debtors.ensure(sale, self.rules)
+        if isinstance(debtor, Hold):
+            return debtor
+        layout = Layout(sale, self.rules, debtor, booking.articles, booking.rounding_article)
+        document = await self._documents.book(layout)
+        if isinstance(document, Hold):
+            return document
+        return await self._finish(layout, document, booking.payments, Outcome.CREATED, Reason.NONE)
+
+    async def _finish(
+        self,
+        layout: Layout,
+        document: Document,
+        payments: Sequence[PlannedPayment],
+        outcome: Outcome,
+        reason: Reason,
+    ) -> Settlement | Hold:
+        """Pay, compare to the cent, settle."""
+        await self._documents.pay(layout, document, payments)
+        sale = layout.sale
+        books = document.gross - document.rounding
+        if books != sale.gross:
+            # a booked document cannot be changed: a person has to credit it
+            return Hold(Reason.SUM_DIFFERS, f"receipt {sale.gross}, document {document.number} {books}")
+        self._whole.pop(sale.id, None)
+        return Settlement(
+            outcome,
+            reason,
+            f"{document.kind} {document.number}",
+            bindings=(Binding(self._context.scope, "sale", sale.id, document.id, fingerprint(sale), sale.number),),
+            remote_id=document.id,
+            amounts={"till": str(sale.gross), "books": str(books)},
+        )
+
+
+def fingerprint(sale: Sale) -> str:
+    """Return what must not change once a receipt is booked."""
+    return f"{sale.gross} {sale.currency}"
+
+
+def _again(sale: Sale, bound: Binding) -> Settlement | Hold:
+    """A receipt that is booked turns up again: nothing to do, unless it was changed since."""
+    if bound.fingerprint != fingerprint(sale):
+        return Hold(Reason.CHANGED_AFTER_BOOKING, f"booked {bound.fingerprint}, now {fingerprint(sale)}")
+    amount = bound.fingerprint.split()[0]
+    return Settlement(Outcome.UNCHANGED, amounts={"till": amount, "books": amount}, remote_id=bound.target)

@@ -1,0 +1,136 @@
+"""The stock of the books is shown in the till: compared whole at every run, so that nothing drifts unseen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import anyio
+
+from connectors.model import ProductDraft
+from connectors.port import ConnectorError, Missing
+from daemon.core.brake import Alarm, exceeds
+from daemon.core.life import Outcome, Reason
+from daemon.core.stock import StockPlan, on_their_way, plan_stock
+from daemon.flows.payload import open_sales
+from daemon.state.port import Activity, Question
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from connectors.model import Sale
+    from daemon.core.stock import SetStock
+    from daemon.engine.context import Context
+
+CONTINUE, IGNORE = "continue", "ignore"
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """The run does nothing for now, and why."""
+
+    detail: str
+
+
+class Stock:
+    """The flow of the stock."""
+
+    name = "stock"
+
+    def __init__(self, context: Context, poll_sales: Callable[[], Awaitable[object]]) -> None:
+        self._context = context
+        self._poll_sales = poll_sales
+
+    async def plan(self, *, not_stored: Sequence[Sale] | None = None) -> StockPlan | Wait:
+        """Compare books and till, sales on their way counted.
+
+        The sales are read first: what was sold a second ago is then known, and the books' old number does not put it back.  With
+        ``not_stored`` the caller has read them, and nothing is stored.
+        """
+        context = self._context
+        if not_stored is None:
+            await self._poll_sales()
+            known, unknown = open_sales(await context.store.open_work(context.scope, "sales"))
+        else:
+            known, unknown = list(not_stored), 0
+        if unknown:
+            return Wait(f"{unknown} receipt(s) are in hand whose lines are not known yet")
+        levels = await context.books.stock_levels()
+        targets = await context.till.all_products()
+        return plan_stock(levels, targets, on_their_way(known))
+
+    def alarm(self, plan: StockPlan) -> Alarm | None:
+        """Tell whether the plan would set an unusual share of the stock to zero."""
+        counted = len(plan.changes) + plan.unchanged
+        emptied = sum(1 for change in plan.changes if change.after <= 0 and (change.before or 0) > 0)
+        return Alarm("set the stock to zero", emptied, counted) if exceeds(emptied, counted, self._context.brake) else None
+
+    async def run(self) -> None:
+        """Write what differs; raises the errors of the port once the others are written."""
+        context = self._context
+        plan = await self.plan()
+        if isinstance(plan, Wait):
+            context.log.info("stock waits", detail=plan.detail)
+            return
+        for reason, count in plan.skipped.items():
+            context.outcome(self.name, Outcome.SKIPPED, reason, count)
+        context.outcome(self.name, Outcome.UNCHANGED, count=plan.unchanged)
+        context.metrics.stock_drift(len(plan.changes), link=context.scope)
+        if await self._braked(plan):
+            return
+        errors: list[ConnectorError] = []
+        limiter = anyio.CapacityLimiter(context.workers)
+
+        async def write(change: SetStock) -> None:
+            async with limiter:
+                if context.stopping.is_set() or context.paused:
+                    return
+                try:
+                    await context.till.update_product(change.product.id, ProductDraft(tracked=True, quantity=change.after))
+                except Missing:
+                    context.outcome(self.name, Outcome.SKIPPED, Reason.NOT_AT_TARGET)
+                except ConnectorError as error:
+                    errors.append(error)
+                    context.outcome(self.name, Outcome.REJECTED, Reason.REJECTED)
+                else:
+                    context.outcome(self.name, Outcome.UPDATED)
+                    await context.store.note([self._activity(change)])
+
+        async with anyio.create_task_group() as group:
+            for change in plan.changes:
+                group.start_soon(write, change)
+        if errors:
+            raise errors[0]
+
+    def _activity(self, change: SetStock) -> Activity:
+        context = self._context
+        before = "not counted" if change.before is None else str(change.before)
+        product = change.product
+        return Activity(
+            at=context.now(),
+            link=context.scope,
+            flow=self.name,
+            record=product.id,
+            label=product.sku,
+            event="stock",
+            outcome=Outcome.UPDATED,
+            detail=f"{before} -> {change.after}",
+            remote_id=product.id,
+        )
+
+    async def _braked(self, plan: StockPlan) -> bool:
+        """Ask before a mass change; one answer lets one run pass."""
+        context = self._context
+        alarm = self.alarm(plan)
+        context.metrics.brake(self.name, tripped=alarm is not None, link=context.scope)
+        key = "brake:stock"
+        if alarm is None:
+            await context.store.withdraw_question(context.scope, key)
+            return False
+        asked = await context.store.ask(Question(context.scope, key, self.name, alarm.text, (CONTINUE, IGNORE)))
+        if asked.answer == CONTINUE:
+            await context.store.withdraw_question(context.scope, key)
+            context.metrics.brake(self.name, tripped=False, link=context.scope)
+            return False
+        context.outcome(self.name, Outcome.HELD, Reason.MASS_CHANGE, len(plan.changes))
+        return True

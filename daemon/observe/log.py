@@ -1,0 +1,135 @@
+"""The log: one JSON object a line (or columns for eyes) on standard error.
+
+Every line, ours or a library's, goes through the same chain: redaction, so that no secret and no personal data is ever written, and
+a count by level, so that a log worth reading shows in the metrics.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from typing import TYPE_CHECKING, Any, Final
+
+import structlog
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import TextIO
+
+    from structlog.typing import EventDict, Processor, WrappedLogger
+
+    from daemon.observe.metrics import Metrics
+
+REDACTED: Final = "[redacted]"
+#: a key that contains one of these names a secret or a person
+_KEY_PARTS = (
+    "token",
+    "secret",
+    "password",
+    "passwd",
+    "authorization",
+    "cookie",
+    "api_key",
+    "credential",
+    "email",
+    "e_mail",
+    "phone",
+    "address",
+)
+#: a key that is one of these names a person
+_KEYS = frozenset(
+    {
+        *("name", "first_name", "last_name", "full_name", "customer_name", "company", "company_name", "contact", "customer"),
+        *("street", "postal_code", "city", "iban", "vat_number", "organisation_number", "birthday", "x-hash", "signature"),
+    },
+)
+_IN_TEXT = (
+    (re.compile(r"[\w.+%-]+@[\w-]+(\.[\w-]+)+"), REDACTED),
+    (re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]{8,}"), rf"\1 {REDACTED}"),
+    (
+        re.compile(r"(?i)\b((?:refresh_|access_)?token|client_secret|secret_key|password)([\"']?\s*[=:]\s*[\"']?)[^\s\"'&,;]+"),
+        rf"\1\2{REDACTED}",
+    ),
+    (re.compile(r"(\b[a-z][a-z0-9+.-]*://)[^\s/@]+@"), rf"\1{REDACTED}@"),
+)
+
+
+def redact_text(text: str) -> str:
+    """Return ``text`` without e-mail addresses, bearer tokens, assigned secrets and credentials in addresses."""
+    for pattern, replacement in _IN_TEXT:
+        text = pattern.sub(replacement, text)
+    return text
+
+
+def _is_private(key: str) -> bool:
+    plain = key.lower().replace("-", "_")
+    return plain in _KEYS or any(part in plain for part in _KEY_PARTS)
+
+
+def redact(value: Any) -> Any:
+    """Return ``value`` with every private key replaced and every text cleaned, at any depth."""
+    if isinstance(value, str):
+        return redact_text(value)
+    if isinstance(value, dict):
+        return {key: REDACTED if _is_private(str(key)) and item not in (None, "") else redact(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [redact(item) for item in value]
+    if isinstance(value, bytes):
+        return f"[{len(value)} bytes]"
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    return redact_text(str(value))
+
+
+def _redact_event(_logger: WrappedLogger, _method: str, event: EventDict) -> Mapping[str, Any]:
+    cleaned: dict[str, Any] = redact(event)
+    return cleaned
+
+
+def _counter(metrics: Metrics) -> Processor:
+    def count(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+        metrics.logged(str(event.get("level", "info")))
+        return event
+
+    return count
+
+
+def configure(level: str, form: str, metrics: Metrics | None = None, *, stream: TextIO | None = None) -> None:
+    """Set up structlog and the standard library's logging for the whole process.
+
+    Args:
+        level: ``debug``, ``info``, ``warning`` or ``error``; libraries are heard from ``warning`` upward at most.
+        form: ``json`` or ``console``.
+        metrics: counts the lines by level.
+        stream: where to write; standard error by default.
+    """
+    target = stream or sys.stderr
+    threshold = logging.getLevelNamesMapping()[level.upper()]
+    chain: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+        *([_counter(metrics)] if metrics is not None else []),
+    ]
+    renderer: Processor = structlog.processors.JSONRenderer()
+    if form == "console":
+        renderer = structlog.dev.ConsoleRenderer(colors=target.isatty())
+    structlog.configure(
+        processors=[*chain, _redact_event, renderer],
+        wrapper_class=structlog.make_filtering_bound_logger(threshold),
+        logger_factory=structlog.WriteLoggerFactory(file=target),
+        cache_logger_on_first_use=False,
+    )
+    handler = logging.StreamHandler(target)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[*chain[1:], structlog.stdlib.add_logger_name],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _redact_event, renderer],
+        ),
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(max(threshold, logging.WARNING))
+    logging.getLogger("apprise").setLevel(logging.CRITICAL)  # its lines hold the addresses, which are secrets; we count the results

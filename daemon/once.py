@@ -1,0 +1,104 @@
+"""Every flow until nothing is left to do: what ``sync`` and ``demo --once`` are made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import anyio
+
+from daemon.core.life import Reason, State
+from daemon.engine.tally import COLUMNS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from daemon.assembly import House
+    from daemon.runs import Run, Runner
+
+#: receipts first: the stock that a new product starts with is then the one after them
+ORDER = ("sales", "products", "stock")
+#: what is worth waiting for; anything else needs a person
+_PASSING = frozenset({Reason.UNREACHABLE, Reason.THROTTLED, Reason.TRANSIENT, Reason.ANSWER_LOST})
+_WAIT_SECONDS = 5.0
+
+
+class GaveUp(Exception):
+    """A flow cannot go on without a person; the text is one line."""
+
+
+async def settle_all(runner: Runner, flows: Sequence[str], *, waiting: Callable[[str], None]) -> None:
+    """Run the flows in order, again and again, until none has anything due; ``waiting`` is told what is waited for.
+
+    Raises:
+        GaveUp: a vendor refuses the whole flow (signed out, no right), which waiting does not cure.
+    """
+    context = runner.pair.context
+    while not context.stopping.is_set():
+        failed: Run | None = None
+        for flow in flows:
+            run = await runner.run(flow)
+            if run.result == "failure":
+                if run.reason not in _PASSING:
+                    message = f"{context.scope}: {flow}: {run.reason}: {run.error}"
+                    raise GaveUp(message)
+                failed = run
+                break
+        due = [moment for flow in flows if (moment := await context.store.next_due(context.scope, flow)) is not None]
+        if failed is None and not due:
+            return
+        seconds = max(context.paused_until - context.clock.monotonic(), _WAIT_SECONDS if failed else 0.0)
+        if due and failed is None:
+            seconds = max(seconds, (min(due) - context.now()).total_seconds(), 0.0)
+        waiting(f"waiting {seconds:.0f} s: {failed.reason} {failed.error}" if failed else f"waiting {seconds:.0f} s for what was put off")
+        with anyio.move_on_after(seconds):
+            await context.stopping.wait()
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What the last line of ``sync --json`` says; amounts in the books' currency."""
+
+    receipts: int
+    till: Decimal
+    documents: int
+    books: Decimal
+    held: int
+    flows: dict[str, dict[str, int]]
+
+    @property
+    def difference(self) -> Decimal:
+        """Till less books."""
+        return self.till - self.books
+
+    def as_json(self) -> dict[str, Any]:
+        """The shape that others rely on."""
+        return {
+            "till": {"receipts": self.receipts, "gross": f"{self.till:.2f}"},
+            "books": {"documents": self.documents, "gross": f"{self.books:.2f}"},
+            "difference": f"{self.difference:.2f}",
+            "held": self.held,
+            "flows": self.flows,
+        }
+
+
+async def result(house: House) -> Result:
+    """Sum up: every receipt that this run settled or found settled, and what each flow did."""
+    receipts, documents, held = 0, 0, 0
+    till, books = Decimal(0), Decimal(0)
+    flows = {name: dict.fromkeys(COLUMNS, 0) for name in ("products", "stock", "customers", "sales")}
+    for pair in house.pairs:
+        context = pair.context
+        sums = await context.store.sums(context.scope, "sales")
+        receipts += int(sums["records"])
+        till += Decimal(sums["till"])
+        books += Decimal(sums["books"])
+        documents += len(await context.store.bindings(context.scope, "sale"))
+        for name, row in flows.items():
+            for column, number in context.tally.row(name).items():
+                row[column] += number
+    for count in await house.pairs[0].context.store.counts():
+        if count.state in {State.HELD, State.DEAD}:
+            held += count.records
+    return Result(receipts, till, documents, books, held, flows)

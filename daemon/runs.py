@@ -1,0 +1,87 @@
+"""One run of a flow, from the first question to the last record, and what is said about it afterwards."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from connectors.port import ConnectorError, Throttled, Unauthorized, Unreachable
+from daemon.assembly import get_ready
+from daemon.core.life import Reason
+from daemon.core.retry import after_error
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from daemon.assembly import Pair
+
+#: how often what lies behind the cursor is read again, in seconds
+SWEEP_EVERY = 900.0
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """How a run ended: ``success``, ``partial`` (some records are held), ``failure`` or ``aborted``; ``error`` in the vendor's words."""
+
+    result: str
+    error: str = ""
+    reason: Reason = Reason.NONE
+
+
+class Runner:
+    """Runs the flows of one pair."""
+
+    def __init__(self, pair: Pair) -> None:
+        self.pair = pair
+        self._swept_at: float | None = None
+
+    async def run(self, flow: str) -> Run:
+        """Run a flow once.  A vendor that fails ends the run, never the process; a fault of the store escapes."""
+        context = self.pair.context
+        context.metrics.run_started(flow, context.now(), link=context.scope)
+        started = context.clock.monotonic()
+        held_before = context.tally.total("held", (flow,)) + context.tally.total("failed", (flow,))
+        try:
+            await get_ready(context)
+            await self._flow(flow)()
+        except ConnectorError as error:
+            run = self._failed(error)
+        else:
+            held = context.tally.total("held", (flow,)) + context.tally.total("failed", (flow,)) > held_before
+            run = Run("aborted" if context.stopping.is_set() else "partial" if held else "success")
+        seconds = context.clock.monotonic() - started
+        context.metrics.run_finished(flow, run.result, context.now(), seconds, link=context.scope)
+        return run
+
+    def _failed(self, error: ConnectorError) -> Run:
+        context = self.pair.context
+        fate = after_error(error, 0, context.policy, jitter=context.rng.random())
+        if isinstance(error, Unreachable | Unauthorized | Throttled):
+            context.pause(fate.delay.total_seconds(), fate.reason)
+        return Run("failure", str(error), fate.reason)
+
+    def _flow(self, flow: str) -> Callable[[], Awaitable[None]]:
+        return {"sales": self._sales, "products": self._products, "stock": self.pair.stock.run}[flow]
+
+    async def _sales(self) -> None:
+        context, sales = self.pair.context, self.pair.sales
+        await sales.poll()
+        now = context.clock.monotonic()
+        if self._swept_at is None or now - self._swept_at >= SWEEP_EVERY:
+            if self._swept_at is not None:
+                await sales.sweep()
+            self._swept_at = now
+        await sales.drain()
+        await self._up_to_date(sales.name)
+
+    async def _products(self) -> None:
+        await self.pair.products.poll()
+        await self.pair.products.drain()
+        await self._up_to_date(self.pair.products.name)
+
+    async def _up_to_date(self, flow: str) -> None:
+        """With nothing in hand, all that the source has is settled: freshness is measured there, not by the age of the last record."""
+        context = self.pair.context
+        position = await context.store.position(context.scope, flow)
+        if position.moment is not None and not await context.store.open_work(context.scope, flow):
+            context.metrics.settled(flow, position.moment, link=context.scope)

@@ -1,0 +1,1 @@
+"""What is remembered between two instructions, and how."""

@@ -1,0 +1,257 @@
+"""The database file: opened with every check, whole transactions only, closed clean.
+
+Everything here blocks and belongs to one thread (see :mod:`daemon.state.runner`).
+
+Several processes may open the file for writing (the daemon, and a command that a person types); they take turns through SQLite's
+own lock.  Checkpoints are never left to SQLite: the automatic ones do not hold the writer's lock, and the versions of SQLite before
+3.51.3 can then corrupt the file when another process writes at that moment ("WAL-reset bug").  ``wal_checkpoint(TRUNCATE)`` holds it.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sqlite3
+from contextlib import ExitStack, contextmanager, suppress
+from typing import TYPE_CHECKING, TypeVar
+
+from daemon.state import schema
+from daemon.state.backup import copy
+from daemon.state.cipher import CHECK, Cipher, find_key, make_key
+from daemon.state.failures import explain, finding_of
+from daemon.state.files import open_private, private_directory, share_lock, sync_directory, try_lock
+from daemon.state.port import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+T = TypeVar("T")
+
+FILE = "state.sqlite3"
+LOCK_FILE = "state.lock"
+#: the write-ahead log is folded into the database when it is larger than this
+CHECKPOINT_BYTES = 4 * 1024 * 1024
+BUSY_SECONDS = 5.0
+
+
+class Database:
+    """One open connection with its cipher.  Made by :meth:`open` and :meth:`open_readonly`."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection, cipher: Cipher | None, lock: int | None) -> None:
+        self.path = path
+        self.connection = connection
+        #: ``None`` only in a reader that has no key: it sees everything but payloads and tokens
+        self.cipher = cipher
+        #: a random name given at creation, and how often the file was opened for writing since
+        self.identity = ""
+        self.generation = 0
+        self._lock = lock
+        self._log = path.with_name(f"{path.name}-wal")
+        self._checkpoint_at = CHECKPOINT_BYTES
+
+    # -- opening --------------------------------------------------------------------------------------------------------------
+    @classmethod
+    def open(cls, directory: Path, *, cipher: Cipher | None = None, migrations: Sequence[schema.Migration] | None = None) -> Database:
+        """Open for writing; make directory, key and file where they are missing, bring the schema up to date.
+
+        Raises:
+            StoreError: one line that says what to do.
+        """
+        private_directory(directory)
+        path = directory / FILE
+        with _in_one_line(path, "opened for writing"), ExitStack() as undo:
+            lock = open_private(directory / LOCK_FILE, os.O_RDWR | os.O_CREAT)
+            undo.callback(os.close, lock)
+            alone = _enter_alone(lock)
+            os.close(open_private(path, os.O_RDWR | os.O_CREAT))
+            sync_directory(directory)
+            connection = _connect(f"{path.absolute().as_uri()}?mode=rw")
+            undo.callback(connection.close)
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=FULL")
+            connection.execute("PRAGMA wal_autocheckpoint=0")
+            if alone:
+                _check_integrity(connection, path)
+            _migrate(connection, path, schema.shipped() if migrations is None else migrations, alone=alone)
+            database = cls(path, connection, cipher or find_key(directory), lock)
+            database.write(lambda _: database._mark(directory))
+            share_lock(lock)
+            undo.pop_all()
+            return database
+
+    @classmethod
+    def open_readonly(cls, directory: Path, *, cipher: Cipher | None = None) -> Database:
+        """Open for reading, beside a running daemon or without one; where there is no state yet, it is as if empty.
+
+        Raises:
+            StoreError: one line that says what to do.
+        """
+        path = directory / FILE
+        with _in_one_line(path, "read"), ExitStack() as undo:
+            present = path.exists()
+            connection = _connect(f"{path.absolute().as_uri()}?mode=ro" if present else ":memory:")
+            undo.callback(connection.close)
+            missing = schema.pending(connection, path, schema.shipped())
+            if present and missing:
+                raise StoreError(f"{path}: written by an older version of Kassabrug; start the daemon once to bring it up to date")
+            for step in missing:
+                schema.apply(connection, step)
+            connection.execute("PRAGMA query_only=ON")
+            database = cls(path, connection, cipher or find_key(directory), None)
+            database._recognise(database._meta())
+            undo.pop_all()
+            return database
+
+    def _meta(self) -> dict[str, str]:
+        return dict(self.connection.execute("SELECT name, value FROM meta").fetchall())
+
+    def _recognise(self, meta: dict[str, str]) -> None:
+        self.identity, self.generation = meta.get("identity", ""), int(meta.get("generation", "0"))
+        if "key_check" in meta and self.cipher is not None:
+            self.cipher.decrypt(meta["key_check"].encode("ascii"))
+
+    def _mark(self, directory: Path) -> None:
+        """Within the first transaction: recognise the key (or make one for a new database) and mark the file as open."""
+        meta = self._meta()
+        if self.cipher is None:
+            if "key_check" in meta:
+                raise StoreError(
+                    f"{self.path}: the key file state.key is lost; put it back from the backup, "
+                    "or move the database away to read everything afresh and sign in again"
+                )
+            self.cipher = make_key(directory)
+        meta.setdefault("identity", secrets.token_hex(16))
+        meta.setdefault("key_check", self.cipher.encrypt(CHECK).decode("ascii"))
+        meta["generation"] = str(int(meta.get("generation", "0")) + 1)
+        meta["open"] = "1"
+        self._recognise(meta)
+        self.connection.executemany("INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)", list(meta.items()))
+
+    # -- using ----------------------------------------------------------------------------------------------------------------
+    def read(self, function: Callable[[sqlite3.Connection], T]) -> T:
+        """Call a function that reads with one statement (several would need a transaction to see one state of things)."""
+        try:
+            return function(self.connection)
+        except sqlite3.Error as error:
+            raise explain(error, self.path) from error
+
+    def write(self, function: Callable[[sqlite3.Connection], T]) -> T:
+        """Call a function in a transaction: all of it is durable when this returns, or none when it raises."""
+        try:
+            self._checkpoint_when_large()
+            self.connection.execute("BEGIN IMMEDIATE")
+            try:
+                result = function(self.connection)
+                self.connection.execute("COMMIT")
+            except BaseException:
+                if self.connection.in_transaction:
+                    self.connection.execute("ROLLBACK")
+                raise
+        except sqlite3.Error as error:
+            raise explain(error, self.path) from error
+        return result
+
+    def _checkpoint_when_large(self) -> None:
+        # before a transaction, not after it: a failure here must not look like the failure of what is durable already
+        with suppress(FileNotFoundError):
+            size = self._log.stat().st_size
+            if size < self._checkpoint_at:
+                return
+            busy = self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+            # a reader stands in the way: not again at every transaction, each would wait for it
+            self._checkpoint_at = size + CHECKPOINT_BYTES if busy else CHECKPOINT_BYTES
+
+    def size(self) -> int:
+        """Return the bytes on disk, the write-ahead log included."""
+        total = 0
+        for file in (self.path, self._log):
+            with suppress(FileNotFoundError):
+                total += file.stat().st_size
+        return total
+
+    def backup(self, target: Path) -> None:
+        """Write a consistent, checked copy; what stood at ``target`` is replaced only when the copy is whole.
+
+        Raises:
+            StoreError: the copy could not be written or is not sound.
+        """
+        try:
+            copy(self.connection, target)
+        except sqlite3.Error as error:
+            raise explain(error, target) from error
+        except OSError as error:
+            raise StoreError(f"{target}: the backup cannot be written ({error.strerror}); nothing was changed") from error
+
+    def close(self) -> None:
+        """Fold the log into the file and mark it as cleanly closed (the last writer does); a second call does nothing."""
+        if self._lock is None:
+            self.connection.close()
+            return
+        lock, self._lock = self._lock, None
+        try:
+            if try_lock(lock):
+                self.connection.execute("PRAGMA optimize")
+                self.connection.execute("UPDATE meta SET value = '0' WHERE name = 'open'")
+                self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except sqlite3.Error as error:
+            raise explain(error, self.path) from error
+        finally:
+            self.connection.close()
+            os.close(lock)
+
+
+@contextmanager
+def _in_one_line(path: Path, doing: str) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise explain(error, path) from error
+    except OSError as error:
+        raise StoreError(
+            f"{path}: the state cannot be {doing} ({error.strerror}); see who owns it and whether the disk is sound"
+        ) from error
+
+
+def _enter_alone(lock: int) -> bool:
+    """Wait until nobody is just opening or closing, and tell whether nobody else has the file open for writing."""
+    if try_lock(lock):
+        return True
+    share_lock(lock)
+    if try_lock(lock):
+        return True
+    share_lock(lock)
+    return False
+
+
+def _connect(uri: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=BUSY_SECONDS, cached_statements=256, check_same_thread=False)
+    connection.row_factory = sqlite3.Row
+    connection.execute("PRAGMA foreign_keys=ON")
+    connection.execute("PRAGMA trusted_schema=OFF")
+    return connection
+
+
+def _check_integrity(connection: sqlite3.Connection, path: Path) -> None:
+    """After an unclean stop (nobody else has it open, and yet it is marked so), look whether the file is sound."""
+    if schema.version(connection) == 0:
+        return
+    marker = connection.execute("SELECT value FROM meta WHERE name = 'open'").fetchone()
+    if marker is not None and marker["value"] == "1":
+        finding = finding_of(connection.execute("PRAGMA quick_check(1)"))
+        if finding != "ok":
+            raise StoreError(
+                f"{path}: the database is damaged ({finding}); put a backup in its place, or move it away to read everything afresh"
+            )
+
+
+def _migrate(connection: sqlite3.Connection, path: Path, migrations: Sequence[schema.Migration], *, alone: bool) -> None:
+    missing = schema.pending(connection, path, migrations)
+    if not missing:
+        return
+    if not alone:
+        raise StoreError(f"{path}: another version of Kassabrug is running on this state; stop it before the upgrade")
+    if schema.version(connection) > 0:
+        copy(connection, path.with_name(f"state-before-{missing[0].number:04}.sqlite3"))
+    for step in missing:
+        schema.apply(connection, step)

@@ -1,0 +1,99 @@
+"""Intents, as SQL: what is about to be sent, durable before it is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from daemon.state.port import Intent, StoreError
+from daemon.state.values import dump, load, to_moment, to_text
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Mapping
+    from datetime import datetime
+
+
+def claim(connection: sqlite3.Connection, intent: Intent) -> Intent | None:
+    """Insert an intent, or renew one that was refused, and return ``None``; else return the one that stands in the way."""
+    cursor = connection.execute(
+        "INSERT INTO intent (link, key, flow, record, operation, reference, payload_hash, state, sent_at, remote_id, memo, attempts)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        " ON CONFLICT (link, key) DO UPDATE SET flow = excluded.flow, record = excluded.record, operation = excluded.operation,"
+        " reference = excluded.reference, payload_hash = excluded.payload_hash, state = excluded.state, sent_at = excluded.sent_at,"
+        " remote_id = excluded.remote_id, memo = excluded.memo, attempts = intent.attempts + 1 WHERE intent.state = 'refused'",
+        (
+            intent.link,
+            intent.key,
+            intent.flow,
+            intent.record,
+            intent.operation,
+            intent.reference,
+            intent.payload_hash,
+            intent.state,
+            to_text(intent.sent_at),
+            intent.remote_id,
+            dump(dict(intent.memo)),
+            intent.attempts,
+        ),
+    )
+    if cursor.rowcount == 1:
+        return None
+    return _read(connection.execute("SELECT * FROM intent WHERE link = ? AND key = ?", (intent.link, intent.key)).fetchone())
+
+
+def settle(connection: sqlite3.Connection, link: str, key: str, state: str, *, remote_id: str, memo: Mapping[str, str] | None) -> None:
+    """Write down what came of an intent; an empty ``remote_id`` and no ``memo`` leave what is known."""
+    cursor = connection.execute(
+        "UPDATE intent SET state = :state, remote_id = CASE :remote_id WHEN '' THEN remote_id ELSE :remote_id END,"
+        " memo = coalesce(:memo, memo) WHERE link = :link AND key = :key",
+        {"link": link, "key": key, "state": state, "remote_id": remote_id, "memo": None if memo is None else dump(dict(memo))},
+    )
+    _exists(cursor, link, key)
+
+
+def renew(connection: sqlite3.Connection, link: str, key: str, now: datetime) -> None:
+    """Count one more attempt, sent now."""
+    cursor = connection.execute(
+        "UPDATE intent SET state = 'sent', sent_at = ?, attempts = attempts + 1 WHERE link = ? AND key = ?", (to_text(now), link, key)
+    )
+    _exists(cursor, link, key)
+
+
+def find(connection: sqlite3.Connection, link: str, *, record: str | None, flow: str | None, state: str | None) -> list[Intent]:
+    """Return the intents that agree with what is given, in the order in which they were sent."""
+    query, values = "SELECT * FROM intent WHERE link = ?", [link]
+    for column, value in (("record", record), ("flow", flow), ("state", state)):
+        if value is not None:
+            query, values = f"{query} AND {column} = ?", [*values, value]
+    return [_read(row) for row in connection.execute(f"{query} ORDER BY sent_at, key", values)]
+
+
+def prune(connection: sqlite3.Connection, before: datetime) -> int:
+    """Forget decided intents sent earlier whose work is settled and forgotten; return how many."""
+    return connection.execute(
+        "DELETE FROM intent WHERE sent_at < ? AND state IN ('done', 'refused') AND NOT EXISTS ("
+        "SELECT 1 FROM work WHERE work.record = intent.record AND work.flow = intent.flow AND work.link = intent.link)",
+        (to_text(before),),
+    ).rowcount
+
+
+def _exists(cursor: sqlite3.Cursor, link: str, key: str) -> None:
+    if cursor.rowcount != 1:
+        raise StoreError(f"{link}/{key}: there is no such intent; please report it")
+
+
+def _read(row: sqlite3.Row) -> Intent:
+    return Intent(
+        link=row["link"],
+        key=row["key"],
+        flow=row["flow"],
+        record=row["record"],
+        operation=row["operation"],
+        reference=row["reference"],
+        payload_hash=row["payload_hash"],
+        state=row["state"],
+        sent_at=to_moment(row["sent_at"]),
+        remote_id=row["remote_id"],
+        memo=load(row["memo"]),
+        attempts=row["attempts"],
+    )

@@ -1,0 +1,83 @@
+"""The activity log and the memory of alerts, as SQL: what happened, and who was told."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from daemon.state.port import Activity, AlertRow
+from daemon.state.values import to_moment, to_optional_moment, to_optional_text, to_text
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterable
+    from datetime import datetime
+
+
+def append(connection: sqlite3.Connection, activities: Iterable[Activity]) -> None:
+    """Append lines to the activity log."""
+    connection.executemany(
+        "INSERT INTO activity (at, link, flow, record, label, event, outcome, reason, detail, remote_id)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            (to_text(one.at), one.link, one.flow, one.record, one.label, one.event, one.outcome, one.reason, one.detail, one.remote_id)
+            for one in activities
+        ],
+    )
+
+
+def newest(connection: sqlite3.Connection, label: str | None, limit: int) -> list[Activity]:
+    """Return the newest lines first, of one record when its label or id is given."""
+    if label is None:
+        rows = connection.execute("SELECT * FROM activity ORDER BY id DESC LIMIT ?", (limit,))
+    else:
+        rows = connection.execute("SELECT * FROM activity WHERE label = ?1 OR record = ?1 ORDER BY id DESC LIMIT ?2", (label, limit))
+    return [
+        Activity(
+            at=to_moment(row["at"]),
+            link=row["link"],
+            flow=row["flow"],
+            record=row["record"],
+            label=row["label"],
+            event=row["event"],
+            outcome=row["outcome"],
+            reason=row["reason"],
+            detail=row["detail"],
+            remote_id=row["remote_id"],
+        )
+        for row in rows
+    ]
+
+
+def prune(connection: sqlite3.Connection, before: datetime) -> int:
+    """Forget older lines; return how many."""
+    return connection.execute("DELETE FROM activity WHERE at < ?", (to_text(before),)).rowcount
+
+
+def alerts(connection: sqlite3.Connection) -> list[AlertRow]:
+    """Return the alerts, oldest first."""
+    return [
+        AlertRow(
+            fingerprint=row["fingerprint"],
+            first_seen=to_moment(row["first_seen"]),
+            last_sent=to_optional_moment(row["last_sent"]),
+            resolved_at=to_optional_moment(row["resolved_at"]),
+            summary=row["summary"],
+            severity=row["severity"],
+        )
+        for row in connection.execute("SELECT * FROM alert ORDER BY first_seen, fingerprint")
+    ]
+
+
+def put_alert(connection: sqlite3.Connection, row: AlertRow) -> None:
+    """Remember an alert in the place of what was known of it."""
+    connection.execute(
+        "INSERT OR REPLACE INTO alert (fingerprint, first_seen, last_sent, resolved_at, summary, severity) VALUES (?, ?, ?, ?, ?, ?)",
+        (
+            row.fingerprint,
+            to_text(row.first_seen),
+            to_optional_text(row.last_sent),
+            to_optional_text(row.resolved_at),
+            row.summary,
+            row.severity,
+        ),
+    )

@@ -1,0 +1,355 @@
+"""What the engine asks of the store.  Every method is one transaction: all of it is durable when the method returns, or none.
+
+Moments are timezone-aware UTC datetimes.  ``link`` is the name of a link of the configuration, ``flow`` of a flow, ``record`` the
+source's id of the record.  Payloads are JSON bytes; the store encrypts them and forgets them when the work is settled.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from daemon.core.life import Outcome, Reason, State
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
+
+    from connectors.port import Position
+
+
+@dataclass(frozen=True, slots=True)
+class NewWork:
+    """A change that was read and is now to be worked on.  ``label`` is what people call it (receipt number, SKU)."""
+
+    record: str
+    label: str
+    version: str
+    moment: datetime
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A piece of work as stored.  ``again`` says that the record changed while it was in hand."""
+
+    link: str
+    flow: str
+    record: str
+    label: str
+    version: str
+    moment: datetime
+    state: State
+    outcome: Outcome | None
+    reason: Reason
+    detail: str
+    attempt: int
+    not_before: datetime | None
+    payload: bytes | None
+    again: bool
+    created_at: datetime
+    updated_at: datetime
+
+
+class IntentState:
+    """The states of an intent, as plain strings."""
+
+    SENT = "sent"  # about to be sent, or sent without a known answer
+    DONE = "done"  # ``remote_id`` is what came of it
+    REFUSED = "refused"  # the vendor surely did not do it; may be sent again
+    UNKNOWN = "unknown"  # could not be decided; only a person can
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """A write that was decided on, durable before it is sent.  ``key`` is derived from the source's identity."""
+
+    link: str
+    key: str
+    flow: str
+    record: str
+    operation: str
+    reference: str
+    payload_hash: str
+    state: str
+    sent_at: datetime
+    remote_id: str = ""
+    #: what must be known to decide later whether it happened (the remaining amount before a payment, say); no personal data
+    memo: Mapping[str, str] = field(default_factory=dict)
+    attempts: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """Which record here is which record there.  Unique both ways within (link, kind)."""
+
+    link: str
+    kind: str
+    source: str
+    target: str
+    fingerprint: str = ""
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Something only a person can answer.  ``key`` identifies it (one question, however many records wait for it)."""
+
+    link: str
+    key: str
+    flow: str
+    text: str
+    choices: tuple[str, ...] = ()
+    asked_at: datetime | None = None
+    answer: str | None = None
+    answered_at: datetime | None = None
+    waiting: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """One line of the activity log; never personal data."""
+
+    at: datetime
+    link: str
+    flow: str
+    record: str
+    label: str
+    event: str
+    outcome: str = ""
+    reason: str = ""
+    detail: str = ""
+    remote_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """How a piece of work ends: written together, in one transaction."""
+
+    outcome: Outcome
+    reason: Reason = Reason.NONE
+    detail: str = ""
+    bindings: tuple[Binding, ...] = ()
+    remote_id: str = ""
+    #: amounts for the sums of ``status``, as strings: {"till": "12.50", "books": "12.50"}
+    amounts: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How much work of a flow is in a state, and since when the oldest of it waits."""
+
+    link: str
+    flow: str
+    state: State
+    records: int
+    oldest: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class AlertRow:
+    """The memory of one alert: raised, told, over."""
+
+    fingerprint: str
+    first_seen: datetime
+    last_sent: datetime | None
+    resolved_at: datetime | None
+    summary: str
+    severity: str
+
+
+class StoreError(Exception):
+    """The store cannot be used; the text is one clear line.  It ends the process."""
+
+
+class Store(Protocol):
+    """The port of the store."""
+
+    async def close(self) -> None:
+        """Close the connection; without this the process would not exit."""
+        ...
+
+    # -- reading the source ---------------------------------------------------------------------------------------------------
+    async def position(self, link: str, flow: str) -> Position:
+        """Return where reading goes on (an empty position when never read)."""
+        ...
+
+    async def record_page(self, link: str, flow: str, position: Position, works: Sequence[NewWork]) -> int:
+        """Store work and position together; return how many were new or changed.
+
+        A record already known with the same version is left alone.  A changed one is queued again, or marked ``again`` while it
+        is running.  Payload, label, moment and version are replaced.
+        """
+        ...
+
+    # -- work -----------------------------------------------------------------------------------------------------------------
+    async def claim(self, link: str, flow: str, *, now: datetime, limit: int) -> Sequence[Work]:
+        """Mark up to ``limit`` due pieces of work as running, oldest (moment, record) first, and return them."""
+        ...
+
+    async def finish(self, work: Work, settlement: Settlement) -> None:
+        """Settle: bindings, work (payload forgotten), activity.  A record marked ``again`` is queued anew, keeping its payload."""
+        ...
+
+    async def finish_many(self, settled: Sequence[tuple[Work, Settlement]]) -> None:
+        """Settle several pieces of work in one transaction."""
+        ...
+
+    async def defer(
+        self,
+        work: Work,
+        state: State,
+        *,
+        not_before: datetime,
+        reason: Reason,
+        detail: str = "",
+        attempt: int,
+        payload: bytes | None = None,
+    ) -> None:
+        """Put running work back (waiting, retrying, uncertain or queued); a payload given replaces the stored one."""
+        ...
+
+    async def hold(
+        self,
+        work: Work,
+        *,
+        reason: Reason,
+        detail: str = "",
+        outcome: Outcome = Outcome.HELD,
+        state: State = State.HELD,
+        question: Question | None = None,
+        payload: bytes | None = None,
+    ) -> None:
+        """Hold work (or declare it dead) with its reason; a question given is asked once and released by its answer."""
+        ...
+
+    async def resend(self, link: str, label_or_record: str, *, flow: str | None = None) -> int:
+        """Queue held, dead or done work again from attempt 0; return how many."""
+        ...
+
+    async def release_waiting(self, link: str, *, reason: Reason) -> int:
+        """Make work that waits for ``reason`` due at once (a connection came back); return how many."""
+        ...
+
+    async def recover(self) -> int:
+        """At start: what a dead process left running is queued again; return how many."""
+        ...
+
+    async def work(self, link: str, flow: str, record: str) -> Work | None:
+        """Return one piece of work."""
+        ...
+
+    async def find_work(self, label_or_record: str) -> Sequence[Work]:
+        """Return every piece of work with this label or record id, in any link and flow."""
+        ...
+
+    async def open_work(self, link: str, flow: str) -> Sequence[Work]:
+        """Return everything of a flow that is not settled, with payloads."""
+        ...
+
+    async def next_due(self, link: str, flow: str) -> datetime | None:
+        """Return when the next claimable piece of work is due, ``None`` when there is none."""
+        ...
+
+    async def counts(self) -> Sequence[Count]:
+        """Return the work that is not settled, by link, flow and state."""
+        ...
+
+    # -- intents --------------------------------------------------------------------------------------------------------------
+    async def intend(self, intent: Intent) -> Intent | None:
+        """Make an intent durable.  Returns ``None`` when it is new (or was refused before and is renewed), else the existing one.
+
+        The claim is a unique insert: two workers can never both be told that theirs is new.
+        """
+        ...
+
+    async def settle_intent(
+        self,
+        link: str,
+        key: str,
+        state: str,
+        *,
+        remote_id: str = "",
+        binding: Binding | None = None,
+        memo: Mapping[str, str] | None = None,
+    ) -> None:
+        """Write down what came of an intent, and the binding that follows from it, together."""
+        ...
+
+    async def resend_intent(self, link: str, key: str, *, now: datetime) -> None:
+        """Renew ``sent_at`` and count an attempt before an intent that surely had no effect is sent again."""
+        ...
+
+    async def intents(self, link: str, *, record: str | None = None, flow: str | None = None, state: str | None = None) -> Sequence[Intent]:
+        """Return intents."""
+        ...
+
+    # -- bindings -------------------------------------------------------------------------------------------------------------
+    async def bindings(self, link: str, kind: str, sources: Iterable[str] | None = None) -> Mapping[str, Binding]:
+        """Return bindings by source id; all of the kind when ``sources`` is ``None``."""
+        ...
+
+    async def bind(self, bindings: Sequence[Binding]) -> None:
+        """Store bindings; one that contradicts an existing pair replaces it."""
+        ...
+
+    async def unbind(self, link: str, kind: str, source: str) -> None:
+        """Forget a binding."""
+        ...
+
+    # -- questions, facts, activity, alerts -----------------------------------------------------------------------------------
+    async def questions(self, *, answered: bool = False) -> Sequence[Question]:
+        """Return the questions that wait for an answer (or those that have one)."""
+        ...
+
+    async def ask(self, question: Question) -> Question:
+        """Ask a question that no single record waits for; return it as stored (with its answer, if it has one)."""
+        ...
+
+    async def answer(self, link: str, key: str, answer: str) -> int:
+        """Answer a question and queue what waited for it; return how many pieces of work. Raises :class:`KeyError`."""
+        ...
+
+    async def answers(self, link: str) -> Mapping[str, str]:
+        """Return the answers given so far, by question key."""
+        ...
+
+    async def withdraw_question(self, link: str, key: str) -> None:
+        """Forget a question and its answer."""
+        ...
+
+    async def fact(self, link: str, name: str) -> str | None:
+        """Return something learnt and remembered, ``None`` when never learnt."""
+        ...
+
+    async def remember(self, link: str, facts: Mapping[str, str]) -> None:
+        """Remember facts."""
+        ...
+
+    async def note(self, activities: Sequence[Activity]) -> None:
+        """Append to the activity log."""
+        ...
+
+    async def activity(self, *, label: str | None = None, limit: int = 100) -> Sequence[Activity]:
+        """Return the newest lines of the activity log first, of one record when a label or record id is given."""
+        ...
+
+    async def prune(self, *, before: datetime) -> int:
+        """Forget activity and settled work older than this; bindings, intents of open work and positions stay."""
+        ...
+
+    async def alerts(self) -> Sequence[AlertRow]:
+        """Return the alerts that are remembered."""
+        ...
+
+    async def save_alert(self, row: AlertRow) -> None:
+        """Remember an alert."""
+        ...
+
+    async def sums(self, link: str, flow: str) -> Mapping[str, str]:
+        """Return how many settled records there are and the sums of their amounts: {"records", "till", "books"}."""
+        ...
+
+    async def size(self) -> int:
+        """Return the bytes that the store takes on disk."""
+        ...

@@ -1,0 +1,301 @@
+"""Work, as SQL: every change of state that :data:`daemon.core.life.TRANSITIONS` allows, and no other.
+
+A change that starts from ``running`` names the record and asks that it is still running; when it is not, somebody else has it,
+and the store says so rather than write over it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from daemon.core.life import CLAIMABLE_STATES, Outcome, Reason, State
+from daemon.state.port import Count, StoreError, Work
+from daemon.state.values import dump, to_cents, to_moment, to_optional_moment, to_text
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterable, Sequence
+    from datetime import datetime
+
+    from daemon.state.cipher import Cipher
+    from daemon.state.port import NewWork, Settlement
+
+
+def take_in(connection: sqlite3.Connection, cipher: Cipher, link: str, flow: str, works: Iterable[NewWork], *, now: datetime) -> int:
+    """Store what was read; return how many records are new or changed.
+
+    Of a record that comes twice the later one counts.  A changed record starts afresh, but if a write of it is uncertain it is
+    not due before its time: looked up too early, the write would not be found, and be done again.
+    """
+    newest = {work.record: work for work in works}
+    known = {
+        row["record"]: row
+        for row in connection.execute(
+            "SELECT record, version, state FROM work WHERE link = ? AND flow = ? AND record IN (SELECT value FROM json_each(?))",
+            (link, flow, dump(list(newest))),
+        )
+    }
+    new: list[dict[str, object]] = []
+    changed: list[dict[str, object]] = []
+    in_hand: list[dict[str, object]] = []
+    for record, work in newest.items():
+        before = known.get(record)
+        if before is not None and before["version"] == work.version:
+            continue
+        values: dict[str, object] = {
+            "link": link,
+            "flow": flow,
+            "record": record,
+            "label": work.label,
+            "version": work.version,
+            "moment": to_text(work.moment),
+            "payload": cipher.encrypt(work.payload),
+            "now": to_text(now),
+        }
+        (new if before is None else in_hand if before["state"] == State.RUNNING else changed).append(values)
+    connection.executemany(
+        "INSERT INTO work (link, flow, record, label, version, moment, payload, created_at, updated_at)"
+        " VALUES (:link, :flow, :record, :label, :version, :moment, :payload, :now, :now)",
+        new,
+    )
+    connection.executemany(
+        "UPDATE work SET again = 1, label = :label, version = :version, moment = :moment, payload = :payload"
+        " WHERE link = :link AND flow = :flow AND record = :record AND state = 'running'",
+        in_hand,
+    )
+    connection.executemany(
+        "UPDATE work SET state = 'queued', label = :label, version = :version, moment = :moment, payload = :payload,"
+        " outcome = NULL, reason = '', detail = '', attempt = 0, question = NULL, updated_at = :now,"
+        " not_before = CASE state WHEN 'uncertain' THEN not_before END, created_at = CASE state WHEN 'done' THEN :now ELSE created_at END"
+        " WHERE link = :link AND flow = :flow AND record = :record AND state <> 'running'",
+        changed,
+    )
+    return len(new) + len(changed) + len(in_hand)
+
+
+def claim(connection: sqlite3.Connection, cipher: Cipher, link: str, flow: str, *, now: datetime, limit: int) -> list[Work]:
+    """Mark due work as running and return it, oldest first."""
+    rows = connection.execute(
+        "UPDATE work SET state = 'running', updated_at = :now WHERE id IN ("
+        "SELECT id FROM work WHERE link = :link AND flow = :flow AND state IN ('queued', 'waiting', 'retrying', 'uncertain')"
+        " AND (not_before IS NULL OR not_before <= :now) ORDER BY moment, record LIMIT :limit) RETURNING *",
+        {"link": link, "flow": flow, "now": to_text(now), "limit": limit},
+    ).fetchall()
+    return _read(sorted(rows, key=lambda row: (row["moment"], row["record"])), cipher)
+
+
+def finish(connection: sqlite3.Connection, work: Work, settlement: Settlement, now: datetime) -> None:
+    """Settle running work and forget its payload; queue it anew when it changed meanwhile."""
+    cursor = connection.execute(
+        "UPDATE work SET state = CASE again WHEN 0 THEN 'done' ELSE 'queued' END, payload = CASE again WHEN 1 THEN payload END,"
+        " outcome = CASE again WHEN 0 THEN :outcome END, reason = CASE again WHEN 0 THEN :reason ELSE '' END,"
+        " detail = CASE again WHEN 0 THEN :detail ELSE '' END, attempt = CASE again WHEN 0 THEN attempt ELSE 0 END,"
+        " created_at = CASE again WHEN 0 THEN created_at ELSE :now END, not_before = NULL, question = NULL, again = 0,"
+        " till = :till, books = :books, updated_at = :now"
+        " WHERE link = :link AND flow = :flow AND record = :record AND state = 'running'",
+        {
+            **_who(work),
+            "outcome": settlement.outcome,
+            "reason": settlement.reason,
+            "detail": settlement.detail,
+            "till": to_cents(settlement.amounts, "till"),
+            "books": to_cents(settlement.amounts, "books"),
+            "now": to_text(now),
+        },
+    )
+    _was_in_hand(cursor, work)
+
+
+def defer(
+    connection: sqlite3.Connection,
+    cipher: Cipher,
+    work: Work,
+    state: State,
+    *,
+    not_before: datetime,
+    reason: Reason,
+    detail: str,
+    attempt: int,
+    payload: bytes | None,
+    now: datetime,
+) -> None:
+    """Put running work back for later; what was read meanwhile is newer than a payload given."""
+    if state not in CLAIMABLE_STATES:
+        raise StoreError(f"work cannot be put back as {state}; please report it")
+    cursor = connection.execute(
+        "UPDATE work SET state = :state, not_before = :not_before, reason = :reason, detail = :detail, attempt = :attempt,"
+        " payload = CASE again WHEN 0 THEN coalesce(:payload, payload) ELSE payload END, outcome = NULL, again = 0, updated_at = :now"
+        " WHERE link = :link AND flow = :flow AND record = :record AND state = 'running'",
+        {
+            **_who(work),
+            "state": state,
+            "not_before": to_text(not_before),
+            "reason": reason,
+            "detail": detail,
+            "attempt": attempt,
+            "payload": None if payload is None else cipher.encrypt(payload),
+            "now": to_text(now),
+        },
+    )
+    _was_in_hand(cursor, work)
+
+
+def hold(
+    connection: sqlite3.Connection,
+    cipher: Cipher,
+    work: Work,
+    state: State,
+    *,
+    outcome: Outcome,
+    reason: Reason,
+    detail: str,
+    question: str | None,
+    payload: bytes | None,
+    now: datetime,
+) -> None:
+    """Hold running work, or declare it dead; queue it anew when it changed meanwhile, for the verdict is about what it was."""
+    if state not in {State.HELD, State.DEAD}:
+        raise StoreError(f"work cannot be held as {state}; please report it")
+    cursor = connection.execute(
+        "UPDATE work SET state = CASE again WHEN 0 THEN :state ELSE 'queued' END, outcome = CASE again WHEN 0 THEN :outcome END,"
+        " reason = CASE again WHEN 0 THEN :reason ELSE '' END, detail = CASE again WHEN 0 THEN :detail ELSE '' END,"
+        " question = CASE again WHEN 0 THEN :question END, attempt = CASE again WHEN 0 THEN attempt ELSE 0 END,"
+        " payload = CASE again WHEN 0 THEN coalesce(:payload, payload) ELSE payload END, not_before = NULL, again = 0, updated_at = :now"
+        " WHERE link = :link AND flow = :flow AND record = :record AND state = 'running'",
+        {
+            **_who(work),
+            "state": state,
+            "outcome": outcome,
+            "reason": reason,
+            "detail": detail,
+            "question": question,
+            "payload": None if payload is None else cipher.encrypt(payload),
+            "now": to_text(now),
+        },
+    )
+    _was_in_hand(cursor, work)
+
+
+def resend(connection: sqlite3.Connection, link: str, label_or_record: str, flow: str | None, now: datetime) -> list[sqlite3.Row]:
+    """Queue held, dead or done work again from attempt 0; return its rows."""
+    return connection.execute(
+        "UPDATE work SET state = 'queued', outcome = NULL, reason = '', detail = '', attempt = 0, question = NULL, not_before = NULL,"
+        " created_at = CASE state WHEN 'done' THEN :now ELSE created_at END, updated_at = :now"
+        " WHERE (label = :name OR record = :name) AND link = :link AND (:flow IS NULL OR flow = :flow)"
+        " AND state IN ('held', 'dead', 'done') RETURNING flow, record, label",
+        {"link": link, "name": label_or_record, "flow": flow, "now": to_text(now)},
+    ).fetchall()
+
+
+def release_answered(connection: sqlite3.Connection, link: str, question: str, now: datetime) -> list[sqlite3.Row]:
+    """Queue what is held for one question; return its rows."""
+    return connection.execute(
+        "UPDATE work SET state = 'queued', outcome = NULL, reason = '', detail = '', attempt = 0, question = NULL, not_before = NULL,"
+        " updated_at = :now WHERE link = :link AND question = :question AND state = 'held' RETURNING flow, record, label",
+        {"link": link, "question": question, "now": to_text(now)},
+    ).fetchall()
+
+
+def release_waiting(connection: sqlite3.Connection, link: str, reason: Reason, now: datetime) -> int:
+    """Queue what waits for a reason that is over; return how many."""
+    return connection.execute(
+        "UPDATE work SET state = 'queued', not_before = NULL, reason = '', detail = '', updated_at = ?"
+        " WHERE link = ? AND state = 'waiting' AND reason = ?",
+        (to_text(now), link, reason),
+    ).rowcount
+
+
+def recover(connection: sqlite3.Connection, now: datetime) -> int:
+    """Queue what is marked as running; return how many."""
+    return connection.execute(
+        "UPDATE work SET state = 'queued', again = 0, updated_at = ? WHERE state = 'running'", (to_text(now),)
+    ).rowcount
+
+
+def get(connection: sqlite3.Connection, cipher: Cipher | None, link: str, flow: str, record: str) -> Work | None:
+    """Return one piece of work."""
+    rows = connection.execute("SELECT * FROM work WHERE record = ? AND flow = ? AND link = ?", (record, flow, link)).fetchall()
+    return next(iter(_read(rows, cipher)), None)
+
+
+def find(connection: sqlite3.Connection, cipher: Cipher | None, label_or_record: str) -> list[Work]:
+    """Return every piece of work with this label or record id."""
+    rows = connection.execute(
+        "SELECT * FROM work WHERE label = ?1 OR record = ?1 ORDER BY link, flow, moment, record", (label_or_record,)
+    ).fetchall()
+    return _read(rows, cipher)
+
+
+def unsettled(connection: sqlite3.Connection, cipher: Cipher | None, link: str, flow: str) -> list[Work]:
+    """Return everything of a flow that is not settled, oldest first."""
+    rows = connection.execute(
+        "SELECT * FROM work WHERE link = ? AND flow = ? AND state <> 'done' ORDER BY moment, record", (link, flow)
+    ).fetchall()
+    return _read(rows, cipher)
+
+
+def next_due(connection: sqlite3.Connection, link: str, flow: str) -> datetime | None:
+    """Return when the next claimable piece of work is due; one that is due at once, since when it is."""
+    row = connection.execute(
+        "SELECT min(coalesce(not_before, updated_at)) AS due FROM work"
+        " WHERE link = ? AND flow = ? AND state IN ('queued', 'waiting', 'retrying', 'uncertain')",
+        (link, flow),
+    ).fetchone()
+    return to_optional_moment(row["due"])
+
+
+def counts(connection: sqlite3.Connection) -> list[Count]:
+    """Return how much is not settled, by link, flow and state."""
+    rows = connection.execute(
+        "SELECT link, flow, state, count(*) AS records, min(created_at) AS oldest FROM work WHERE state <> 'done'"
+        " GROUP BY link, flow, state"
+    ).fetchall()
+    return [Count(row["link"], row["flow"], State(row["state"]), row["records"], to_moment(row["oldest"])) for row in rows]
+
+
+def sums(connection: sqlite3.Connection, link: str, flow: str) -> tuple[int, int, int, int, int]:
+    """Return of the settled records: how many, how many with an amount of the till and of the books, and both sums in cents."""
+    row = connection.execute(
+        "SELECT count(*), count(till), count(books), coalesce(sum(till), 0), coalesce(sum(books), 0) FROM work"
+        " WHERE link = ? AND flow = ? AND state = 'done'",
+        (link, flow),
+    ).fetchone()
+    return tuple(row)
+
+
+def prune(connection: sqlite3.Connection, before: datetime) -> int:
+    """Forget work that was settled earlier; return how much."""
+    return connection.execute("DELETE FROM work WHERE state = 'done' AND updated_at < ?", (to_text(before),)).rowcount
+
+
+def _who(work: Work) -> dict[str, object]:
+    return {"link": work.link, "flow": work.flow, "record": work.record}
+
+
+def _was_in_hand(cursor: sqlite3.Cursor, work: Work) -> None:
+    if cursor.rowcount != 1:
+        raise StoreError(f"{work.link}/{work.flow}/{work.label}: work was not in hand; please report it")
+
+
+def _read(rows: Sequence[sqlite3.Row], cipher: Cipher | None) -> list[Work]:
+    return [
+        Work(
+            link=row["link"],
+            flow=row["flow"],
+            record=row["record"],
+            label=row["label"],
+            version=row["version"],
+            moment=to_moment(row["moment"]),
+            state=State(row["state"]),
+            outcome=None if row["outcome"] is None else Outcome(row["outcome"]),
+            reason=Reason(row["reason"]),
+            detail=row["detail"],
+            attempt=row["attempt"],
+            not_before=to_optional_moment(row["not_before"]),
+            payload=None if row["payload"] is None or cipher is None else cipher.decrypt(row["payload"]),
+            again=bool(row["again"]),
+            created_at=to_moment(row["created_at"]),
+            updated_at=to_moment(row["updated_at"]),
+        )
+        for row in rows
+    ]

@@ -1,0 +1,131 @@
+"""Starts and stops everything: a loop for each flow, the web, the watchdog, the alerts; ends in order on SIGTERM.
+
+A flow that fails is put off and tried again.  A fault of the store, or of this program outside a record, ends the process, and the
+service manager starts it anew.
+"""
+
+from __future__ import annotations
+
+import signal
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import anyio
+import structlog
+
+from daemon.alarms import look_after
+from daemon.flowstate import FlowState
+from daemon.runs import Runner
+from daemon.status import Health
+from daemon.web.app import build
+from daemon.web.serve import serve
+
+if TYPE_CHECKING:
+    import socket
+    from datetime import datetime
+
+    from daemon.assembly import House, Shared
+    from daemon.observe.alerts import Alerts
+    from daemon.observe.systemd import Notifier
+    from daemon.state.owner import Ownership
+
+#: how often the watchdog is fed, and gauges and alerts are brought up to date, in seconds
+HEARTBEAT = 5.0
+#: a loop that has not ticked for this long is stuck
+STUCK_AFTER = timedelta(seconds=60)
+
+_log = structlog.get_logger("kassabrug")
+
+
+class Supervisor:
+    """One process's loops."""
+
+    def __init__(self, house: House, shared: Shared, alerts: Alerts, notifier: Notifier, ownership: Ownership) -> None:
+        self._house = house
+        self._shared = shared
+        self._alerts = alerts
+        self._notifier = notifier
+        self._ownership = ownership
+        self._beat: datetime = shared.clock.now()
+        self.flows = [FlowState(pair, flow) for pair in house.pairs for flow in pair.enabled]
+        for pair in house.pairs:
+            for flow, own in pair.settings.flows.by_name().items():
+                shared.metrics.flow_configured(flow, own.enabled, own.interval, link=pair.context.scope)
+        self.health = Health(shared, house, self.flows, lambda: shared.clock.now() - self._beat < STUCK_AFTER)
+
+    async def run(self, listening: socket.socket) -> None:
+        """Run until SIGTERM or SIGINT; a second signal ends at once what is still in hand."""
+        async with anyio.create_task_group() as root:
+            url = await root.start(serve, build(self.health, self._shared.metrics), listening)
+            root.start_soon(self._heart)
+            root.start_soon(self._look_after)
+            with anyio.CancelScope() as flows_scope:
+                root.start_soon(self._signals, flows_scope)
+                _log.info("started", address=url, flows=[state.name for state in self.flows])
+                self._notifier.ready("running")
+                async with anyio.create_task_group() as loops:
+                    for state in self.flows:
+                        loops.start_soon(self._loop, state)
+            root.cancel_scope.cancel()
+        _log.info("stopped")
+
+    async def _signals(self, flows_scope: anyio.CancelScope) -> None:
+        with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+            async for number in signals:
+                if self._shared.stopping.is_set():
+                    flows_scope.cancel()
+                    return
+                _log.info("stopping", signal=signal.Signals(number).name)
+                self._notifier.stopping()
+                self._shared.stopping.set()
+                # what is in hand gets a while; what is cut off then has its intent on disk, and the next start looks it up
+                flows_scope.deadline = anyio.current_time() + self._shared.settings.daemon.shutdown_seconds
+
+    async def _loop(self, state: FlowState) -> None:
+        """Run one flow until the process stops."""
+        runner, stopping, clock = Runner(state.pair), self._shared.stopping, self._shared.clock
+        while not stopping.is_set():
+            run = await runner.run(state.flow)
+            failed_before = state.failures
+            state.note(run, clock.now())
+            # once on failure, once on recovery: a vendor that is down for a night is not a thousand lines
+            if run.result == "failure" and not failed_before:
+                _log.warning("failing", flow=state.name, reason=run.reason, error=run.error)
+            elif failed_before and run.result != "failure":
+                _log.info("recovered", flow=state.name, failures=failed_before)
+            with anyio.move_on_after(await self._rest(state)):
+                await stopping.wait()
+
+    async def _rest(self, state: FlowState) -> float:
+        """Return how long until the flow looks again: its interval, or sooner when something put off is due."""
+        context, interval = state.pair.context, state.pair.interval(state.flow)
+        due = await context.store.next_due(context.scope, state.flow)
+        if due is None:
+            return interval
+        return min(interval, max(0.2, (due - context.now()).total_seconds()))
+
+    async def _heart(self) -> None:
+        """Show that the loop ticks."""
+        while True:
+            self._beat = self._shared.clock.now()
+            self._notifier.watchdog()
+            await self._ownership.heartbeat()
+            await self._shared.clock.sleep(min(HEARTBEAT, self._notifier.watchdog_seconds or HEARTBEAT))
+
+    async def _look_after(self) -> None:
+        """Keep the gauges and the alerts as things are; telling people may take a while, and holds up nothing else."""
+        shared = self._shared
+        while True:
+            counts = await shared.store.counts()
+            shared.metrics.queue(counts)
+            shared.metrics.state_size(await shared.store.size())
+            await look_after(
+                self._alerts,
+                shared.store,
+                self._house,
+                self.flows,
+                shared.settings.alerts,
+                now=shared.clock.now(),
+                counts=counts,
+            )
+            await shared.clock.sleep(HEARTBEAT)

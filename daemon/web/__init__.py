@@ -1,0 +1,1 @@
+"""What a probe, Prometheus or a person fetches."""

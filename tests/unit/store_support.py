@@ -1,0 +1,77 @@
+"""What the tests of the store share: a clock that stands still, records to store, and a watch on blocking calls."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from anyio.lowlevel import checkpoint
+from blockbuster import BlockBuster, blockbuster_ctx
+
+from daemon.state.port import Binding, Intent, IntentState, NewWork, Question
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+REPOSITORY = Path(__file__).resolve().parent.parent.parent
+PYTHON = sys.executable
+
+
+class StillClock:
+    """Implements the clock; it moves only when told to, or when somebody waits."""
+
+    def __init__(self) -> None:
+        self.moment = NOON
+        self.waits = 0
+
+    def now(self) -> datetime:
+        """Return the moment."""
+        return self.moment
+
+    def monotonic(self) -> float:
+        """Return seconds since the beginning."""
+        return (self.moment - NOON).total_seconds()
+
+    async def sleep(self, seconds: float) -> None:
+        """Let the others work, and the time pass."""
+        self.waits += 1
+        self.moment += timedelta(seconds=seconds)
+        await checkpoint()
+
+
+@contextmanager
+def watch_for_blocking_calls() -> Iterator[BlockBuster]:
+    """Fail blocking calls in the loop, but for those of a store that was opened to run there."""
+    with blockbuster_ctx(["daemon", "connectors"]) as blocker:
+        for function in blocker.functions.values():
+            function.can_block_in("daemon/state/runner.py", {"in_the_loop"})
+        yield blocker
+
+
+def minutes(count: int) -> datetime:
+    """Return a moment so many minutes after noon."""
+    return NOON + timedelta(minutes=count)
+
+
+def new(record: str, *, version: str = "1", at: int = 0, payload: bytes = b"{}") -> NewWork:
+    """Return a change of a record; its label is ``no <record>``."""
+    return NewWork(record, f"no {record}", version, minutes(at), payload)
+
+
+def intent(key: str = "till:1:book", *, record: str = "1", state: str = IntentState.SENT) -> Intent:
+    """Return an intent."""
+    return Intent("shop", key, "sales", record, "book", "KB-1", "hash", state, NOON, memo={"remaining": "12.50"})
+
+
+def pair(source: str, target: str, *, fingerprint: str = "") -> Binding:
+    """Return a binding of products."""
+    return Binding("shop", "product", source, target, fingerprint, f"sku {source}")
+
+
+def question(key: str = "payment:pin") -> Question:
+    """Return a question."""
+    return Question("shop", key, "sales", "Which account takes pin payments?", ("Pin", "Kas"))

@@ -1,0 +1,227 @@
+"""The smaller decisions: products, stock, customers, retries, the brake, the table of states."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+
+from connectors.model import Address, Customer, LineKind, Product, ProductDraft, Sale, SaleLine, StockLevel
+from connectors.port import (
+    ConnectorError,
+    Missing,
+    Rejected,
+    Throttled,
+    Transient,
+    Unauthorized,
+    Uncertain,
+    Unreachable,
+    Unreadable,
+)
+from daemon.core.booking import Hold, Skip
+from daemon.core.brake import BrakeRules, exceeds
+from daemon.core.customers import Adopt, Create, changed_fields, fingerprint, is_anonymous, match_customer, pseudonym
+from daemon.core.life import CLAIMABLE_STATES, EXPLANATIONS, OPEN_STATES, TRANSITIONS, Outcome, Reason, State, may_follow
+from daemon.core.products import CreateProduct, KeepProduct, UpdateProduct, decide_product, match_product
+from daemon.core.retry import RetryPolicy, after_error, back_off
+from daemon.core.stock import on_their_way, plan_stock, wanted_stock
+
+D = Decimal
+ARTICLE = Product("a1", "SKU-1", "Kaars", D("4.95"), D(21), tracked=True, quantity=D(7))
+IN_TILL = Product("t1", "sku-1", "Kaars", D("4.95"), D(21), tracked=True, quantity=D(7))
+DRAFT = ProductDraft(sku="SKU-1", name="Kaars", price=D("4.95"))
+
+
+# -- products -------------------------------------------------------------------------------------------------------------------
+def test_a_product_the_till_lacks_is_created_with_its_free_stock() -> None:
+    """The opening stock goes with it, so that no sale meets an empty shelf."""
+    decision = decide_product(ARTICLE, on_create=DRAFT, on_update=DRAFT, match=None, opening_stock=D(5))
+    assert isinstance(decision, CreateProduct)
+    assert (decision.draft.quantity, decision.draft.tracked) == (D(5), True)
+
+
+def test_only_the_fields_that_differ_are_written() -> None:
+    """A new price does not overwrite the name."""
+    decision = decide_product(
+        ARTICLE, on_create=DRAFT, on_update=ProductDraft(name="Kaars", price=D("5.25")), match=IN_TILL, opening_stock=None
+    )
+    assert isinstance(decision, UpdateProduct)
+    assert decision.draft == ProductDraft(price=D("5.25"))
+    assert [(c.field, c.before, c.after) for c in decision.changes] == [("price", "4.95", "5.25")]
+
+
+def test_a_product_in_step_is_left_alone() -> None:
+    """The same amount with other digits is no change."""
+    decision = decide_product(
+        ARTICLE, on_create=DRAFT, on_update=ProductDraft(name="Kaars", price=D("4.950")), match=IN_TILL, opening_stock=None
+    )
+    assert decision == KeepProduct(IN_TILL)
+
+
+def test_an_inactive_article_is_not_brought_to_the_till() -> None:
+    """What was never there need not be deactivated there."""
+    gone = Product("a1", "SKU-1", "Kaars", D(1), D(21), active=False)
+    decision = decide_product(gone, on_create=DRAFT, on_update=DRAFT, match=None, opening_stock=None)
+    assert isinstance(decision, Skip)
+
+
+def test_an_article_without_number_is_held() -> None:
+    """Without SKU nothing can be matched."""
+    decision = decide_product(Product("a", " ", "x", D(1), D(21)), on_create=DRAFT, on_update=DRAFT, match=None, opening_stock=None)
+    assert isinstance(decision, Hold)
+    assert decision.reason is Reason.SKU_MISSING
+
+
+def test_the_bound_product_wins_over_another_with_the_same_sku() -> None:
+    """A binding survives a renamed SKU on either side."""
+    bound = Product("t9", "OTHER", "x", D(1), D(21))
+    assert match_product(ARTICLE, "t9", [IN_TILL, bound]) == bound
+
+
+def test_two_products_with_one_sku_are_held() -> None:
+    """Which one is meant, only a person knows."""
+    held = match_product(ARTICLE, None, [IN_TILL, Product("t2", "SKU-1", "y", D(1), D(21))])
+    assert isinstance(held, Hold)
+    assert held.reason is Reason.SKU_AMBIGUOUS
+
+
+# -- stock ----------------------------------------------------------------------------------------------------------------------
+def level(available: str | None, *, tracked: bool = True, sku: str = "SKU-1") -> StockLevel:
+    """A stock level."""
+    return StockLevel("a1", sku, tracked, available=None if available is None else D(available))
+
+
+def test_zero_null_and_untracked_are_three_things() -> None:
+    """Zero is written, no number and not counted are not."""
+    assert wanted_stock(level("0"), {}) == 0
+    assert wanted_stock(level(None), {}) is Reason.NO_QUANTITY
+    assert wanted_stock(level("0", tracked=False), {}) is Reason.NOT_TRACKED
+
+
+def test_receipts_on_their_way_are_counted() -> None:
+    """Three sold, one came back, none booked yet: the till keeps showing two less than the books."""
+    lines = (SaleLine(LineKind.PRODUCT, "x", D(3), D(1), D(21), "sku-1"), SaleLine(LineKind.FREE, "y", D(9), D(1), D(21)))
+    back = (SaleLine(LineKind.PRODUCT, "x", D(-1), D(1), D(21), "SKU-1"),)
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    sales = [Sale(str(i), str(i), now, D(1), "EUR", held) for i, held in enumerate((lines, back))]
+    assert wanted_stock(level("7"), on_their_way(sales)) == 5
+
+
+def test_a_stock_plan_names_only_what_differs() -> None:
+    """Equal numbers are unchanged, absent products are skipped, a product that nobody counted is counted from now on."""
+    uncounted = Product("t3", "SKU-3", "z", D(1), D(21), tracked=False, quantity=D(0))
+    plan = plan_stock([level("7"), level("1", sku="SKU-2"), level("0", sku="SKU-3")], [IN_TILL, uncounted], {})
+    assert plan.unchanged == 1
+    assert plan.skipped == {Reason.NOT_AT_TARGET: 1}
+    assert [(c.product.id, c.before, c.after) for c in plan.changes] == [("t3", None, D(0))]
+
+
+def test_the_brake_needs_share_and_count() -> None:
+    """Two of three is a small shop's day; two hundred of two hundred and thirty is an accident."""
+    rules = BrakeRules(D("0.2"), 10)
+    assert not exceeds(2, 3, rules)
+    assert exceeds(200, 230, rules)
+    assert not exceeds(11, 1000, rules)
+
+
+# -- customers ------------------------------------------------------------------------------------------------------------------
+BUYER = Customer(email="Jan@Example.nl", name="Jan", invoice_address=Address(city="Delft"))
+
+
+def test_a_receipt_without_email_is_anonymous() -> None:
+    """Most receipts are; they share the default debtor."""
+    assert is_anonymous(None)
+    assert is_anonymous(Customer(name="Jan"))
+    assert not is_anonymous(BUYER)
+
+
+def test_an_email_address_is_one_person_however_it_is_written() -> None:
+    """Capitals make no second customer, and the pseudonym cannot be read back."""
+    assert pseudonym("Jan@Example.nl ", "salt") == pseudonym("jan@example.nl", "salt")
+    assert "jan" not in pseudonym("jan@example.nl", "salt")
+    assert pseudonym("jan@example.nl", "salt") != pseudonym("jan@example.nl", "other")
+
+
+def test_a_customer_found_first_is_adopted_as_the_books_have_him() -> None:
+    """The bookkeeper's card is not overwritten by the till's, until the till's changes."""
+    print_now = fingerprint(BUYER, "s")
+    assert match_customer([BUYER], known_fingerprint=None, current_fingerprint=print_now) == Adopt(BUYER, update=False)
+    assert match_customer([BUYER], known_fingerprint="old", current_fingerprint=print_now) == Adopt(BUYER, update=True)
+    assert match_customer([], known_fingerprint=None, current_fingerprint=print_now) == Create()
+
+
+def test_two_active_customers_with_one_email_are_held() -> None:
+    """An inactive one does not count."""
+    old = Customer(email=BUYER.email, active=False)
+    assert isinstance(match_customer([BUYER, BUYER], known_fingerprint=None, current_fingerprint=""), Hold)
+    assert match_customer([BUYER, old], known_fingerprint=None, current_fingerprint="") == Adopt(BUYER, update=False)
+
+
+def test_changed_customer_fields_are_named_without_their_content() -> None:
+    """An empty field of the till never wipes the books'."""
+    after = Customer(email=BUYER.email, name="Piet", phone=None)
+    assert changed_fields(BUYER, after) == ("name",)
+
+
+# -- retries --------------------------------------------------------------------------------------------------------------------
+POLICY = RetryPolicy(max_attempts=3)
+
+
+@pytest.mark.parametrize(
+    ("error", "state", "reason", "attempts"),
+    [
+        (Unreachable("x"), State.WAITING, Reason.UNREACHABLE, 1),
+        (Throttled("x"), State.WAITING, Reason.THROTTLED, 1),
+        (Unauthorized("x"), State.WAITING, Reason.UNAUTHORIZED, 1),
+        (Transient("x"), State.RETRYING, Reason.TRANSIENT, 2),
+        (Uncertain("x"), State.UNCERTAIN, Reason.ANSWER_LOST, 2),
+        (Rejected("x"), State.HELD, Reason.REJECTED, 2),
+        (Missing("x"), State.HELD, Reason.VANISHED, 2),
+        (Unreadable("x"), State.HELD, Reason.UNREADABLE, 2),
+        (ConnectorError("x"), State.HELD, Reason.REJECTED, 2),
+        (KeyError("x"), State.HELD, Reason.INTERNAL, 2),
+    ],
+)
+def test_each_error_has_its_fate(error: Exception, state: State, reason: Reason, attempts: int) -> None:
+    """Waiting for a vendor is not an attempt; everything else is."""
+    fate = after_error(error, 1, POLICY, jitter=0.5)
+    assert (fate.state, fate.reason, fate.attempt) == (state, reason, attempts)
+
+
+def test_retries_end() -> None:
+    """After the last attempt the record is dead, and says so."""
+    fate = after_error(Transient("x"), 2, POLICY, jitter=0.5)
+    assert (fate.state, fate.reason) == (State.DEAD, Reason.ATTEMPTS_EXHAUSTED)
+
+
+def test_the_vendors_own_delay_is_kept() -> None:
+    """Try again in 55 seconds means 55 seconds, and a little."""
+    fate = after_error(Throttled("x", retry_after=55), 0, POLICY, jitter=0.25)
+    assert fate.delay == timedelta(seconds=55.25)
+
+
+def test_back_off_doubles_up_to_its_cap() -> None:
+    """Patience grows, but never beyond an hour and a half."""
+    policy = RetryPolicy()
+    delays = [back_off(attempt, policy, 0.5).total_seconds() for attempt in range(1, 13)]
+    assert delays[:4] == [5, 10, 20, 40]
+    assert delays[-1] == policy.longest_delay
+
+
+# -- the table of states ----------------------------------------------------------------------------------------------------------
+def test_every_reason_is_explained() -> None:
+    """The closed list is documented as a whole."""
+    assert set(EXPLANATIONS) == set(Reason)
+
+
+def test_every_state_can_be_left_and_reached() -> None:
+    """No record can be stuck where nothing leads out."""
+    assert set(TRANSITIONS) == set(State)
+    reached = {after for following in TRANSITIONS.values() for after in following}
+    assert reached == set(State)
+    assert all(TRANSITIONS.values())
+    assert State.DONE not in OPEN_STATES
+    assert all(may_follow(state, State.RUNNING) for state in CLAIMABLE_STATES)
+    assert not may_follow(State.HELD, State.RUNNING)
+    assert Outcome.HELD.value == "held"

@@ -1,0 +1,168 @@
+"""The log: one line an event, and nothing in it that is secret or personal."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import structlog
+from hypothesis import given
+from hypothesis import strategies as st
+
+from daemon.observe.log import REDACTED, configure, redact, redact_text
+from daemon.observe.metrics import Metrics
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_it_was() -> Iterator[None]:
+    """The set-up is for the whole process: put back what a test changed."""
+    root = logging.getLogger()
+    handlers, level, apprise = root.handlers[:], root.level, logging.getLogger("apprise").level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    logging.getLogger("apprise").setLevel(apprise)
+    structlog.reset_defaults()
+
+
+def lines(stream: io.StringIO) -> list[dict[str, Any]]:
+    """Parse what was written."""
+    return [json.loads(line) for line in stream.getvalue().splitlines()]
+
+
+@pytest.fixture
+def stream() -> io.StringIO:
+    """Where the log goes."""
+    return io.StringIO()
+
+
+def test_an_event_is_one_json_object(stream: io.StringIO) -> None:
+    """With its level, its moment in UTC and its fields."""
+    configure("info", "json", stream=stream)
+    structlog.get_logger().info("run ended", flow="sales", records=3)
+    (line,) = lines(stream)
+    assert line["event"] == "run ended"
+    assert line["level"] == "info"
+    assert line["records"] == 3
+    assert line["timestamp"].endswith("Z")
+
+
+def test_what_is_below_the_level_is_not_written(stream: io.StringIO) -> None:
+    """And costs nothing."""
+    configure("warning", "json", stream=stream)
+    log = structlog.get_logger()
+    log.info("quiet")
+    log.warning("loud")
+    assert [line["event"] for line in lines(stream)] == ["loud"]
+
+
+def test_a_library_s_line_goes_the_same_way(stream: io.StringIO) -> None:
+    """Same form, same redaction; its chatter below a warning is left out."""
+    configure("debug", "json", stream=stream)
+    logging.getLogger("some.library").info("chatter")
+    logging.getLogger("some.library").warning("mail for %s", "jan@example.org")
+    (line,) = lines(stream)
+    assert line["logger"] == "some.library"
+    assert line["level"] == "warning"
+    assert line["event"] == f"mail for {REDACTED}"
+
+
+def test_bound_context_is_part_of_every_line(stream: io.StringIO) -> None:
+    """A flow binds its name once."""
+    configure("info", "json", stream=stream)
+    with structlog.contextvars.bound_contextvars(link="shop", flow="sales"):
+        structlog.get_logger().info("x")
+    assert (lines(stream)[0]["link"], lines(stream)[0]["flow"]) == ("shop", "sales")
+
+
+def test_lines_are_counted_by_level(stream: io.StringIO) -> None:
+    """Ours and the libraries'."""
+    metrics = Metrics()
+    configure("info", "json", metrics, stream=stream)
+    structlog.get_logger().error("a")
+    logging.getLogger("lib").error("b")
+    structlog.get_logger().debug("not written, not counted")
+    text = metrics.render().decode()
+    assert 'kassabrug_log_messages_total{level="error"} 2.0' in text
+    assert 'kassabrug_log_messages_total{level="debug"} 0.0' in text
+
+
+def test_an_exception_is_written_redacted(stream: io.StringIO) -> None:
+    """The text of an error is a common way for a secret to get out."""
+    configure("info", "json", stream=stream)
+    try:
+        int("refresh_token=abc.def of jan@example.org")
+    except ValueError:
+        structlog.get_logger().exception("failed")
+    text = stream.getvalue()
+    assert "ValueError" in text
+    assert "abc.def" not in text
+    assert "jan@" not in text
+
+
+def test_the_console_form_is_for_eyes(stream: io.StringIO) -> None:
+    """No JSON and no colour codes where there is no terminal, and the same redaction."""
+    configure("info", "console", stream=stream)
+    structlog.get_logger().info("hello", flow="sales", client_secret="hush")
+    assert "hello" in stream.getvalue()
+    assert "flow=sales" in stream.getvalue()
+    assert "hush" not in stream.getvalue()
+    assert "\x1b[" not in stream.getvalue()
+
+
+PRIVATE = (
+    *("access_token", "refresh_token", "client_secret", "secret_key", "password", "Authorization", "x-api-key", "Set-Cookie"),
+    *("email", "customer_email", "name", "first_name", "company_name", "address", "invoice_address_1", "phone", "mobile_phone"),
+    *("street", "postal_code", "city", "vat_number", "iban"),
+)
+
+
+@pytest.mark.parametrize("key", PRIVATE)
+def test_a_private_key_never_shows_its_value(stream: io.StringIO, key: str) -> None:
+    """At the top, and however deep."""
+    configure("info", "json", stream=stream)
+    structlog.get_logger().info("x", **{key: "hush"}, deep={"list": [{key: "hush"}]}, pair=({key: ["hush"]},))
+    assert "hush" not in stream.getvalue()
+    assert stream.getvalue().count(REDACTED) == 3
+
+
+def test_what_is_public_stays() -> None:
+    """The words a person needs to find the cause."""
+    event = {"event": "held", "flow": "sales", "reason": "sum_differs", "label": "R-1", "filename": "a.toml", "elapsed": 0.25, "none": None}
+    assert redact(event) == event
+    assert redact({"token": None, "secret": ""}) == {"token": None, "secret": ""}
+
+
+@pytest.mark.parametrize(
+    ("text", "clean"),
+    [
+        ("to jan.de-vries+shop@mail.example.co.uk now", f"to {REDACTED} now"),
+        ("Authorization: Bearer abcdefgh.ijk-l", f"Authorization: Bearer {REDACTED}"),
+        ('{"access_token": "abc", "x": 1}', f'{{"access_token": "{REDACTED}", "x": 1}}'),
+        ("grant&client_secret=abc&x=1", f"grant&client_secret={REDACTED}&x=1"),
+        ("mailto://user:pass@host/", f"mailto://{REDACTED}@host/"),
+        ("receipt 581492 of 12.50 @ 21 %", "receipt 581492 of 12.50 @ 21 %"),
+    ],
+)
+def test_texts_are_cleaned_too(text: str, clean: str) -> None:
+    """E-mail addresses, bearer tokens, assigned secrets and credentials in addresses."""
+    assert redact_text(text) == clean
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text() | st.binary(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    )
+)
+def test_redaction_takes_anything_and_leaves_json(value: Any) -> None:
+    """Whatever is logged can be written, and redacting twice changes nothing more."""
+    once = redact(value)
+    json.dumps(once)
+    assert redact(once) == once
