@@ -83,7 +83,7 @@ class _Window:
 
     def delay(self, now: float, period: float) -> float:
         """Return how many seconds from ``now`` the next request has to wait (0 or less: it may start)."""
-        while self.starts and self.starts[0] <= now - period:
+        while self.starts and self.starts[0] + period - now <= 0:
             self.starts.popleft()
         full = self.limit is not None and len(self.starts) >= self.limit
         return max(self.closed_until - now, self.starts[0] + period - now if full else 0.0)
@@ -125,10 +125,9 @@ class Budgets:
                     await gate.acquire()
                 now = self._clock.monotonic()
                 at_gate += now - arrived
-                if window.delay(now, self._period) <= 0:
+                if gate is None or window.delay(now, self._period) <= 0:
                     break
-                if gate is not None:  # penalised while waiting for the slot
-                    gate.release()
+                gate.release()  # penalised while waiting for the slot
             if window.limit is not None:
                 window.starts.append(now)
         return now - asked - at_gate

@@ -69,8 +69,8 @@ class Categories:
         items = await listing.everything(self._client, "categories/")
         return {category.id: category.name or "" for category in (wire.read(wire.Category, item, "categories") for item in items)}
 
-    async def _read_links(self) -> defaultdict[str, set[str]]:
-        links: dict[str, set[str]] = defaultdict(set)
+    async def _read_links(self) -> dict[str, set[str]]:
+        links: defaultdict[str, set[str]] = defaultdict(set)
         for category_id, name in (await self._names.get()).items():
             path = f"categories/{quote(category_id, safe='')}/producttocategories/"
             try:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 from connectors.http import Request, retried
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
     from connectors.http import HttpClient, Response
     from connectors.port import Clock
-
-_MINUTE: Final = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +128,7 @@ class Client:
     def _throttled(self, refusal: errors.Refusal, budget: str, headers: Mapping[str, str], server: datetime | None) -> Throttled:
         """Close the budget (or all, when the total limit was met) until the vendor's next minute, or as long as it asks."""
         asked = headers.get("retry-after", "")
-        seconds = float(asked) if asked.isdecimal() else float(_MINUTE - (server or self._clock.now()).second)
+        seconds = float(asked) if asked.isdecimal() else float(dialect.RATE_PERIOD - (server or self._clock.now()).second)
         for key in self._budgets_used if refusal.code == dialect.ALL_RESOURCES_LIMITED else {budget}:
             self._http.budgets.penalise(key, seconds)
         return Throttled(refusal.text, code=refusal.code, retry_after=seconds)

@@ -154,7 +154,7 @@ class SalesPos:
         path = f"users/{quote(user_id, safe='')}/"
         try:
             return wire.read(wire.User, (await self._client.get(path)).payload, path)
-        except Missing:
+        except (Missing, Forbidden):
             return None
 
     async def payment_methods(self) -> Sequence[PaymentMethod]:

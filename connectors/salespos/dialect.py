@@ -94,10 +94,8 @@ _inferred(
     "PAGE_SIZE", "Records asked for in one page: the size that the oldest source names; larger ones may be cut or refused.", _DOCS_2022
 )
 
-LARGEST_RATE_WAIT: Final = 60.0
-_inferred(
-    "LARGEST_RATE_WAIT", "A limit is counted by the minute, so that the next minute is free again; no Retry-After was seen.", _DOCS_2022
-)
+RATE_PERIOD: Final = 60
+_inferred("RATE_PERIOD", "Seconds: limits are counted by the minute, the next one is free again; no Retry-After was seen.", _DOCS_2022)
 
 
 def root_of(api: str) -> tuple[str, str]:

@@ -73,4 +73,4 @@ async def everything(client: Client, path: str, query: Mapping[str, str] | None 
 def _name(item: Any) -> str:
     """Return what tells records apart: the id, or the whole record where it has none."""
     known = item.get("id") if isinstance(item, dict) else None
-    return wire.to_json(item).decode() if known is None else str(known)
+    return f"without id: {wire.to_json(item).decode()}" if known is None else str(known)

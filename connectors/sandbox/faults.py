@@ -27,6 +27,8 @@ CONTROL = "/_sandbox/"
 CONNECTION = "sandbox.connection"
 #: faults decided for a request as it comes in; at most one of them strikes a request
 _STRIKES = ("reset_before", "reset_after", "slow", "cut_body", "not_json", "status_429", "status_500", "post_204", "empty_body")
+#: whose tables a faults file can have
+VENDORS = ("eaccounting", "salespos")
 _RATES = ("refuse", *_STRIKES, "duplicate_page", "shifted_page")
 _NO_CONTENT = 204
 _HTML = b"<!DOCTYPE html><html><head><title>Down for maintenance</title></head><body><h1>We will be right back</h1></body></html>"
@@ -130,6 +132,8 @@ def load(path: Path) -> dict[str, FaultPlan]:
         raise ValueError(f"{path}: {error}") from error
     plans: dict[str, FaultPlan] = {}
     for vendor, table in tables.items():
+        if vendor not in VENDORS:
+            raise ValueError(f"{path}: {vendor}: expected a table named {' or '.join(VENDORS)}")
         if not isinstance(table, dict):
             raise ValueError(f"{path}: {vendor}: expected a table of faults")  # noqa: TRY004 - to a reader of the file it is a wrong value
         plans[vendor] = FaultPlan()

@@ -32,6 +32,8 @@ class DebtorPlan:
     customer: Customer
     debtor: Debtor | None
     fields: tuple[str, ...] = ()
+    #: what the store knew of the customer when this was decided
+    known: Binding | None = None
 
 
 def _plain(customer: Customer) -> dict[str, Any]:
@@ -78,7 +80,7 @@ class Debtors:
         name, print_now = pseudonym(customer.email or "", context.salt), fingerprint(customer, context.salt)
         known = (await context.store.bindings(context.link, "customer", [name])).get(name)
         if known is not None and known.fingerprint == print_now:
-            return DebtorPlan("keep", customer, Debtor(known.target, private=not customer.is_company))
+            return DebtorPlan("keep", customer, Debtor(known.target, private=not customer.is_company), known=known)
         choice = match_customer(
             await context.books.find_customers(email=customer.email),
             known_fingerprint=None if known is None else known.fingerprint,
@@ -89,11 +91,11 @@ class Debtors:
                 return choice
             case Create():
                 wanted = mapped(customer, context.mappings.customers.create)
-                return DebtorPlan("create", customer, None, changed_fields(Customer(), wanted))
+                return DebtorPlan("create", customer, None, changed_fields(Customer(), wanted), known)
             case Adopt(found, update):
                 fields = changed_fields(found, mapped(customer, context.mappings.customers.update)) if update else ()
                 debtor = Debtor(found.id or "", private=not found.is_company)
-                return DebtorPlan("update" if fields else "keep", customer, debtor, fields)
+                return DebtorPlan("update" if fields else "keep", customer, debtor, fields, known)
 
     async def _default_debtor(self, rules: BookingRules) -> DebtorPlan | Hold:
         if self._default is None:
@@ -103,23 +105,21 @@ class Debtors:
             self._default = found[0]
         return DebtorPlan("keep", self._default, Debtor(self._default.id or "", private=not self._default.is_company))
 
-    async def ensure(self, sale: Sale, rules: BookingRules) -> Debtor | Hold:
-        """Return the debtor of the receipt, created or brought up to date where that is needed."""
+    async def ensure(self, sale: Sale, rules: BookingRules, decided: DebtorPlan) -> Debtor | Hold:
+        """Return the debtor of the receipt, created or brought up to date as was decided."""
         if is_anonymous(sale.customer):
-            plan = await self._default_debtor(rules)
-            return plan if isinstance(plan, Hold) else _known(plan)
-        assert sale.customer is not None  # noqa: S101 - as above
+            return _known(decided)
         context = self._context
-        name = pseudonym(sale.customer.email or "", context.salt)
+        name = pseudonym(decided.customer.email or "", context.salt)
         # two receipts of one new customer, in hand at once, must not make two customers
         async with context.lock(f"customer {name}"):
-            plan = await self.plan(sale, rules)
+            known = (await context.store.bindings(context.link, "customer", [name])).get(name)
+            plan = decided if known == decided.known else await self.plan(sale, rules)
             if isinstance(plan, Hold):
                 return plan
             debtor = await self._carry_out(plan, name, sale.id)
             binding = Binding(context.link, "customer", name, debtor.id, fingerprint(plan.customer, context.salt))
-            earlier = (await context.store.bindings(context.link, "customer", [name])).get(name)
-            if earlier != binding:
+            if known != binding:
                 await context.store.bind([binding])
             return debtor
 

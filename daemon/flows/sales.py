@@ -229,7 +229,7 @@ class Sales:
         return await self._finish(layout, document, payments if unpaid else (), Outcome.SKIPPED, Reason.EXISTS)
 
     async def _book(self, sale: Sale, booking: Booking) -> Settlement | Hold:
-        debtor = await self._debtors.ensure(sale, self.rules)
+        debtor = await self._debtors.ensure(sale, self.rules, booking.debtor)
         if isinstance(debtor, Hold):
             return debtor
         layout = Layout(sale, self.rules, debtor, booking.articles, booking.rounding_article)

@@ -130,7 +130,7 @@ def world(articles: int = 3) -> World:
     """Return a shop with candles in it."""
     rates = (D(21), D(9), D(0))
     made = tuple(
-        WorldArticle(f"C{number:04}a", f"Candle {number}", D("6.05") + number, rates[number % 3], D(100), label="Home", ean="8712345678906")
+        WorldArticle(f"C{number:04}A", f"Candle {number}", D("6.05") + number, rates[number % 3], D(100), label="Home", ean="8712345678906")
         for number in range(articles)
     )
     return World(made, (), ())
@@ -197,12 +197,12 @@ async def test_articles_come_over_whole(switches: BooksSwitches) -> None:
     shop = open_shop(switches)
     products = {change.record.sku: change.record for change in await everything(shop.books)}
     assert len(products) == 3 + 11
-    candle = products["C0001a"]
+    candle = products["C0001A"]
     assert (candle.price, candle.vat_rate, candle.ean, candle.categories) == (D("7.05"), D(9), "8712345678906", ("Home",))
     assert (candle.tracked, candle.quantity, candle.is_service, candle.unit) == (True, D(100), False, "Stuk")
     assert (products["KB-ROUND"].tracked, products["KB-ROUND"].quantity, products["KB-ROUND"].is_service) == (False, None, True)
     assert await shop.books.get_product(candle.id) == candle
-    assert [one.sku for one in await shop.books.find_products(["c0001A", "nothing"])] == ["C0001a"]
+    assert [one.sku for one in await shop.books.find_products(["c0001A", "nothing"])] == ["C0001A"]
     with pytest.raises(Missing):
         await shop.books.get_product("00000000-0000-4000-8000-000000000000")
 
@@ -224,12 +224,12 @@ async def test_an_article_changed_in_the_books_is_the_next_change() -> None:
     before = (await everything(shop.books))[-1]
     shop.clock.elapsed += 5
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=shop.sandbox.app), base_url="http://books.test") as person:
-        answer = await person.post("/_sandbox/articles/C0000a", json={"GrossPrice": 7.99})
+        answer = await person.post("/_sandbox/articles/C0000A", json={"GrossPrice": 7.99})
         assert answer.status_code == 200
     page = await shop.books.read_changes(None, after=before)
     assert [(change.record.sku, change.record.price) for change in page.changes] == [
         (before.record.sku, before.record.price),
-        ("C0000a", D("7.99")),
+        ("C0000A", D("7.99")),
     ]
     assert page.server_time is not None
     assert page.changes[-1].moment <= page.server_time + timedelta(seconds=1)
@@ -240,7 +240,7 @@ async def test_an_invoice_is_booked_found_paid_and_credited(switches: BooksSwitc
     """What is booked comes to the cent that was decided, is found by its key, is settled by its payment, and can be taken back."""
     shop = open_shop(switches)
     books = shop.books
-    draft = await shop.draft("KB-1-'42", ("C0000a", "2", "6.05"), ("C0001a", "1", "7.05"), ("KB-ROUND", "1", "-0.00"))
+    draft = await shop.draft("KB-1-'42", ("C0000A", "2", "6.05"), ("C0001A", "1", "7.05"), ("KB-ROUND", "1", "-0.00"))
     booked = await books.book(draft)
     assert (booked.gross, booked.remaining, booked.key, booked.prices_include_vat) == (D("19.15"), D("19.15"), "KB-1-'42", True)
     assert {rate: net + vat for rate, net, vat in booked.vat_by_rate if net} == {D(21): D("12.10"), D(9): D("7.05")}
@@ -254,7 +254,7 @@ async def test_an_invoice_is_booked_found_paid_and_credited(switches: BooksSwitc
     with pytest.raises(Rejected):
         await books.register_payment(payment)
 
-    credit = await books.book(await shop.draft("KB-1-43", ("C0000a", "-1", "6.05")))
+    credit = await books.book(await shop.draft("KB-1-43", ("C0000A", "-1", "6.05")))
     assert (credit.kind, credit.gross, credit.vat, credit.remaining) == (DocumentKind.CREDIT, D("-6.05"), D("-1.05"), D("-6.05"))
     await books.register_payment(BookPayment(credit.id, accounts["Kas"].id, D("-6.05"), "EUR", TODAY, "KB-1-43", complete=True))
     ledger = shop.sandbox.ledger()
@@ -270,10 +270,10 @@ async def test_a_proposal_is_weighed_revised_confirmed_or_withdrawn(switches: Bo
     shop = open_shop(switches)
     books = shop.books
     yesterday = TODAY - timedelta(days=1)
-    proposal = await books.propose(await shop.draft("KB-1-50", ("C0000a", "3", "6.05"), date=yesterday))
+    proposal = await books.propose(await shop.draft("KB-1-50", ("C0000A", "3", "6.05"), date=yesterday))
     assert (proposal.gross, proposal.vat, proposal.booked, proposal.key) == (D("18.15"), D("3.15"), False, "KB-1-50")
     assert await books.find_proposals(["KB-1-50"]) == [proposal] == await books.proposals_since(START - timedelta(seconds=1))
-    revised = await books.revise(proposal.id, await shop.draft("KB-1-50", ("C0000a", "2", "6.05"), date=yesterday))
+    revised = await books.revise(proposal.id, await shop.draft("KB-1-50", ("C0000A", "2", "6.05"), date=yesterday))
     assert (revised.id, revised.gross) == (proposal.id, D("12.10"))
     with pytest.raises(Rejected, match="expected"):
         await books.confirm(proposal)
@@ -282,7 +282,7 @@ async def test_a_proposal_is_weighed_revised_confirmed_or_withdrawn(switches: Bo
     assert await books.find_proposals(["KB-1-50"]) == []
     with pytest.raises(Missing):
         await books.confirm(revised)
-    other = await books.propose(await shop.draft("KB-1-51", ("C0000a", "1", "6.05")))
+    other = await books.propose(await shop.draft("KB-1-51", ("C0000A", "1", "6.05")))
     await books.withdraw(other.id)
     await books.withdraw(other.id)
     assert shop.sandbox.ledger().gross == D("12.10")
@@ -329,7 +329,7 @@ async def test_a_debtor_is_made_found_and_changed(switches: BooksSwitches) -> No
 async def test_a_reference_that_cannot_be_filtered_on_is_found_by_reading_what_changed() -> None:
     """The client says so, and the listing since a moment finds the document."""
     shop = open_shop(BooksSwitches(unfilterable=frozenset({"CustomerInvoiceApi.YourReference", "CustomerInvoiceDraftApi.YourReference"})))
-    booked = await shop.books.book(await shop.draft("KB-1-42", ("C0000a", "1", "6.05")))
+    booked = await shop.books.book(await shop.draft("KB-1-42", ("C0000A", "1", "6.05")))
     for find in (shop.books.find_documents, shop.books.find_proposals):
         with pytest.raises(Unfilterable, match="6000"):
             await find(["KB-1-42"])

@@ -137,7 +137,7 @@ class Vendor:
     answers: dict[str, list[Callable[[Asked], Answer] | Answer]] = field(default_factory=dict)
     asked: list[Asked] = field(default_factory=list)
     refresh_tokens: list[str] = field(default_factory=lambda: ["refresh-0"])
-    identity: list[Answer] = field(default_factory=list)
+    identity: list[Callable[[], Answer] | Answer] = field(default_factory=list)
     accepts: Callable[[str], bool] = lambda _: True
 
     def on(self, route: str, *answers: Callable[[Asked], Answer] | Answer) -> Vendor:
@@ -171,7 +171,8 @@ class Vendor:
         assert form["grant_type"] == "refresh_token"
         assert (form["client_id"], form["client_secret"]) == ("id", "secret&=")
         if self.identity:
-            answer = self.identity.pop(0)
+            told = self.identity.pop(0)
+            answer = told() if callable(told) else told
             if not (isinstance(answer, Exception) and str(answer) == "after"):
                 return answer
             self._rotate(form["refresh_token"])
@@ -405,7 +406,7 @@ async def test_a_new_sign_in_ends_the_denial() -> None:
 )
 async def test_trouble_with_the_identity_server_is_never_unauthorized(answers: list[Answer], kind: type[ConnectorError]) -> None:
     """The network, not the sign-in, is at fault: the tokens stay as they are, and the next call tries again."""
-    vendor, store, seen = Vendor(identity=answers), FakeStore(fresh(life=0)), Seen()
+    vendor, store, seen = Vendor(identity=[*answers]), FakeStore(fresh(life=0)), Seen()
     vendor.on("POST /customerinvoices/i1/payments", httpx2.Response(201, json={"PaymentAmount": 12.1}))
     books = connect(vendor, store=store, seen=seen)
     with pytest.raises(kind):
@@ -421,6 +422,22 @@ async def test_a_token_in_its_last_seconds_is_used_while_the_identity_server_is_
     vendor.on("GET /units", listing({"Id": "u"}))
     await connect(vendor, store=FakeStore(fresh(life=30))).server_time()
     assert vendor.calls("GET /v2/units")[0].headers["authorization"] == "Bearer access-0"
+
+
+async def test_a_denial_looks_once_whether_somebody_signed_in_meanwhile() -> None:
+    """A sign-in does not wait for the refresher's lock: tokens that appear while the old one is denied are used."""
+    for life in (3600.0, 0.0):
+        vendor, store = Vendor(refresh_tokens=["refresh-0", "refresh-1"]), FakeStore(fresh(life=0))
+        vendor.on("GET /units", lambda _: listing({"Id": "u"}))
+
+        def denied(store: FakeStore = store, life: float = life) -> Answer:
+            store.tokens = fresh(1, life)
+            return httpx2.Response(400, json={"error": "invalid_grant"})
+
+        vendor.identity = [denied]
+        await connect(vendor, store=store).server_time()
+        expected = "access-1" if life else "access-2"
+        assert vendor.calls("GET /v2/units")[0].headers["authorization"] == f"Bearer {expected}"
 
 
 async def test_wrong_client_credentials_are_unauthorized() -> None:
@@ -439,6 +456,16 @@ async def test_the_first_start_takes_the_tokens_of_the_configuration() -> None:
     assert vendor.asked[-1].headers["authorization"] == "Bearer given"
     await connect(vendor, store=store, access_token="older", refresh_token="older").server_time()
     assert vendor.asked[-1].headers["authorization"] == "Bearer given"
+
+
+async def test_two_processes_that_start_together_take_the_configured_tokens_once() -> None:
+    """The second finds what the first saved, and does not put the configuration's tokens back."""
+    vendor, store = Vendor().on("GET /units", lambda _: listing({"Id": "u"})), FakeStore()
+    async with anyio.create_task_group() as tasks:
+        for _ in range(2):
+            tasks.start_soon(connect(vendor, store=store, refresh_token="refresh-0").server_time)
+    assert [one.refresh_token for one in store.saved] == ["refresh-0", "refresh-1"]
+    assert len(vendor.calls("POST /connect/token")) == 1
 
 
 async def test_a_refresh_token_alone_is_enough_and_none_is_unauthorized() -> None:
@@ -735,11 +762,11 @@ async def test_one_broken_record_does_not_hide_the_others() -> None:
     """What cannot be read or understood is named with its id, moment and reason; its neighbours are delivered."""
     vendor = Vendor().on(
         "GET /articles",
-        listing(article(1), article(2, GrossPrice="dear"), article(3, CodingId="gone"), article(4)),
+        listing(article(1), article(2, GrossPrice="dear"), article(3, CodingId="gone"), article(4), article(5, ChangedUtc="once")),
     )
     page = await connect(vendor).read_changes(None)
     assert [change.id for change in page.changes] == ["a0001", "a0004"]
-    assert {(id_, moment is not None) for id_, moment, _ in page.bad} == {("a0002", True), ("a0003", True)}
+    assert {(id_, moment is not None) for id_, moment, _ in page.bad} == {("a0002", True), ("a0003", True), ("a0005", False)}
     reasons = {id_: reason for id_, _, reason in page.bad}
     assert "GrossPrice" in reasons["a0002"]
     assert "dear" not in reasons["a0002"]
@@ -870,6 +897,14 @@ async def test_a_customer_created_without_an_answering_body_has_an_empty_id() ->
     assert (await books.create_customer(Customer(name="Ann"))).id == ""
     with pytest.raises(Uncertain):
         await books.create_customer(Customer(name="Ann"))
+
+
+async def test_what_is_no_record_is_never_written_back() -> None:
+    """A list where a record should be is unreadable; nothing is put."""
+    vendor = Vendor().on("GET /customers/k1", lambda _: httpx2.Response(200, json=[]))
+    with pytest.raises(Unreadable):
+        await connect(vendor).update_customer("k1", Customer(name="Bob"))
+    assert not [one for one in vendor.asked if one.method == "PUT"]
 
 
 async def test_a_customer_is_changed_by_reading_modifying_and_writing_back() -> None:
@@ -1151,9 +1186,12 @@ async def test_the_budget_counts_each_address_by_itself() -> None:
 
 
 async def test_a_connector_of_its_own_closes_what_it_opened() -> None:
-    """Without a given transport there is a pool, and closing ends it."""
+    """Without a given transport there is a pool, and closing ends it; a pool that was given stays open."""
     config = EAccountingConfig("books", "http://127.0.0.1:1/v2", "http://127.0.0.1:1", "id", "secret")
     books = EAccounting(config, clock=FakeClock(), tokens=FakeStore(fresh()))
     with pytest.raises(Unreachable):
         await books.server_time()
     await books.aclose()
+    shared = connect(Vendor().on("GET /units", listing({"Id": "u"})))
+    await shared.aclose()
+    await shared.server_time()

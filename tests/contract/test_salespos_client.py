@@ -316,6 +316,12 @@ async def test_reads_of_a_resource_keep_to_their_minute(till: Till) -> None:
     assert till.clock.elapsed > before
 
 
+def test_limits_are_those_of_the_configuration() -> None:
+    """Reads, writes and look-ups of scanned codes have limits of their own."""
+    config = SalesPosConfig("till.test", "demo", "hush", reads_per_minute=3, writes_per_minute=2, queries_per_minute=1)
+    assert [config.limit(budget) for budget in ("read orders", "write orders", "read productqueries")] == [3, 2, 1]
+
+
 async def test_a_met_limit_holds_until_the_next_minute(till: Till, clock: FakeClock) -> None:
     """A read waits for the vendor's next minute by itself; a write is told to wait, and other resources go on meanwhile."""
     limit = (429, {"status": 429, "code": "429.10", "developermessage": "slow down"})
@@ -383,6 +389,7 @@ async def test_a_broken_sale_does_not_hide_the_others(till: Till) -> None:
     changes, bad = await read_all(connect(till))
     assert list(dict.fromkeys(change.id for change in changes)) == ["1", "900"]
     assert set(bad) == {*map(str, range(2, 400)), "(no id)"}
+    assert bad.count("(no id)") == 2
     page = await connect(till).read_changes(None)
     assert page.bad[0] == ("2", START + timedelta(seconds=2), "orders: total_price: decimal_parsing")
 
@@ -414,8 +421,9 @@ async def test_a_whole_sale_is_read_leniently(till: Till) -> None:
     assert [(line.product_id, line.gross, line.vat_rate) for line in whole.lines] == [("4", Decimal(9), Decimal(9))]
     assert whole.customer is not None
     assert (whole.customer.id, whole.customer.email, whole.note) == ("31", "ann@x.nl", None)
-    till.answers("GET users/31/", (404, REFUSAL | {"code": "404.1"}))
-    assert (await connector.get_sale(listed)).customer is None
+    for status in (403, 404):
+        till.answers("GET users/31/", (status, REFUSAL | {"code": f"{status}.1"}))
+        assert (await connector.get_sale(listed)).customer is None
     till.answers("GET orders/8/", (404, REFUSAL | {"code": "404.1"}))
     with pytest.raises(Missing):
         await connector.get_sale(listed)

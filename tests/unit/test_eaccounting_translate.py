@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectors.eaccounting import translate, wire
@@ -221,6 +221,7 @@ values = st.recursive(
 unknown = st.dictionaries(texts.map(lambda name: f"X{name}"), values, max_size=5)
 
 
+@settings(deadline=None)
 @given(raw=unknown, name=st.none() | texts, email=st.none() | texts, company=st.booleans())
 def test_no_unknown_field_is_ever_lost_by_read_modify_write(
     raw: dict[str, Any], name: str | None, email: str | None, company: bool
@@ -231,6 +232,7 @@ def test_no_unknown_field_is_ever_lost_by_read_modify_write(
     assert {key: body[key] for key in raw} == {key: read[key] for key in raw} == raw
 
 
+@settings(deadline=None)
 @given(raw=unknown)
 def test_a_draft_that_is_changed_keeps_its_unknown_fields(raw: dict[str, Any]) -> None:
     """Rows, dates and key are ours; everything else of the draft is put back."""

@@ -207,6 +207,21 @@ async def test_control_routes_never_fail_on_purpose() -> None:
         assert (vendor.effects["GET"], plan.fired.total()) == (1, 0)
 
 
+async def test_answers_are_not_held_back_by_nagle() -> None:
+    """The server's sockets send at once; otherwise an answer of two writes arrives 40 ms late."""
+    options: list[int] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        connection = scope["extensions"][faults.CONNECTION]
+        options.append(connection.transport.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+        await Shop()(scope, receive, send)
+
+    async with serve(app) as base, httpx2.AsyncClient(base_url=base, trust_env=False) as client:
+        assert (await client.get("/")).status_code == 200
+    assert options
+    assert options[0] != 0
+
+
 async def test_a_server_that_stops_ends_a_request_in_hand() -> None:
     """Leaving the context does not wait for a request that would take for ever; its client sees the connection end."""
     stuck = anyio.Event()
@@ -279,7 +294,12 @@ def test_a_faults_file_has_a_table_for_each_vendor(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "complaint"),
-    [("[salespos]\nbroken = 1", "salespos: unknown fault"), ("slow = 1", "slow: expected a table"), ("[", "faults.toml: ")],
+    [
+        ("[salespos]\nbroken = 1", "salespos: unknown fault"),
+        ("slow = 1", "slow: expected a table named"),
+        ("salespos = 1", "salespos: expected a table of faults"),
+        ("[", "faults.toml: "),
+    ],
 )
 def test_a_wrong_faults_file_is_named_with_its_table(tmp_path: Path, text: str, complaint: str) -> None:
     """The one line names the file, the table and what is wrong."""

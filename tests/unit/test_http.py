@@ -10,7 +10,7 @@ import anyio
 import anyio.lowlevel
 import httpx2
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectors.http import Budgets, HttpClient, Request, Response, open_transport, retried
@@ -262,6 +262,7 @@ async def test_a_429_is_told_to_the_observer() -> None:
     assert seen.throttles == 1
 
 
+@settings(deadline=None)
 @given(limit=st.integers(1, 5), gaps=st.lists(st.floats(0, 40), min_size=1, max_size=25), penalties=st.sets(st.integers(0, 24), max_size=3))
 def test_never_more_than_the_limit_in_any_period(limit: int, gaps: list[float], penalties: set[int]) -> None:
     """However requests arrive, every window of the period holds at most N starts, and none lies inside a penalty."""

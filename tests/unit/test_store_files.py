@@ -86,10 +86,12 @@ async def test_everything_is_made_for_its_owner_alone(home: Path) -> None:
     assert modes == dict.fromkeys(names, 0o600)
 
 
-async def test_a_directory_that_others_may_read_is_refused(home: Path) -> None:
+@pytest.mark.parametrize("mode", [0o755, 0o710, 0o701])
+async def test_a_directory_that_others_may_enter_is_refused(home: Path, mode: int) -> None:
     """One line says which and what to do."""
-    home.mkdir(parents=True, mode=0o755)
-    with pytest.raises(StoreError, match=r"other users may read the state directory \(mode 0755\); chmod 700 it"):
+    home.mkdir(parents=True)
+    home.chmod(mode)
+    with pytest.raises(StoreError, match=rf"other users may read the state directory \(mode {mode:04o}\); chmod 700 it"):
         await open_store(home, clock=StillClock())
 
 

@@ -99,9 +99,7 @@ def _convert(call: Call) -> bytes:
     values["InvoiceDate"] = draft["InvoiceDate"] if _keeps_date(call) else None
     values["DueDate"] = draft["DueDate"] if values["InvoiceDate"] else None
     values["RotReducedInvoicingAmount"] = draft["RotReducedInvoicingAmount"] or None
-    for line in priced.lines:
-        line.clean["IsVatFree"] = line.clean.pop(_FREE, False)
-    invoice = invoices.book(books, customer, values, priced, origin={"CreatedFromDraftId": draft["Id"]})
+    invoice = invoices.book(books, customer, values, sales.as_invoice_rows(priced, _FREE), origin={"CreatedFromDraftId": draft["Id"]})
     books.drafts.remove(draft)
     return books.invoices.text(invoice)
 

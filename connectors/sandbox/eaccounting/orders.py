@@ -95,13 +95,13 @@ def _convert(call: Call) -> bytes:
     shipped = row if row["Status"] == SHIPPED else {**row, "Rows": _delivered(row["Rows"])}
     shipped = {**shipped, **_computed(books, shipped)}
     delivered = _priced(books, customer, shipped, "DeliveredQuantity")
-    for line in delivered.lines:
-        line.clean.update({"Quantity": line.quantity, "IsVatFree": line.clean[_FREE], "Id": None})
     if not delivered.lines:
         raise invalid_field("Rows", "An invoice must have at least one row.")
     credit = delivered.totals.total < 0
     values = {**{name: row[name] for name in _SHARED}, "IsCreditInvoice": credit}
-    invoice = invoices.book(books, customer, values, delivered, moves_stock=False, origin={"CreatedFromOrderId": row["Id"]})
+    invoice = invoices.book(
+        books, customer, values, sales.as_invoice_rows(delivered, _FREE), moves_stock=False, origin={"CreatedFromOrderId": row["Id"]}
+    )
     _change(books, row, {**shipped, "Status": INVOICED, "ShippedDateTime": row["ShippedDateTime"] or books.today()})
     return books.invoices.text(invoice)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -136,6 +136,15 @@ def _rate(books: Books, article: Row, taxed: Treatment, *, free: bool) -> Decima
 def net_of(line: Line, *, includes_vat: bool) -> Decimal:
     """Return a row's amount without VAT."""
     return line.amount - contained_vat(line.amount, line.rate) if includes_vat and line.rate else line.amount
+
+
+def as_invoice_rows(priced: Priced, free: str) -> Priced:
+    """Return a priced order or draft with its rows as an invoice has them; ``free`` names their flag for no VAT."""
+    lines = (
+        replace(line, clean={**line.clean, "Id": None, "Quantity": line.quantity, "IsVatFree": line.clean.get(free, False)})
+        for line in priced.lines
+    )
+    return replace(priced, lines=tuple(lines))
 
 
 def shown_rate(books: Books, rate: Decimal | None) -> Decimal | None:
