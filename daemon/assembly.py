@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import secrets
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     import anyio
     from pydantic import SecretStr
 
+    from connectors.http import Transport
     from connectors.port import Books, Clock, Till
     from daemon.mappings import MappingFiles
     from daemon.observe.metrics import Metrics
@@ -117,6 +118,7 @@ def _till(name: str, own: SalesPosSettings, settings: Settings) -> SalesPosConfi
         vat_tariffs=own.vat_tariffs,
         package_id=own.package_id,
         voucher_pattern=own.voucher_pattern,
+        check_response_hash=own.check_response_hash,
     )
 
 
@@ -180,6 +182,8 @@ class Shared:
     metrics: Metrics
     rng: random.Random
     stopping: anyio.Event
+    #: what stands in for the network, by connection; empty means the real one
+    transports: Mapping[str, Transport] = field(default_factory=dict)
 
 
 def _connect(shared: Shared, watches: dict[str, ConnectionWatch]) -> tuple[dict[str, Books], dict[str, Till]]:
@@ -195,9 +199,11 @@ def _connect(shared: Shared, watches: dict[str, ConnectionWatch]) -> tuple[dict[
         if isinstance(own, EAccountingSettings):
             tokens = SqliteTokenStore(shared.store, name, shared.state_dir, clock=shared.clock)
             config = _books(name, own, settings, terms[name])
-            books[name] = EAccounting(config, clock=shared.clock, tokens=tokens, observer=watch)
+            transport = shared.transports.get(name)
+            books[name] = EAccounting(config, clock=shared.clock, tokens=tokens, observer=watch, transport=transport)
         else:
-            tills[name] = SalesPos(_till(name, own, settings), clock=shared.clock, observer=watch)
+            transport = shared.transports.get(name)
+            tills[name] = SalesPos(_till(name, own, settings), clock=shared.clock, observer=watch, transport=transport)
     return books, tills
 
 

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-import anyio
-
 from daemon.core.life import Reason, State
 from daemon.engine.tally import COLUMNS
 
@@ -52,8 +50,7 @@ async def settle_all(runner: Runner, flows: Sequence[str], *, waiting: Callable[
         if due and failed is None:
             seconds = max(seconds, (min(due) - context.now()).total_seconds(), 0.0)
         waiting(f"waiting {seconds:.0f} s: {failed.reason} {failed.error}" if failed else f"waiting {seconds:.0f} s for what was put off")
-        with anyio.move_on_after(seconds):
-            await context.stopping.wait()
+        await context.rest(seconds)
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,8 +93,7 @@ class Supervisor:
                 _log.warning("failing", flow=state.name, reason=run.reason, error=run.error)
             elif failed_before and run.result != "failure":
                 _log.info("recovered", flow=state.name, failures=failed_before)
-            with anyio.move_on_after(await self._rest(state)):
-                await stopping.wait()
+            await state.pair.context.rest(await self._rest(state))
 
     async def _rest(self, state: FlowState) -> float:
         """Return how long until the flow looks again: its interval, or sooner when something put off is due."""

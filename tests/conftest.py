@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from blockbuster import BlockBuster, blockbuster_ctx
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 RETAIL = REPOSITORY.parent / "shared" / "data" / "retail"
@@ -22,4 +25,10 @@ def anyio_backend() -> str:
 def _no_blocking_calls() -> Iterator[BlockBuster]:
     """A blocking call inside the event loop fails the test that made it."""
     with blockbuster_ctx(["daemon", "connectors"]) as blocker:
+        for function in blocker.functions.values():
+            # the store runs inline, knowingly, where time is virtual
+            function.can_block_in("daemon/state/runner.py", {"in_the_loop"})
+            # the configuration is read before anything else goes on
+            function.can_block_in("daemon/settings/loading.py", {"load"})
+            function.can_block_in("daemon/assembly.py", {"assemble"})
         yield blocker

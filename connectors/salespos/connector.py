@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 #: so many SKUs are looked up one by one; for more the whole listing is read
 _FEW: Final = 5
+#: how long an order of a listing spares asking for it, in seconds, and how many are kept
+_LISTED_LIFE: Final = 120.0
+_LISTED_KEPT: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +94,8 @@ class SalesPos:
             jitter=jitter or random.Random(),  # noqa: S311 - spreads repeated reads, hides nothing
             check_response_hash=config.check_response_hash,
         )
+        self._clock = clock
+        self._recent: dict[str, tuple[float, wire.Order]] = {}
         self._categories = Categories(self._client, clock=clock, life=config.register_life_seconds)
         self._skus = Register(self._read_skus, clock=clock, life=config.register_life_seconds)
         self._package = Register(self._first_package, clock=clock, life=config.register_life_seconds)
@@ -120,10 +125,12 @@ class SalesPos:
                 server_time, more = server_time or batch.server_time, batch.more
                 for item in batch.items:
                     try:
-                        change = translate.change_of(wire.read(wire.Order, item, "orders"))
+                        order = wire.read(wire.Order, item, "orders")
+                        change = translate.change_of(order)
                     except Unreadable as error:
                         bad.append(_unreadable(item, error))
                     else:
+                        self._remember(order)
                         if moment is None or change.moment >= moment:
                             changes.append(change)
                 # asked again, the till begins at the last moment delivered: that has to be a later one
@@ -132,7 +139,7 @@ class SalesPos:
         return Page(tuple(sorted(changes, key=lambda change: change.moment)), more, server_time, tuple(bad))
 
     async def get_sale(self, sale: Sale) -> Sale:
-        """Return a sale whole, as the till has it now.
+        """Return a sale whole, as the till has it now or had it in a listing of the last minutes.
 
         What the order does not say is asked for: the e-mail address of its account, the SKU of a row that names its product by id only.
 
@@ -140,7 +147,7 @@ class SalesPos:
             Missing: the till no longer has it.
         """
         path = f"orders/{quote(sale.id, safe='')}/"
-        order = wire.read(wire.Order, (await self._client.get(path)).payload, path)
+        order = self._listed_lately(sale.id) or wire.read(wire.Order, (await self._client.get(path)).payload, path)
         rows_path = f"{path}orderrows/"
         rows = [wire.read(wire.OrderRow, item, rows_path) for item in await listing.everything(self._client, rows_path)]
         account = None
@@ -149,6 +156,17 @@ class SalesPos:
         unnamed = any(row.product_id and not translate.sku_of(row) for row in rows)
         skus = await self._skus.get() if unnamed else {}
         return translate.whole_sale(order, rows, self._conventions, account=account, skus=skus)
+
+    def _remember(self, order: wire.Order) -> None:
+        """Keep an order of a listing for a while: most sales are fetched whole right after they were listed."""
+        self._recent.pop(order.id, None)
+        self._recent[order.id] = (self._clock.monotonic(), order)
+        while len(self._recent) > _LISTED_KEPT:
+            del self._recent[next(iter(self._recent))]
+
+    def _listed_lately(self, order_id: str) -> wire.Order | None:
+        listed_at, order = self._recent.pop(order_id, (0.0, None))
+        return order if order is not None and self._clock.monotonic() - listed_at < _LISTED_LIFE else None
 
     async def _account(self, user_id: str) -> wire.User | None:
         path = f"users/{quote(user_id, safe='')}/"

@@ -100,7 +100,8 @@ def _customers() -> tuple[WorldCustomer, ...]:
     """Twenty-two customers at home, and abroad private ones and one company in the EU and one outside it."""
     at_home = [customer(f"{1000 + number}", _HOME) for number in range(22)]
     abroad = [customer(f"{2000 + number}", country) for number, country in enumerate(("BE", "DE", "FR", "GB", "US", "BE"))]
-    companies = [next(one for key in count(3000) if (one := customer(str(key), country)).company) for country in ("BE", "NO")]
+    firsts = ((3000, "BE"), (4000, "NO"))
+    companies = [next(one for key in count(first) if (one := customer(str(key), country)).company) for first, country in firsts]
     return (*at_home, *abroad, *companies)
 
 

@@ -103,5 +103,11 @@ def decide_product(
 
 
 def _same(before: object, after: object) -> bool:
-    """An empty text and none are the same to a till, which gives empty strings for what it does not have."""
-    return before == after or (before in (None, "", ()) and after in (None, "", ()))
+    """Tell whether there is nothing to write.
+
+    An empty text and none are the same to a till, which gives empty strings for what it does not have.  Categories are only added:
+    one that a person gave the product in the till is his.
+    """
+    if isinstance(before, tuple) and isinstance(after, tuple):
+        return set(after) <= set(before)
+    return before == after or (before in (None, "") and after in (None, ""))

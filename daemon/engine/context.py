@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from daemon.core.life import Outcome, Reason
 from daemon.engine.tally import Tally
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from datetime import datetime
     from random import Random
 
@@ -61,11 +62,28 @@ class Context:
     #: nobody asks the vendors before this moment of the monotonic clock: one of them is down
     paused_until: float = 0.0
     pause_reason: Reason = Reason.NONE
-    _locks: dict[str, anyio.Lock] = field(default_factory=lambda: defaultdict(anyio.Lock))
+    _locks: dict[str, anyio.Lock] = field(default_factory=dict)
 
-    def lock(self, name: str) -> anyio.Lock:
-        """Return the lock of this name: one poll of a flow at a time, one write of a customer at a time."""
-        return self._locks[name]
+    @asynccontextmanager
+    async def exclusive(self, name: str) -> AsyncIterator[None]:
+        """Hold the lock of this name: one poll of a flow at a time, one write of a customer at a time."""
+        lock = self._locks.setdefault(name, anyio.Lock())
+        async with lock:
+            yield
+        if not lock.locked():
+            self._locks.pop(name, None)
+
+    async def rest(self, seconds: float) -> None:
+        """Wait, but not longer than the process goes on."""
+        async with anyio.create_task_group() as group:
+
+            async def sleep() -> None:
+                await self.clock.sleep(seconds)
+                group.cancel_scope.cancel()
+
+            group.start_soon(sleep)
+            await self.stopping.wait()
+            group.cancel_scope.cancel()
 
     def outcome(self, flow: str, outcome: Outcome, reason: Reason = Reason.NONE, count: int = 1) -> None:
         """Count an outcome, in the metrics and in the run's table."""

@@ -112,7 +112,7 @@ class Debtors:
         context = self._context
         name = pseudonym(decided.customer.email or "", context.salt)
         # two receipts of one new customer, in hand at once, must not make two customers
-        async with context.lock(f"customer {name}"):
+        async with context.exclusive(f"customer {name}"):
             known = (await context.store.bindings(context.link, "customer", [name])).get(name)
             plan = decided if known == decided.known else await self.plan(sale, rules)
             if isinstance(plan, Hold):

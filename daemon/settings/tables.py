@@ -135,6 +135,7 @@ class SalesPosSettings(_Table):
     )
     package_id: int | None = None
     voucher_pattern: Text = "gift_*"
+    check_response_hash: bool = True
 
 
 ConnectionSettings = Annotated[EAccountingSettings | SalesPosSettings, Field(discriminator="kind")]
