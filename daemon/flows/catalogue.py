@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
+import anyio
+
 from connectors.port import Unreadable
 from daemon.core.sku import sku_key
 
@@ -27,6 +29,7 @@ class Catalogue:
         self._ids_by_sku: dict[str, set[str]] = defaultdict(set)
         self._newest: datetime | None = None
         self._read_at: float | None = None
+        self._reading = anyio.Lock()
 
     def _take_in(self, products: Sequence[Product]) -> None:
         for product in products:
@@ -38,9 +41,13 @@ class Catalogue:
 
     async def refresh(self) -> None:
         """Read what changed since the last time, if that was long enough ago; raises the errors of the port."""
-        now = self._clock.monotonic()
-        if self._read_at is not None and now - self._read_at < self._life:
-            return
+        # several workers may be the first to ask: one of them reads
+        async with self._reading:
+            if self._read_at is None or self._clock.monotonic() - self._read_at >= self._life:
+                await self._read_changes()
+
+    async def _read_changes(self) -> None:
+        started = self._clock.monotonic()
         last: Change[Product] | None = None
         while True:
             page = await self._source.read_changes(self._newest, after=last)
@@ -53,7 +60,7 @@ class Catalogue:
                 self._newest = last.moment
             if not page.more:
                 break
-        self._read_at = now
+        self._read_at = started
 
     async def articles(self, numbers: Collection[str]) -> list[Product]:
         """Return every article with one of these numbers; what is not at hand is asked for before it counts as missing."""

@@ -1,7 +1,7 @@
 """Facts of the vendor's published document: operations, and of each schema the shape of its fields.
 
-``schema.json`` beside this file is made by :func:`write` from the published OpenAPI document and holds facts only: names, types,
-limits, enumerations, paths and scopes.
+``schema.json`` beside this file is made by :func:`write` from the published OpenAPI document, its mistakes mended
+(:func:`connectors.sandbox.eaccounting.overlay.corrected`), and holds facts only: names, types, limits, enumerations, paths and scopes.
 """
 
 from __future__ import annotations
@@ -13,24 +13,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
+from connectors.sandbox.eaccounting import overlay
+
 COMMITTED: Final = Path(__file__).with_name("schema.json")
-_ENUMERATION = re.compile(r"(?:^|[\s>,])(?:(\d+) ?= ?([A-Za-z][\w-]*)|([A-Za-z]\w*) ?= ?(\d+))")
-_SCOPE = re.compile(r"\*\s*(ea:\w+)")
 _PATTERN_DECIMALS = re.compile(r"\\d\{1,(\d)\}")
 _TEXT_DECIMALS = re.compile(r"[Ff]ormat: (\d) decimals")
-
-#: dates that lost their ``required`` flag when the vendor's generator changed (reference: eaccounting.md section 1)
-_LOST_REQUIRED: Final = {
-    "CustomerLedgerItemApi": ("DueDate", "InvoiceDate", "RoundingsAmountInvoiceCurrency", "VATAmountInvoiceCurrency"),
-    "CustomerLedgerItemWithVoucherApi": ("DueDate", "InvoiceDate", "RoundingsAmountInvoiceCurrency", "VATAmountInvoiceCurrency"),
-    "InvoicePaymentApi": ("PaymentDate",),
-    "OrderApi": ("OrderDate",),
-    "PaymentVoucherApi": ("VoucherDate",),
-    "ProjectApi": ("StartDate",),
-    "VoucherApi": ("VoucherDate",),
-    "VoucherDraftApi": ("VoucherDate",),
-    "VoucherWithOverunderPaymentApi": ("VoucherDate",),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +87,7 @@ def write(document: Path, target: Path = COMMITTED) -> None:
 
 def extract(document: dict[str, Any]) -> dict[str, Any]:
     """Return the facts of an OpenAPI document as plain data."""
+    document = overlay.corrected(document)
     wanted = {"CommonExtendedBadRequest", *re.findall(r'"#/components/schemas/([^"]+)"', json.dumps(document["paths"]))}
     schemas: dict[str, dict[str, Any]] = {}
     while missing := wanted - schemas.keys():
@@ -107,7 +95,7 @@ def extract(document: dict[str, Any]) -> dict[str, Any]:
         schema = document["components"]["schemas"][name]
         wanted |= set(re.findall(r'"#/components/schemas/([^"]+)"', json.dumps(schema)))
         schemas[name] = {
-            prop: _shape(shape, required=prop in schema.get("required", ()) or prop in _LOST_REQUIRED.get(name, ()))
+            prop: _shape(shape, required=prop in schema.get("required", ()))
             for prop, shape in schema["properties"].items()
         }
     schemas = {name: shape for name, shape in sorted(schemas.items()) if not name.startswith("PaginatedResponseOf")}
@@ -150,7 +138,7 @@ def _shape(shape: dict[str, Any], *, required: bool) -> dict[str, Any]:
     }
     text = shape.get("description", "")
     if fact["kind"] == "integer":
-        fact["values"] = [[value, ""] for value in shape.get("enum", ())] or _enumeration(text)
+        fact["values"] = [[value, ""] for value in shape.get("enum", ())] or [list(one) for one in overlay.enumeration(text)]
     if fact["kind"] == "number":
         found = [*_PATTERN_DECIMALS.findall(shape.get("pattern", "")), *(_TEXT_DECIMALS.findall(text) if "pattern" in shape else ())]
         fact["decimals"] = max(map(int, found), default=None)
@@ -161,15 +149,6 @@ def _shape(shape: dict[str, Any], *, required: bool) -> dict[str, Any]:
         fact["item"] = items["type"]
         fact["format"] = items.get("format")
     return {key: value for key, value in fact.items() if value not in (None, False, [], 0) or (key == "minimum" and value == 0)}
-
-
-def _enumeration(text: str) -> list[list[Any]]:
-    """Read ``0 = None, 1 = Month`` or ``None = 0, ...`` out of a description; a lone equation is prose."""
-    start = text.find("Possible values:")
-    if start < 0:
-        return []
-    found = [[int(a or d), b or c] for a, b, c, d in _ENUMERATION.findall(text[start:])]
-    return found if len(found) > 1 else []
 
 
 def _operation(method: str, path: str, operation: dict[str, Any]) -> dict[str, Any]:
@@ -186,7 +165,7 @@ def _operation(method: str, path: str, operation: dict[str, Any]) -> dict[str, A
         "answer": _name(answer.get("$ref", "")) or None,
         "statuses": sorted(int(status) for status in responses),
         "query": [[one["name"], _query_type(one["schema"])] for one in operation.get("parameters", ()) if one["in"] == "query"],
-        "scopes": _SCOPE.findall(operation.get("description", "")),
+        "scopes": overlay.scopes(operation),
     }
     return {key: value for key, value in fact.items() if value not in (None, False, [])}
 

@@ -71,17 +71,17 @@ def _show(books: Books, name: str, key: str, instead: list[Row]) -> None:
             holders.update(holder, **{field: labels})
 
 
-def _operations(name: str, template: str, changed: str) -> dict[str, Handler]:
+def _operations(name: str, template: str) -> dict[str, Handler]:
     return {
         f"GET /{name}": listed(name),
         f"POST /{name}": _post(name),
         f"GET /{name}/{template}": one(name),
-        f"PUT /{name}/{changed}": _put(name),
-        f"DELETE /{name}/{changed}": _delete(name),
+        f"PUT /{name}/{template}": _put(name),
+        f"DELETE /{name}/{template}": _delete(name),
     }
 
 
 OPERATIONS: Final[dict[str, Handler]] = {
-    **_operations("articlelabels", "{articlelabelid}", "{articleLabelId}"),
-    **_operations("customerlabels", "{customerlabelid}", "{customerlabelid}"),
+    **_operations("articlelabels", "{articlelabelid}"),
+    **_operations("customerlabels", "{customerlabelid}"),
 }
