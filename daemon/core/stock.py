@@ -32,6 +32,8 @@ class StockPlan:
     changes: tuple[SetStock, ...]
     unchanged: int
     skipped: Mapping[Reason, int]
+    #: the numbers of all articles that the books list
+    listed: tuple[str, ...] = ()
 
 
 def on_their_way(sales: Iterable[Sale]) -> dict[str, Decimal]:
@@ -74,4 +76,4 @@ def plan_stock(levels: Sequence[StockLevel], targets: Sequence[Product], moving:
             unchanged += 1
         else:
             changes.append(SetStock(there[0], there[0].quantity if there[0].tracked else None, wanted))
-    return StockPlan(tuple(changes), unchanged, dict(skipped))
+    return StockPlan(tuple(changes), unchanged, dict(skipped), tuple(level.sku for level in levels))

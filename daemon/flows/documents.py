@@ -218,28 +218,45 @@ class Documents:
         return proposal
 
     # -- payments ---------------------------------------------------------------------------------------------------------------
-    async def pay(self, layout: Layout, document: Document, payments: Sequence[PlannedPayment]) -> Document:
-        """Register the receipt's payments on its document, each once.  What remains on the document decides after a lost answer."""
+    async def pay(self, sale: Sale, rules: BookingRules, document: Document, payments: Sequence[PlannedPayment]) -> None:
+        """Register the receipt's payments on its document, each once.  What remains on the document decides after a lost answer.
+
+        A document on which something was paid that this state knows nothing of (a restored backup, another installation) is left alone.
+        """
         remaining = document.remaining
+        if remaining != document.gross and not await self._payments_begun(sale):
+            return
         for index, payment in enumerate(payments):
             # where the books round totals to whole units, the last payment settles what they say remains
             last = index == len(payments) - 1
             amount = remaining if last and abs(remaining - payment.amount) < 1 and document.rounding else payment.amount
-            written = await self._register(layout, document, index, replace(payment, amount=amount), remaining)
+            written = await self._register(sale, rules, document, replace(payment, amount=amount), index=index, remaining=remaining)
             if not written.adopted:
                 # what was registered earlier is no part of what the books said remains
                 remaining -= amount
-        return replace(document, remaining=remaining)
 
-    async def _register(self, layout: Layout, document: Document, index: int, payment: PlannedPayment, remaining: Decimal) -> Written:
+    async def _payments_begun(self, sale: Sale) -> bool:
+        intents = await self._context.store.intents(self._context.scope, record=sale.id)
+        return any(intent.operation == "payment" for intent in intents)
+
+    async def _register(
+        self,
+        sale: Sale,
+        rules: BookingRules,
+        document: Document,
+        payment: PlannedPayment,
+        *,
+        index: int,
+        remaining: Decimal,
+    ) -> Written:
         context = self._context
         entry = BookPayment(
             document_id=document.id,
             account_id=payment.account.id,
             amount=payment.amount,
             currency=document.currency,
-            date=business_day(layout.sale, layout.rules),
-            reference=reference(layout.sale, layout.rules),
+            date=business_day(sale, rules),
+            reference=reference(sale, rules),
             complete=payment.amount == remaining,
         )
 
@@ -258,9 +275,9 @@ class Documents:
             raise Undecidable(message)
 
         write = OnceWrite(
-            f"sale:{layout.sale.id}:payment:{index}",
+            f"sale:{sale.id}:payment:{index}",
             FLOW,
-            layout.sale.id,
+            sale.id,
             "payment",
             entry.reference,
             f"{entry.account_id} {entry.amount}",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from connectors.model import Product, ProductDraft
 from connectors.port import Conflict, Missing, Uncertain
 from daemon.core.booking import Hold, Skip
+from daemon.core.brake import products_alarm
 from daemon.core.life import Outcome, Reason
 from daemon.core.mapping import apply_fields
 from daemon.core.products import (
@@ -21,6 +22,7 @@ from daemon.core.products import (
 )
 from daemon.core.sku import sku_key
 from daemon.core.stock import on_their_way
+from daemon.engine.braking import braked
 from daemon.engine.handling import drain
 from daemon.engine.polling import Polled, poll
 from daemon.engine.writes import OnceWrite, once
@@ -75,8 +77,17 @@ class Products:
         works = await self._context.store.open_work(self._context.scope, self.name)
         if not works:
             return
-        await self.look_up([load_product(work.payload).sku for work in works if work.payload])
-        await drain(self._context, self)
+        articles = [load_product(work.payload) for work in works if work.payload]
+        await self.look_up([article.sku for article in articles])
+        if not await self._braked(articles):
+            await drain(self._context, self)
+
+    async def _braked(self, articles: Sequence[Product]) -> bool:
+        """Decide everything that is in hand before the first write: a mass change is seen as a whole or not at all."""
+        context = self._context
+        bindings = await context.store.bindings(context.scope, "product")
+        decisions = [await self.decide(article, bindings.get(article.id)) for article in articles]
+        return await braked(context, self.name, products_alarm(decisions, len(bindings), context.brake))
 
     async def look_up(self, skus: Sequence[str]) -> None:
         """Fetch what the till has of these products, and what its sales still have on their way to the books."""

@@ -25,9 +25,9 @@ from daemon.engine.handling import drain
 from daemon.engine.polling import Polled, poll, sweep
 from daemon.flows.catalogue import Catalogue
 from daemon.flows.debtors import DebtorPlan, Debtors
-from daemon.flows.documents import Documents, Layout
+from daemon.flows.documents import Documents, Layout, before_rounding
 from daemon.flows.payload import dump_sale, load_sale
-from daemon.state.port import Binding, NewWork, Settlement
+from daemon.state.port import Binding, IntentState, NewWork, Settlement
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -212,21 +212,15 @@ class Sales:
 
     async def _adopt(self, sale: Sale, document: Document, ours: Sequence[Intent]) -> Settlement | Hold:
         """The document is there.  Ours, with its answer lost: go on with it.  Anybody's: leave it, and pay it if nobody did."""
-        if ours:
-            articles = await self._articles(sale)
-            payments = plan_payments(sale, self.rules, self._accounts)
-            if isinstance(articles, Hold):
-                return articles
-            if isinstance(payments, Hold):
-                return payments
-            layout = Layout(sale, self.rules, Debtor(document.customer_id, private=True), articles, self._rounding_article())
-            return await self._finish(layout, document, payments, Outcome.CREATED, Reason.NONE)
         payments = plan_payments(sale, self.rules, self._accounts)
         if isinstance(payments, Hold):
             return payments
-        unpaid = document.remaining == document.gross
-        layout = Layout(sale, self.rules, Debtor(document.customer_id, private=True), {}, None)
-        return await self._finish(layout, document, payments if unpaid else (), Outcome.SKIPPED, Reason.EXISTS)
+        for intent in ours:
+            if intent.state != IntentState.DONE:
+                await self._context.store.settle_intent(intent.link, intent.key, IntentState.DONE, remote_id=document.id)
+                self._context.metrics.duplicate_prevented(self.name)
+        outcome, reason = (Outcome.CREATED, Reason.NONE) if ours else (Outcome.SKIPPED, Reason.EXISTS)
+        return await self._finish(sale, document, payments, outcome, reason=reason)
 
     async def _book(self, sale: Sale, booking: Booking) -> Settlement | Hold:
         debtor = await self._debtors.ensure(sale, self.rules, booking.debtor)
@@ -236,23 +230,23 @@ class Sales:
         document = await self._documents.book(layout)
         if isinstance(document, Hold):
             return document
-        return await self._finish(layout, document, booking.payments, Outcome.CREATED, Reason.NONE)
+        return await self._finish(sale, document, booking.payments, Outcome.CREATED)
 
     async def _finish(
         self,
-        layout: Layout,
+        sale: Sale,
         document: Document,
         payments: Sequence[PlannedPayment],
         outcome: Outcome,
-        reason: Reason,
+        *,
+        reason: Reason = Reason.NONE,
     ) -> Settlement | Hold:
-        """Pay, compare to the cent, settle."""
-        await self._documents.pay(layout, document, payments)
-        sale = layout.sale
-        books = document.gross - document.rounding
+        """Compare to the cent, pay, settle."""
+        books = before_rounding(document)
         if books != sale.gross:
             # a booked document cannot be changed: a person has to credit it
             return Hold(Reason.SUM_DIFFERS, f"receipt {sale.gross}, document {document.number} {books}")
+        await self._documents.pay(sale, self.rules, document, payments)
         self._whole.pop(sale.id, None)
         return Settlement(
             outcome,

@@ -9,11 +9,12 @@ import anyio
 
 from connectors.model import ProductDraft
 from connectors.port import ConnectorError, Missing
-from daemon.core.brake import Alarm, exceeds
+from daemon.core.brake import stock_alarm
 from daemon.core.life import Outcome, Reason
 from daemon.core.stock import StockPlan, on_their_way, plan_stock
+from daemon.engine.braking import braked
 from daemon.flows.payload import open_sales
-from daemon.state.port import Activity, Question
+from daemon.state.port import Activity
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from connectors.model import Sale
     from daemon.core.stock import SetStock
     from daemon.engine.context import Context
-
-CONTINUE, IGNORE = "continue", "ignore"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +58,6 @@ class Stock:
         targets = await context.till.all_products()
         return plan_stock(levels, targets, on_their_way(known))
 
-    def alarm(self, plan: StockPlan) -> Alarm | None:
-        """Tell whether the plan would set an unusual share of the stock to zero."""
-        counted = len(plan.changes) + plan.unchanged
-        emptied = sum(1 for change in plan.changes if change.after <= 0 and (change.before or 0) > 0)
-        return Alarm("set the stock to zero", emptied, counted) if exceeds(emptied, counted, self._context.brake) else None
-
     async def run(self) -> None:
         """Write what differs; raises the errors of the port once the others are written."""
         context = self._context
@@ -76,7 +69,9 @@ class Stock:
             context.outcome(self.name, Outcome.SKIPPED, reason, count)
         context.outcome(self.name, Outcome.UNCHANGED, count=plan.unchanged)
         context.metrics.stock_drift(len(plan.changes), link=context.scope)
-        if await self._braked(plan):
+        known = await context.store.bindings(context.scope, "product")
+        alarm = stock_alarm(plan, [binding.label for binding in known.values()], plan.listed, context.brake)
+        if await braked(context, self.name, alarm):
             return
         errors: list[ConnectorError] = []
         limiter = anyio.CapacityLimiter(context.workers)
@@ -117,20 +112,3 @@ class Stock:
             detail=f"{before} -> {change.after}",
             remote_id=product.id,
         )
-
-    async def _braked(self, plan: StockPlan) -> bool:
-        """Ask before a mass change; one answer lets one run pass."""
-        context = self._context
-        alarm = self.alarm(plan)
-        context.metrics.brake(self.name, tripped=alarm is not None, link=context.scope)
-        key = "brake:stock"
-        if alarm is None:
-            await context.store.withdraw_question(context.scope, key)
-            return False
-        asked = await context.store.ask(Question(context.scope, key, self.name, alarm.text, (CONTINUE, IGNORE)))
-        if asked.answer == CONTINUE:
-            await context.store.withdraw_question(context.scope, key)
-            context.metrics.brake(self.name, tripped=False, link=context.scope)
-            return False
-        context.outcome(self.name, Outcome.HELD, Reason.MASS_CHANGE, len(plan.changes))
-        return True

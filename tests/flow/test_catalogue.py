@@ -108,6 +108,39 @@ async def test_goods_received_in_the_books_reach_the_till(tmp_path: Path) -> Non
     assert running.till.ledger().stock["THEE-1"] == 140
 
 
+async def test_a_flood_of_new_prices_stops_and_asks(tmp_path: Path) -> None:
+    """A price list gone wrong reaches no customer: nothing is written until a person says so, and then only that."""
+    many = tuple(replace(ARTICLES[0], sku=f"KAARS-{number}", name=f"Kaars {number}") for number in range(30))
+    running = open_shop(tmp_path, world(articles=many))
+    async with running.process() as bridge:
+        await bridge.settle()
+        before = running.writes()
+        for article in many[:20]:
+            await edit(running, article.sku, GrossPrice=0.01)
+        await bridge.settle("products")
+        assert running.writes() == before
+        [question] = await bridge.store.questions()
+        assert "change the price of 20 of 30" in question.text
+        await bridge.store.answer(question.link, question.key, "continue")
+        await bridge.settle("products")
+        assert product(running, "KAARS-3").values["price"] == D("0.01")
+        assert await bridge.store.questions() == []
+
+
+async def test_books_that_list_nothing_write_nothing(tmp_path: Path) -> None:
+    """A source that turns empty is asked about, and no product is touched."""
+    many = tuple(replace(ARTICLES[0], sku=f"KAARS-{number}", name=f"Kaars {number}") for number in range(30))
+    running = open_shop(tmp_path, world(articles=many))
+    async with running.process() as bridge:
+        await bridge.settle()
+        before = running.writes()
+        running.books.books.articles.rows.clear()
+        await bridge.settle("stock")
+        assert running.writes() == before
+        [question] = await bridge.store.questions()
+        assert "no longer see 30 of 30" in question.text
+
+
 async def test_emptying_the_shop_stops_and_asks(tmp_path: Path) -> None:
     """A run that would set most of the stock to zero writes nothing; one answer lets one run pass."""
     many = tuple(replace(ARTICLES[0], sku=f"KAARS-{number}", name=f"Kaars {number}") for number in range(30))

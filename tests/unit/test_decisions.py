@@ -20,7 +20,7 @@ from connectors.port import (
     Unreadable,
 )
 from daemon.core.booking import Hold, Skip
-from daemon.core.brake import BrakeRules, exceeds
+from daemon.core.brake import BrakeRules, exceeds, products_alarm, stock_alarm
 from daemon.core.customers import Adopt, Create, changed_fields, fingerprint, is_anonymous, match_customer, pseudonym
 from daemon.core.life import CLAIMABLE_STATES, EXPLANATIONS, OPEN_STATES, TRANSITIONS, Outcome, Reason, State, may_follow
 from daemon.core.products import CreateProduct, KeepProduct, UpdateProduct, decide_product, match_product
@@ -123,6 +123,32 @@ def test_the_brake_needs_share_and_count() -> None:
     assert not exceeds(2, 3, rules)
     assert exceeds(200, 230, rules)
     assert not exceeds(11, 1000, rules)
+
+
+def test_an_alarm_names_what_and_how_many() -> None:
+    """The shopkeeper reads numbers and article numbers, not a code."""
+    rules = BrakeRules(D("0.2"), 2)
+    priced = [UpdateProduct(IN_TILL, ProductDraft(price=D(9)), ())] * 20
+    alarm = products_alarm(priced, 40, rules)
+    assert alarm is not None
+    assert alarm.text.startswith("This run would change the price of 20 of 40 products.")
+    assert "and 5 more" in alarm.text
+    assert products_alarm(priced[:2], 40, rules) is None
+    free = products_alarm([UpdateProduct(IN_TILL, ProductDraft(price=D(0)), ())] * 20, 40, rules)
+    gone = products_alarm([UpdateProduct(IN_TILL, ProductDraft(active=False), ())] * 20, 40, rules)
+    assert free is not None
+    assert gone is not None
+    assert (free.what, gone.what) == ("set the price to zero of", "deactivate")
+
+
+def test_a_source_that_lists_nothing_any_more_is_an_alarm() -> None:
+    """Absence is not deletion, and a listing that shrank is asked about."""
+    rules = BrakeRules(D("0.2"), 2)
+    known = [f"SKU-{number}" for number in range(10)]
+    empty = stock_alarm(plan_stock([], [], {}), known, [], rules)
+    assert empty is not None
+    assert empty.what == "no longer see"
+    assert stock_alarm(plan_stock([], [], {}), known, known[1:], rules) is None
 
 
 # -- customers ------------------------------------------------------------------------------------------------------------------

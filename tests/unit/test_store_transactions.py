@@ -41,6 +41,14 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
     await opened.close()
 
 
+@pytest.fixture
+async def threaded(tmp_path: Path) -> AsyncIterator[SqliteStore]:
+    """A new store with its thread."""
+    opened = await open_store(tmp_path / "state", clock=StillClock())
+    yield opened
+    await opened.close()
+
+
 def remember(connection: sqlite3.Connection, name: str) -> None:
     """Write a fact, as a part of a transaction."""
     connection.execute("INSERT INTO fact (link, name, value) VALUES ('shop', ?, '1')", (name,))
@@ -143,9 +151,8 @@ async def test_a_cancelled_scope_does_not_break_a_transaction(store: SqliteStore
     assert await store.intents("shop") == [intent()]
 
 
-async def test_a_cancelled_task_leaves_a_whole_transaction(tmp_path: Path) -> None:
+async def test_a_cancelled_task_leaves_a_whole_transaction(threaded: SqliteStore) -> None:
     """Even asyncio's own cancellation, which no shield holds off: the transaction in the thread runs to its end."""
-    store = await open_store(tmp_path / "state", clock=StillClock())
     begun, go_on = threading.Event(), threading.Event()
 
     def slowly(connection: sqlite3.Connection) -> None:
@@ -154,25 +161,23 @@ async def test_a_cancelled_task_leaves_a_whole_transaction(tmp_path: Path) -> No
         go_on.wait(5)
         remember(connection, "b")
 
-    task = asyncio.create_task(store.transact(slowly))
+    task = asyncio.create_task(threaded.transact(slowly))
     await anyio.to_thread.run_sync(begun.wait, 5)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
     go_on.set()
-    await store.transact(lambda connection: remember(connection, "c"))
-    assert [await store.fact("shop", name) for name in "abc"] == ["1", "1", "1"]
-    await store.close()
+    await threaded.transact(lambda connection: remember(connection, "c"))
+    assert [await threaded.fact("shop", name) for name in "abc"] == ["1", "1", "1"]
 
 
-async def test_the_loop_goes_on_while_the_thread_works(tmp_path: Path) -> None:
+async def test_the_loop_goes_on_while_the_thread_works(threaded: SqliteStore) -> None:
     """A slow transaction delays the store, not the rest of the process."""
-    store = await open_store(tmp_path / "state", clock=StillClock())
     go_on = threading.Event()
     told: list[bool] = []
 
     async def slowly() -> None:
-        told.append(await store.transact(lambda _: go_on.wait(5)))
+        told.append(await threaded.transact(lambda _: go_on.wait(5)))
 
     async with anyio.create_task_group() as group:
         group.start_soon(slowly)
@@ -180,7 +185,6 @@ async def test_the_loop_goes_on_while_the_thread_works(tmp_path: Path) -> None:
             await checkpoint()
         go_on.set()
     assert told == [True]  # not the time-out: the loop was free to say so
-    await store.close()
 
 
 async def test_a_closed_store_says_so(store: SqliteStore) -> None:

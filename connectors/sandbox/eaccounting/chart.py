@@ -1,7 +1,12 @@
-"""The registers of a Dutch shop's company: accounts, VAT, codings, units, terms, money accounts, countries and currencies."""
+"""How a country's company is set up: accounts, VAT, codings, units, terms and money accounts, and the countries and currencies of all.
+
+A world's VAT rates are those of the Netherlands (21, 9 and 0 percent).  In another country they stand for its normal, its low and its
+zero rate, in that order: an article at 9 percent is one at 12 in Sweden, 15 in Norway and 13.5 in Finland, its gross price unchanged.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
@@ -26,57 +31,103 @@ OTHER_COUNTRIES: Final = (
     ("TH", "Thailand", "Thailand"), ("TR", "Turkije", "Turkey"), ("US", "Verenigde Staten", "United States"),
     ("ZA", "Zuid-Afrika", "South Africa"),
 )  # fmt: skip
-#: ISO code and the domestic price of one unit, for documents whose currency is not the company's
+#: ISO code and the euros that one unit costs, for documents whose currency is not the company's
 CURRENCIES: Final = (
     ("EUR", Decimal(1)), ("GBP", Decimal("1.15")), ("USD", Decimal("0.92")), ("SEK", Decimal("0.088")), ("NOK", Decimal("0.086")),
     ("DKK", Decimal("0.134")), ("CHF", Decimal("1.04")),
 )  # fmt: skip
-#: number, name, whether VAT is booked on it
-ACCOUNTS: Final = (
-    (1000, "Kas"), (1101, "Pinontvangsten onderweg"), (1102, "iDEAL-ontvangsten onderweg"), (1110, "Bank"), (1300, "Debiteuren"),
-    (1520, "Af te dragen btw hoog"), (1521, "Af te dragen btw laag"), (1940, "Uitgegeven cadeaubonnen"), (3000, "Voorraad handelsgoederen"),
-    (4900, "Afrondingsverschillen"), (7000, "Inkoopwaarde van de omzet"),
-    (8000, "Omzet goederen hoog"), (8001, "Omzet goederen laag"), (8002, "Omzet goederen nul"),
-    (8010, "Omzet diensten hoog"), (8011, "Omzet diensten laag"), (8012, "Omzet diensten nul"),
-    (8100, "Omzet binnen EU vrijgesteld"), (8110, "Omzet buiten EU vrijgesteld"), (8120, "Omzet binnen EU belast"),
-)  # fmt: skip
-#: code, description, rate in percent, VAT account
-VAT_CODES: Final = (
-    ("1", "Btw hoog", 21, 1520), ("2", "Btw laag", 9, 1521), ("3", "Btw nul", 0, None), ("4", "Vrijgesteld", 0, None),
-)  # fmt: skip
-#: key, name, English name, type, VAT rate code, rate in percent, ledger account
-CODINGS: Final = (
-    ("goods-21", "Goederen 21%", "Goods 21%", "Goods", "1", 21, 8000),
-    ("goods-9", "Goederen 9%", "Goods 9%", "Goods", "2", 9, 8001),
-    ("goods-0", "Goederen 0%", "Goods 0%", "Goods", "3", 0, 8002),
-    ("services-21", "Diensten 21%", "Services 21%", "Service", "1", 21, 8010),
-    ("services-9", "Diensten 9%", "Services 9%", "Service", "2", 9, 8011),
-    ("services-0", "Diensten 0%", "Services 0%", "Service", "3", 0, 8012),
-    ("vouchers", "Cadeaubonnen", "Gift vouchers", "Service", "4", 0, 1940),
-    ("rounding", "Afrondingsverschillen", "Rounding differences", "Service", "4", 0, 4900),
-)
-#: name, English name, code, abbreviation, English abbreviation
-UNITS: Final = (
-    ("Stuk", "Piece", "PCE", "st", "pcs"), ("Uur", "Hour", "HUR", "uur", "h"), ("Kilogram", "Kilogram", "KGM", "kg", "kg"),
-    ("Meter", "Metre", "MTR", "m", "m"),
-)  # fmt: skip
-#: name, English name, days, type, type in words
-TERMS: Final = (
-    ("30 dagen", "30 days", 30, 0, "Normal"), ("14 dagen", "14 days", 14, 0, "Normal"), ("Contant", "Cash", 0, 2, "Cash"),
-    ("Pinbetaling", "Card payment", 0, 3, "CardPayment"),
-)  # fmt: skip
-#: name, English name, type, type in words, ledger account
-MONEY_ACCOUNTS: Final = (
-    ("Bank", "Bank", 1, "ChequeAccount", 1110), ("Pin", "Card", 1, "ChequeAccount", 1101), ("Kas", "Cash", 2, "CashAccount", 1000),
-    ("iDEAL", "iDEAL", 1, "ChequeAccount", 1102), ("Cadeaubonnen", "Gift vouchers", 5, "DigitalWalletAccount", 1940),
-)  # fmt: skip
-#: number, name, coding
-HELPER_ARTICLES: Final = (
-    *((f"KB-FREE-{rate}", f"Vrije regel {rate}%", f"services-{rate}") for rate in (21, 9, 0)),
-    *((f"KB-SHIP-{rate}", f"Verzending {rate}%", f"services-{rate}") for rate in (21, 9, 0)),
-    *((f"KB-DISC-{rate}", f"Korting {rate}%", f"services-{rate}") for rate in (21, 9, 0)),
-    ("KB-VOUCHER", "Cadeaubon", "vouchers"),
-    ("KB-ROUND", "Afrondingsverschil", "rounding"),
-)
-DEFAULT_DEBTOR: Final = ("1000", "Kassaklant")
-ZONE: Final = "Europe/Amsterdam"
+#: the rates in a world, in percent: normal, low, zero
+WORLD_RATES: Final = (Decimal(21), Decimal(9), Decimal(0))
+DEBTOR_NUMBER: Final = "1000"
+
+
+@dataclass(frozen=True, slots=True)
+class Coding:
+    """A sales category.  ``rate`` is 0 normal, 1 low, 2 zero, 3 outside VAT; ``ledger`` its sales account at home."""
+
+    key: str
+    name: str
+    english: str
+    kind: str
+    rate: int
+    ledger: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """Accounts that bookings need by their purpose."""
+
+    receivables: int
+    payables: int
+    rounding: int
+    bank_fees: int
+    eu_taxed: int
+    eu_free: int
+    export: int
+    reversed_construction: int
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """A country's set-up.
+
+    ``rates`` are in percent: normal, low, zero.  ``accounts`` are number and name; ``types`` the account types as number, words and the
+    last account of each; ``vat_codes`` code, description and VAT account for the three rates and for none; ``units`` name, English name,
+    code and both abbreviations; ``terms`` name, English name, days and type; ``money`` name, English name, type and ledger account;
+    ``helpers`` the names of a free row, shipping and a discount; ``banks`` names.
+    """
+
+    country: str
+    currency: str
+    zone: str
+    rates: tuple[Decimal, Decimal, Decimal]
+    accounts: tuple[tuple[int, str], ...]
+    types: tuple[tuple[int, str, int], ...]
+    ledger: Ledger
+    vat_codes: tuple[tuple[str, str, int | None], ...]
+    codings: tuple[Coding, ...]
+    units: tuple[tuple[str, str, str, str, str], ...]
+    terms: tuple[tuple[str, str, int, int], ...]
+    money: tuple[tuple[str, str, int, int], ...]
+    banks: tuple[str, ...]
+    helpers: tuple[str, str, str]
+    voucher: str
+    rounding: str
+    debtor: str
+    city: str
+    postal_code: str
+    organisation_number: str
+    vat_number: str
+    phone: str
+    #: longest fiscal year in months
+    longest_year: int = 18
+
+    def rate_text(self, index: int) -> str:
+        """Return a rate as it stands in a helper article's number."""
+        return f"{self.rates[index].normalize():f}"
+
+    def helper_articles(self) -> tuple[tuple[str, str, str], ...]:
+        """Return the service articles of every sandbox company: number, name, key of the coding."""
+        rows = [
+            (f"KB-{kind}-{self.rate_text(index)}", f"{name} {self.rate_text(index)}%", f"services-{index}")
+            for kind, name in zip(("FREE", "SHIP", "DISC"), self.helpers, strict=True)
+            for index in range(len(self.rates))
+        ]
+        return (*rows, ("KB-VOUCHER", self.voucher, "vouchers"), ("KB-ROUND", self.rounding, "rounding"))
+
+    def account_type(self, number: int) -> tuple[int, str]:
+        """Return number and words of an account's type."""
+        return next(((kind, text) for kind, text, last in self.types if number <= last), self.types[-1][:2])
+
+
+def codings(goods: str, services: str, rates: tuple[Decimal, ...], accounts: tuple[int, ...]) -> tuple[Coding, ...]:
+    """Return the codings of goods and services at each rate; ``accounts`` are those of the goods, then those of the services."""
+    rows = []
+    for key, kind, name, english, ledgers in (
+        ("goods", "Goods", goods, "Goods", accounts[: len(rates)]),
+        ("services", "Service", services, "Services", accounts[len(rates) :]),
+    ):
+        for index, rate in enumerate(rates):
+            percent = f"{rate.normalize():f}%"
+            rows.append(Coding(f"{key}-{index}", f"{name} {percent}", f"{english} {percent}", kind, index, ledgers[index]))
+    return tuple(rows)

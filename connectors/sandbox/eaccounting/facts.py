@@ -94,10 +94,7 @@ def extract(document: dict[str, Any]) -> dict[str, Any]:
         name = min(missing)
         schema = document["components"]["schemas"][name]
         wanted |= set(re.findall(r'"#/components/schemas/([^"]+)"', json.dumps(schema)))
-        schemas[name] = {
-            prop: _shape(shape, required=prop in schema.get("required", ()))
-            for prop, shape in schema["properties"].items()
-        }
+        schemas[name] = {prop: _shape(shape, required=prop in schema.get("required", ())) for prop, shape in schema["properties"].items()}
     schemas = {name: shape for name, shape in sorted(schemas.items()) if not name.startswith("PaginatedResponseOf")}
     operations = [
         _operation(method.upper(), path, operation) for path, item in document["paths"].items() for method, operation in item.items()

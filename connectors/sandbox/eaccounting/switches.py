@@ -1,98 +1,144 @@
-"""What is not known about the vendor, each as a switch with the likelier side as its default (reference: eaccounting.md section 9)."""
+"""All switches of the eAccounting sandbox: what is unknown about the vendor, and how this company is set up."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Iterator
+from dataclasses import Field, dataclass, field, fields
+from datetime import date
+from typing import Any, Literal
 
-if TYPE_CHECKING:
-    from datetime import date
+from connectors.sandbox.eaccounting.unknowns import (
+    BodyUnknowns,
+    BookingUnknowns,
+    LimitUnknowns,
+    ListUnknowns,
+    RefusalUnknowns,
+    switch,
+)
+
+Country = Literal["NL", "SE", "NO", "FI"]
+Variant = Literal["Pro", "Standard", "Invoicing", "Bookkeeping", "Solo"]
 
 
-@dataclass(frozen=True, slots=True)
-class BooksSwitches:
-    """Unknowns and company settings of the eAccounting sandbox.  A client must be right on either side of each."""
+@dataclass(frozen=True, kw_only=True)
+class CompanySetup:
+    """How the company is set up: settings that a person makes in the vendor's own screens, and what was consented to."""
 
-    # what a body may hold
-    refuse_read_only: bool = False
-    """A read-only field in a body is refused with 400/2000; else it is ignored."""
-    refuse_unknown: bool = False
-    """A field that the schema does not know is refused with 400/2000; else it is ignored."""
-    refuse_extra_decimals: bool = True
-    """A number with more decimals than its field allows is refused with 400/2000; else it is rounded."""
-    enumeration_names: bool = True
-    """An enumeration may be sent by its name as well as by its number."""
-    require_invoice_flags: bool = True
-    """EuThirdParty and RotReducedInvoicingType are demanded of an invoice as published; else they may be missing, as was measured once."""
+    country: Country | None = switch(
+        None,
+        "SE",
+        "NO",
+        "FI",
+        what="The company's country, with its chart of accounts, VAT, currency and time zone; None is the world's own.",
+        source="section 2",
+        client="Reads country, currency, codings and accounts from the company.",
+    )
+    variant: Variant = switch(
+        "Pro",
+        "Standard",
+        "Invoicing",
+        "Solo",
+        stops=("Bookkeeping",),
+        what="The product variant; a call outside it is 403/4009.",
+        source="section 2; eaccounting-schema.md, first appendix",
+        client="Shown by `check`; without articles and invoices the sign-in is useless, and the refusal says so.",
+    )
+    stock_module: bool = switch(
+        True,
+        False,
+        what="The stock module is active (variant Pro only): balances move with documents and cannot be written.",
+        source="section 6, stock",
+        client="Sees it in ActivatedModules and reads balances as what there is when it is not.",
+    )
+    sales_module: bool = switch(
+        True,
+        False,
+        what="The module for orders and quotes is active; else they are 403/4002.",
+        source="section 2",
+        client="Needs neither.",
+    )
+    api_module: bool = switch(
+        True,
+        stops=(False,),
+        what="The API is activated in the company; else everything is 403/4002.",
+        source="sections 2 and 7, 7",
+        client="The refusal names the module.",
+    )
+    auto_invoice: bool = switch(
+        False,
+        True,
+        what="AutoInvoice is activated (a sandbox company has none); else sending electronically is 403/4002.",
+        source="section 2",
+        client="Sends nothing.",
+    )
+    startup_guide_completed: bool = switch(
+        True,
+        stops=(False,),
+        what="The company's start-up guide is completed; else everything is 403/4003.",
+        source="section 5",
+        client="The refusal says so.",
+    )
+    company_active: bool = switch(
+        True,
+        stops=(False,),
+        what="The company is active; else everything is 403/4004.",
+        source="section 5",
+        client="The refusal says so.",
+    )
+    read_only_user: bool = switch(
+        False,
+        stops=(True,),
+        what="The user who signed in may only read; every write is 403/4019.",
+        source="section 5",
+        client="Documents are held with the refusal.",
+    )
+    show_prices_excl_vat_pc: bool = switch(
+        True,
+        False,
+        what="CompanySettings.ShowPricesExclVatPC.",
+        source="section 6",
+        client="As with the polarity of IncludesVat.",
+    )
+    domestic_currency_rounding: Literal[0, 1] = switch(
+        0,
+        1,
+        what="CompanySettings.DomesticCurrencyRounding: 1 rounds totals to whole units.",
+        source="sections 4 and 7, 8",
+        client="Reads the rounding with the totals.",
+    )
+    keep_original_draft_date: bool = switch(
+        False,
+        True,
+        what="CompanySettings.KeepOriginalDraftDate: a converted draft keeps its date; else the invoice is dated today.",
+        source="section 6",
+        client="Overrides it.",
+    )
+    first_fiscal_year: int | None = field(default=None)
+    locked_to: date | None = field(default=None)
+    scopes: str = field(default="ea:api offline_access ea:sales ea:purchase ea:accounting")
+    redirect_uris: tuple[str, ...] = field(default=("https://localhost:44300/callback",))
 
-    # errors
-    statuses: tuple[tuple[int, int], ...] = ()
-    """HTTP statuses by error code, where they are to differ from the default of the reference's table."""
-    undeclared_404: bool = True
-    """An unknown id in a path is 404 also where the document declares no 404; else 400, with code 3000 either way."""
-    dangling_reference_status: int = 400
-    """HTTP status when a body refers to a record that does not exist (code 3000)."""
-    conflict_status: int = 409
-    """HTTP status of code 4000 (a number that is taken)."""
 
-    # lists
-    page_past_end: Literal["empty", "refused"] = "empty"
-    """A page after the last one has no data; else it is refused with 400/6000."""
-    page_size_outside: Literal["refused", "clamped"] = "refused"
-    """A $pagesize outside 1 to 1000 is refused with 400/6000; else the nearest bound is used."""
-    other_odata_options: Literal["refused", "ignored"] = "refused"
-    """$top, $skip, $count, $expand and the like are refused with 400/6000; else ignored."""
-    unfilterable: frozenset[str] = frozenset()
-    """Properties that $filter and $orderby refuse with 400/6000, as ``Schema.Property``."""
-    filter_ignores_case: bool = True
-    """Texts are compared without regard to case in $filter, as the vendor's database does."""
-    property_ignores_case: bool = True
-    """Property names in $filter, $orderby and $select may be written in any case."""
-    timestamp_digits: int = 3
-    """Digits of a second in CreatedUtc, ChangedUtc and ModifiedUtc, kept and shown."""
+@dataclass(frozen=True, kw_only=True)
+class BooksSwitches(BodyUnknowns, RefusalUnknowns, ListUnknowns, LimitUnknowns, BookingUnknowns, CompanySetup):
+    """Unknowns and set-up of the eAccounting sandbox.  A client must be right on either side of each.
 
-    # limits and sign-in
-    requests_per_minute: int = 600
-    """Requests a minute and client on one path."""
-    limit_per_route: bool = False
-    """The limit counts all ids of a route together; else each path by itself."""
-    retry_after: bool = True
-    """A 429 carries Retry-After; else only its text tells the seconds."""
-    scopes: str = "ea:api offline_access ea:sales ea:purchase ea:accounting"
-    """Scopes that were consented to."""
+    Without metadata, because any value may be: ``requests_per_minute`` on one path; ``first_fiscal_year`` (default: that of the first
+    receipt); ``locked_to``, the last day on which nothing can be booked any more; ``scopes`` that were consented to at the start;
+    ``redirect_uris`` that are registered besides every port of loopback.
+    """
 
-    # the company
-    stock_module: bool = True
-    """The stock module is active: balances move with documents and cannot be written."""
-    stock_balance_written: Literal["ignored", "refused"] = "ignored"
-    """StockBalance in a body while the stock module is active: ignored, or 400/2000 when it differs."""
-    stock_touches_article: bool = False
-    """A stock movement moves the article's ChangedUtc."""
-    credit_returns_stock: bool = True
-    """Rows with a negative quantity on a credit invoice raise the balance."""
-    show_prices_excl_vat_pc: bool = True
-    """The company setting of that name."""
-    includes_vat_polarity: bool = True
-    """IncludesVat of a private person's document is what the setting says; else its opposite, as the setting's name suggests."""
-    vat_per_row: bool = False
-    """VAT is rounded for each row; else once for each rate over the rows' sum."""
-    vat_percent_is_fraction: bool = True
-    """VatPercent, PercentVat and VatRate are 0.21; else 21."""
-    domestic_currency_rounding: int = 0
-    """CompanySettings.DomesticCurrencyRounding: 1 rounds totals to whole units."""
-    keep_original_draft_date: bool = False
-    """CompanySettings.KeepOriginalDraftDate: a converted draft keeps its date; else the invoice is dated today."""
-    draft_date_needs_override: bool = True
-    """keepOriginalDraftDate of a conversion only counts together with overrideCompanyKeepOriginalDraftDate."""
-    omitted_price: Literal["derived", "zero"] = "derived"
-    """The one of NetPrice and GrossPrice that a body leaves out is computed from the other; else it is 0."""
-    price_decimals: int = 4
-    """Decimals of NetPrice of the articles that the company already has (a GET may return more than two)."""
-    completed_delivers_all: bool = True
-    """Completing an order of which nothing was delivered delivers all of it."""
-    shipped_order_editable: bool = False
-    """An order that is shipped can be changed; else 400/4002."""
-    first_fiscal_year: int | None = None
-    """First fiscal year of the company; by default the one of the first receipt."""
-    locked_to: date | None = None
-    """Until this day, inclusive, nothing can be booked."""
+
+def described() -> Iterator[Field[Any]]:
+    """Yield the fields that carry metadata, in the order of their declaration."""
+    return (one for one in fields(BooksSwitches) if one.metadata)
+
+
+def alternatives() -> Iterator[tuple[str, Any]]:
+    """Yield every single alternative under which the work goes on, as name and value."""
+    return ((one.name, value) for one in described() for value in one.metadata["alternatives"])
+
+
+def stops() -> Iterator[tuple[str, Any]]:
+    """Yield every value that stops the work on purpose, as name and value."""
+    return ((one.name, value) for one in described() for value in one.metadata["stops"])
