@@ -8,7 +8,7 @@ integers, the other in GUIDs.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import date, datetime  # noqa: TC003 - pydantic reads these annotations at run time, to store records as JSON
+from datetime import date, datetime, timedelta  # noqa: TC003 - pydantic reads these annotations at run time, to store records as JSON
 from decimal import Decimal
 from enum import StrEnum
 
@@ -307,3 +307,75 @@ class Store:
     is_till: bool
     product_limit_left: int | None
     resources: frozenset[str]
+
+
+class Obstacle(StrEnum):
+    """Why a vendor shows nothing of a kind, whatever is asked for."""
+
+    SCOPE = "scope"  # the sign-in does not cover it
+    MODULE = "module"  # it belongs to a module that is not active
+    STARTUP_GUIDE = "startup_guide"  # the company was never set up to its end
+    INACTIVE = "inactive"  # the company is closed
+    VARIANT = "variant"  # the product variant does not have it
+    LICENCE = "licence"  # terms that nobody has agreed to
+    PERMISSION = "permission"  # the user, or the key, has no right to it
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What a vendor did not show, and why, in its own words too."""
+
+    what: str
+    obstacle: Obstacle
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class FiscalYear:
+    """A year that can be booked in, both days inclusive, unless it is locked."""
+
+    first_day: date
+    last_day: date
+    locked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class BooksFacts:
+    """How a company's books are set up.  A field is ``None`` where the vendor refused it; ``refusals`` then says why.
+
+    ``clock_ahead`` is the vendor's clock less ours.  ``locked_to`` is the last day on which nothing can be booked any more.
+    ``missing_scopes`` are those that the sign-in should have and is known not to have.
+    """
+
+    company: Company | None = None
+    can_be_written: bool = True
+    sufficient_variants: frozenset[str] = frozenset()
+    missing_scopes: tuple[str, ...] = ()
+    clock_ahead: timedelta | None = None
+    fiscal_years: tuple[FiscalYear, ...] | None = None
+    locked_to: date | None = None
+    #: percentages for which an article can be made
+    vat_rates: frozenset[Decimal] | None = None
+    terms_of_payment: tuple[str, ...] | None = None
+    money_accounts: tuple[MoneyAccount, ...] | None = None
+    refusals: tuple[Refusal, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TillFacts:
+    """How a till is set up.  A field is ``None`` where the vendor refused it; ``refusals`` then says why."""
+
+    store: Store | None = None
+    clock_ahead: timedelta | None = None
+    payment_methods: tuple[PaymentMethod, ...] | None = None
+    refusals: tuple[Refusal, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Where a vendor's published document says other than a connector relies on.  ``breaks``: something cannot work any more."""
+
+    where: str
+    what: str
+    breaks: bool = True

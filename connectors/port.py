@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from connectors.model import (
         BookPayment,
+        BooksFacts,
         Company,
         Customer,
         Document,
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
         Sale,
         StockLevel,
         Store,
+        TillFacts,
     )
 
 T_co = TypeVar("T_co", covariant=True)
@@ -289,6 +291,10 @@ class DocumentTarget(Protocol):
 class Books(ProductSource, CustomerTarget, DocumentTarget, Protocol):
     """All that a bookkeeping connector offers today."""
 
+    async def facts(self) -> BooksFacts:
+        """Return how the books are set up, for a check: reads only, and goes on past what it may not read."""
+        ...
+
     async def aclose(self) -> None:
         """Give back what the connector holds."""
         ...
@@ -296,6 +302,10 @@ class Books(ProductSource, CustomerTarget, DocumentTarget, Protocol):
 
 class Till(ProductTarget, SaleSource, Protocol):
     """All that a till connector offers today."""
+
+    async def facts(self) -> TillFacts:
+        """Return how the till is set up, for a check: reads only, and goes on past what it may not read."""
+        ...
 
     async def aclose(self) -> None:
         """Give back what the connector holds."""

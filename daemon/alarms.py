@@ -40,6 +40,10 @@ async def look_after(
     """Raise and resolve every alert as things are now."""
     for state in flows:
         fingerprint = f"flow_failing:{state.name}"
+        if any(watch.reauth_required for watch in state.pair.watches):
+            # one cause, one alert: a flow keeps failing only if it does so for that long once the sign-in is good again
+            state.failing_since = now if state.failures else None
+            continue
         if keeps_failing(state, settings, now) and state.last_run is not None:
             since = state.failing_since.isoformat(timespec="minutes") if state.failing_since else ""
             body = f"Since {since}, {state.failures} runs: {state.last_run.error}. It is tried again by itself."
@@ -49,9 +53,9 @@ async def look_after(
     for name, watch in house.watches.items():
         fingerprint = f"reauth:{name}"
         if watch.reauth_required:
-            body = f"Its flows stand still. Run: kassabrug login {name} (or correct the keys in the configuration)."
+            body = f"Its flows stand still until then: {watch.cure}."
             await alerts.raise_alert(fingerprint, f"The connection {name} must be signed in to again", "critical", body)
-        elif watch.last_answer is not None:
+        elif watch.proven:
             await alerts.resolve(fingerprint)
     held = Counter[tuple[str, str]]()
     for count in counts:

@@ -88,7 +88,8 @@ def _user_agent(settings: Settings) -> str:
     return f"Kassabrug/{__version__}" + (f" (+{contact})" if contact else "")
 
 
-def _books(name: str, own: EAccountingSettings, settings: Settings, terms: str | None) -> EAccountingConfig:
+def books_config(name: str, own: EAccountingSettings, settings: Settings, terms: str | None = None) -> EAccountingConfig:
+    """Return what the connector of a company's books needs to know."""
     return EAccountingConfig(
         name=name,
         api=own.api,
@@ -198,7 +199,7 @@ def _connect(shared: Shared, watches: dict[str, ConnectionWatch]) -> tuple[dict[
         watch = watches[name] = ConnectionWatch(name, own.kind, shared.metrics, shared.clock)
         if isinstance(own, EAccountingSettings):
             tokens = SqliteTokenStore(shared.store, name, shared.state_dir, clock=shared.clock)
-            config = _books(name, own, settings, terms[name])
+            config = books_config(name, own, settings, terms[name])
             transport = shared.transports.get(name)
             books[name] = EAccounting(config, clock=shared.clock, tokens=tokens, observer=watch, transport=transport)
         else:

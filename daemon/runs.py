@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 #: how often what lies behind the cursor is read again, in seconds
 SWEEP_EVERY = 900.0
+#: the fact of a link that names the company whose books it knows
+COMPANY_FACT = "company"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,23 +44,67 @@ class Runner:
         started = context.clock.monotonic()
         held_before = context.tally.total("held", (flow,)) + context.tally.total("failed", (flow,))
         try:
+            await self._signed_in()
             await get_ready(context)
+            await self._same_company()
             await self._flow(flow)()
         except ConnectorError as error:
             run = self._failed(error)
         else:
             held = context.tally.total("held", (flow,)) + context.tally.total("failed", (flow,)) > held_before
             run = Run("aborted" if context.stopping.is_set() else "partial" if held else "success")
+            if cures := self._cures():
+                run = Run("failure", "; ".join(cures), Reason.UNAUTHORIZED)
+        context.signed_out = context.signed_out or bool(self._cures())
         seconds = context.clock.monotonic() - started
         context.metrics.run_finished(flow, run.result, context.now(), seconds, link=context.scope)
         return run
 
+    async def _signed_in(self) -> None:
+        """Begin nothing while a connection must be signed in to again.
+
+        The books' connector asks nobody as long as it knows only tokens that were denied: it looks whether somebody has signed in since.
+        Keys are tried again after a while.
+
+        Raises:
+            Unauthorized: it must be signed in to.
+        """
+        context = self.pair.context
+        books, till = self.pair.watches
+        context.signed_out = context.signed_out or books.reauth_required or till.reauth_required
+        if till.left_alone:
+            raise Unauthorized("the keys were refused")
+        if books.reauth_required:
+            await context.books.server_time()
+        if context.signed_out and not till.reauth_required:
+            await context.store.release_waiting(context.scope, reason=Reason.UNAUTHORIZED)
+            context.resume()
+
+    async def _same_company(self) -> None:
+        """Remember whose books these are, and never go on in those of another company: all that is known of them would be wrong.
+
+        Raises:
+            Unauthorized: they are another company's.
+        """
+        context = self.pair.context
+        company = context.company.id if context.company is not None else ""
+        known = await context.store.fact(context.link, COMPANY_FACT)
+        if known is None and company:
+            await context.store.remember(context.link, {COMPANY_FACT: company})
+        elif known is not None and known != company:
+            raise Unauthorized("the sign-in is for another company than these books belong to: kassabrug check says more")
+
+    def _cures(self) -> list[str]:
+        """What a person has to do before this pair can go on."""
+        return [watch.cure for watch in self.pair.watches if watch.reauth_required]
+
     def _failed(self, error: ConnectorError) -> Run:
         context = self.pair.context
+        cures = self._cures() if isinstance(error, Unauthorized) else []
         fate = after_error(error, 0, context.policy, jitter=context.rng.random())
         if isinstance(error, Unreachable | Unauthorized | Throttled):
             context.pause(fate.delay.total_seconds(), fate.reason)
-        return Run("failure", str(error), fate.reason)
+        return Run("failure", "; ".join([str(error), *cures]), fate.reason)
 
     def _flow(self, flow: str) -> Callable[[], Awaitable[None]]:
         return {"sales": self._sales, "products": self._products, "stock": self.pair.stock.run}[flow]

@@ -61,7 +61,7 @@ class Health:
 
     def _signed_in(self, watch: ConnectionWatch) -> Check:
         status = "fail" if watch.reauth_required else "pass"
-        return Check(f"connection-{watch.name}", "signedIn", status, output=f"kassabrug login {watch.name}")  # type: ignore[arg-type]  # one of the literals
+        return Check(f"connection-{watch.name}", "signedIn", status, output=watch.cure)  # type: ignore[arg-type]  # one of the literals
 
     def _answering(self, watch: ConnectionWatch) -> Check:
         seconds = None if watch.last_seconds is None else round(watch.last_seconds, 3)

@@ -98,10 +98,12 @@ class Supervisor:
     async def _rest(self, state: FlowState) -> float:
         """Return how long until the flow looks again: its interval, or sooner when something put off is due."""
         context, interval = state.pair.context, state.pair.interval(state.flow)
+        if context.signed_out:
+            return min(interval, HEARTBEAT)  # a run asks nobody until somebody has signed in, and that is to be noticed soon
         due = await context.store.next_due(context.scope, state.flow)
-        if due is None:
+        if due is None or state.failures:
             return interval
-        return min(interval, max(0.2, (due - context.now()).total_seconds()))
+        return min(interval, max(0.2, (due - context.now()).total_seconds(), context.paused_until - context.clock.monotonic()))
 
     async def _heart(self) -> None:
         """Show that the loop ticks."""

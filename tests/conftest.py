@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,9 +22,9 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-@pytest.fixture(autouse=True)
-def _no_blocking_calls() -> Iterator[BlockBuster]:
-    """A blocking call inside the event loop fails the test that made it."""
+@contextmanager
+def watching_for_blocking_calls() -> Iterator[BlockBuster]:
+    """Let a blocking call inside the event loop raise, but for the few that are meant."""
     with blockbuster_ctx(["daemon", "connectors"]) as blocker:
         for function in blocker.functions.values():
             # the store runs inline, knowingly, where time is virtual
@@ -31,4 +32,11 @@ def _no_blocking_calls() -> Iterator[BlockBuster]:
             # the configuration is read before anything else goes on
             function.can_block_in("daemon/settings/loading.py", {"load"})
             function.can_block_in("daemon/assembly.py", {"assemble"})
+        yield blocker
+
+
+@pytest.fixture(autouse=True)
+def _no_blocking_calls() -> Iterator[BlockBuster]:
+    """A blocking call inside the event loop fails the test that made it."""
+    with watching_for_blocking_calls() as blocker:
         yield blocker

@@ -94,12 +94,16 @@ class Api:
             return Request(method, url, headers=headers, content=content, budget=path, effect=meaning.effect)
 
         response = await self._http.send(request(tokens.access_token))
-        if not response.ok and isinstance(self._failure(response, meaning), Unauthorized):
+        renewed = not response.ok and isinstance(self._failure(response, meaning), Unauthorized)
+        if renewed:
             tokens = await self._keeper.renew(tokens)
             response = await self._http.send(request(tokens.access_token))
         if response.ok:
+            self._keeper.worked(tokens)
             return response
         error = self._failure(response, meaning)
+        if renewed and isinstance(error, Unauthorized):
+            error = self._keeper.refused(tokens, error)
         if isinstance(error, Throttled):
             self._http.budgets.penalise(path, error.retry_after or 0.0)
         raise error

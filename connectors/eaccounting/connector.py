@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from connectors.eaccounting import translate, wire
+from connectors.eaccounting import facts, translate, wire
 from connectors.eaccounting.api import Api, answered
 from connectors.eaccounting.errors import BAD_QUERY
 from connectors.eaccounting.lists import (
@@ -23,6 +23,7 @@ from connectors.eaccounting.lists import (
 )
 from connectors.eaccounting.registers import Registers
 from connectors.eaccounting.signin import TokenKeeper
+from connectors.eaccounting.unknowns import Case, CreditRows
 from connectors.http import Budgets, HttpClient, open_transport
 from connectors.port import Change, Missing, Page, Rejected, Uncertain, Unfilterable, Unreadable
 
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
     from connectors.eaccounting.config import EAccountingConfig
     from connectors.http import Transport
-    from connectors.model import BookPayment, Company, Customer, Document, DocumentDraft, MoneyAccount, Product, StockLevel
+    from connectors.model import BookPayment, BooksFacts, Company, Customer, Document, DocumentDraft, MoneyAccount, Product, StockLevel
     from connectors.port import Clock, HttpObserver, TokenStore
 
 R = TypeVar("R", bound=wire.Recorded)
@@ -87,10 +88,13 @@ class EAccounting:
             deadline=20.0,
             transport=pool,
         )
-        keeper = TokenKeeper(config, http=identity, store=tokens, clock=clock, observer=observer)
+        self._clock = clock
+        self._keeper = TokenKeeper(config, http=identity, store=tokens, clock=clock, observer=observer)
         spread = jitter or random.Random()  # noqa: S311 - spreads retries, keeps no secret
-        self._api = Api(config, http=http, keeper=keeper, clock=clock, jitter=spread)
+        self._api = Api(config, http=http, keeper=self._keeper, clock=clock, jitter=spread)
         self._registers = Registers(self._api, clock=clock, life=config.register_life_seconds)
+        self._credit_rows = CreditRows()
+        self._case = Case(self._api)
         #: listings that turned out not to be filterable by the key
         self._unfilterable: dict[str, str] = {}
 
@@ -130,17 +134,19 @@ class EAccounting:
     async def find_products(self, skus: Iterable[str]) -> Sequence[Product]:
         """Return every product that carries one of these SKUs, without regard to case; one that cannot be understood is left out.
 
-        Whether the vendor's ``eq`` regards case is unknown, so each SKU is asked for as given and in capitals and small letters.
+        Each SKU is asked for as given and in capitals and small letters.  What that does not find is looked for in the whole list where the
+        vendor's ``eq`` regards case.
         """
         wanted = {sku.strip().casefold() for sku in skus if sku.strip()}
         spellings = sorted({form for sku in skus if (text := sku.strip()) for form in (text, text.upper(), text.lower())})
-        if len(wanted) > _SKUS_ONE_BY_ONE:
-            articles, _ = await read_all(self._api, self._articles(order="Number"))
-        else:
-            articles = []
+        articles = []
+        if len(wanted) <= _SKUS_ONE_BY_ONE:
             for some in chunks(spellings, _KEYS_AT_ONCE):
                 found, _ = await read_all(self._api, self._articles(order="Number", where=any_of("Number", some)))
                 articles += found
+        missed = wanted - {article.number.strip().casefold() for article in articles}
+        if len(wanted) > _SKUS_ONE_BY_ONE or (missed and await self._case.regarded()):
+            articles, _ = await read_all(self._api, self._articles(order="Number"))
         chosen = {article.id: article for article in articles if article.number.strip().casefold() in wanted}
         # One that cannot be understood is reported with its reason where changes are read.
         return [product for _, product in await self._products(chosen.values()) if not isinstance(product, ValueError)]
@@ -163,25 +169,28 @@ class EAccounting:
     # -- customers -----------------------------------------------------------------------------------------------------------------
 
     async def find_customers(self, *, email: str | None = None, number: str | None = None) -> Sequence[Customer]:
-        """Return the customers with this e-mail address (without regard to case) or this number, inactive ones too."""
+        """Return the customers with this e-mail address (without regard to case) or this number, inactive ones too.
+
+        An address that its spelling does not find is looked for in the whole list where the vendor's ``eq`` regards case: a customer whom a
+        person wrote down in capitals must not be made a second time.
+        """
         address = (email or "").strip()
         terms = [any_of("EmailAddress", sorted({address, address.lower()}))] if address else []
         terms += [any_of("CustomerNumber", [number])] if number else []
         if not terms:
             return []
-        records = await self._whole(Listing("/customers", wire.CustomerRecord, None, " or ".join(terms)))
-        return [
-            translate.customer(record)
-            for record in records
-            if (address and (record.email_address or "").strip().casefold() == address.casefold())
-            or (number and record.customer_number == number)
-        ]
+        everybody = Listing("/customers", wire.CustomerRecord, None)
+        found = _matching(await self._whole(replace(everybody, where=" or ".join(terms))), address, number)
+        if address and not found and await self._case.regarded():
+            found = _matching(await self._whole(everybody), address, number)
+        return found
 
     async def create_customer(self, customer: Customer) -> Customer:
         """Create a debtor and return it as the vendor keeps it, or with an empty id where the vendor answered without a body."""
         terms_id = await self._registers.terms_of_payment(self._config.terms_of_payment)
         outside_eu = await self._outside_eu(customer.invoice_address.country)
-        content = await self._api.create("/customers", translate.new_customer(customer, terms_id=terms_id, outside_eu=outside_eu))
+        body = _said(lambda: translate.new_customer(customer, terms_id=terms_id, outside_eu=outside_eu))
+        content = await self._api.create("/customers", body)
         if not content:
             return replace(customer, id="")
         return translate.customer(answered(content, wire.CustomerRecord, "POST /customers"))
@@ -191,7 +200,7 @@ class EAccounting:
         path = f"/customers/{customer_id}"
         raw = await self._api.read_raw(path)
         outside_eu = await self._outside_eu(customer.invoice_address.country or raw.get("InvoiceCountryCode"))
-        body = translate.changed_customer(raw, customer, outside_eu=outside_eu)
+        body = _said(lambda: translate.changed_customer(raw, customer, outside_eu=outside_eu))
         if body != translate.writable(raw, wire.CUSTOMER_READ_ONLY):
             await self._api.replace(path, body)
 
@@ -232,17 +241,18 @@ class EAccounting:
 
     async def book(self, draft: DocumentDraft) -> Document:
         """Book an invoice or credit.  It is final."""
-        return await self._written("/customerinvoices", self._body(translate.new_invoice, draft), wire.Invoice)
+        return await self._sent("/customerinvoices", translate.new_invoice, draft, wire.Invoice)
 
     async def propose(self, draft: DocumentDraft) -> Document:
         """Write an invoice draft and return it with the vendor's totals."""
-        return await self._written("/customerinvoicedrafts", self._body(translate.new_draft, draft), wire.InvoiceDraft)
+        return await self._sent("/customerinvoicedrafts", translate.new_draft, draft, wire.InvoiceDraft)
 
     async def revise(self, proposal_id: str, draft: DocumentDraft) -> Document:
         """Replace what ``draft`` says of a draft, keep the rest, and return it as the vendor then has it; raises :class:`Missing`."""
         path = f"/customerinvoicedrafts/{proposal_id}"
         raw = await self._api.read_raw(path)
-        await self._api.replace(path, self._body(partial(translate.changed_draft, raw), draft))
+        make = partial(translate.changed_draft, raw)
+        await self._credit_rows.either_way(draft, lambda turned: self._api.replace(path, self._body(make, draft, turned=turned)))
         [document] = await self._read([await self._api.read(path, wire.InvoiceDraft.model_validate_json, addressed=True)])
         return document
 
@@ -264,11 +274,13 @@ class EAccounting:
         content = await self._api.create(path, translate.new_payment(payment), addressed=True)
         answered(content, wire.PaymentAnswer, "POST /customerinvoices/…/payments")
 
-    def _body(self, make: Callable[..., dict[str, Any]], draft: DocumentDraft) -> dict[str, Any]:
-        try:
-            return make(draft, reference_field=self._config.reference_field)
-        except ValueError as error:
-            raise Rejected(str(error)) from error
+    def _body(self, make: Callable[..., dict[str, Any]], draft: DocumentDraft, *, turned: bool) -> dict[str, Any]:
+        return _said(lambda: make(draft, reference_field=self._config.reference_field, turned=turned))
+
+    async def _sent(
+        self, path: str, make: Callable[..., dict[str, Any]], draft: DocumentDraft, model: type[wire.Invoice | wire.InvoiceDraft]
+    ) -> Document:
+        return await self._credit_rows.either_way(draft, lambda turned: self._written(path, self._body(make, draft, turned=turned), model))
 
     async def _written(
         self,
@@ -355,9 +367,30 @@ class EAccounting:
             eu_countries=await self._registers.eu_countries(),
         )
 
+    async def facts(self) -> BooksFacts:
+        """Return how the books are set up, for a check: reads only, and goes on past what it may not read."""
+        return await facts.read(self._api, self._registers, tokens=self._keeper.current, clock=self._clock)
+
     async def server_time(self) -> datetime:
         """Return the vendor's clock, as a listing of one record tells it."""
         return (await read_page(self._api, Listing("/units", wire.Recorded, None, size=1), 1)).server_time
+
+
+def _matching(records: Iterable[wire.CustomerRecord], address: str, number: str | None) -> list[Customer]:
+    return [
+        translate.customer(record)
+        for record in records
+        if (address and (record.email_address or "").strip().casefold() == address.casefold())
+        or (number and record.customer_number == number)
+    ]
+
+
+def _said(body: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Return a body; what cannot be said in it is refused before it is sent."""
+    try:
+        return body()
+    except ValueError as error:
+        raise Rejected(str(error)) from error
 
 
 def _understood(article: wire.Article, codings: Mapping[str, wire.Coding], *, stock_module: bool) -> Product | ValueError:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 #: a query or filter that the vendor does not take: 6000 names a parameter, 6001 its value
 BAD_QUERY: Final = frozenset({"6000", "6001"})
+#: a body that the vendor does not take
+INVALID: Final = "2000"
 
 #: refusals that pass by themselves
 _PASSING: Final = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY})

@@ -3,6 +3,9 @@
 A refresh token can be used once, and using it twice may end the sign-in (reference: eaccounting.md sections 3 and 7, 9).  So one
 refresher works at a time, in all processes; it first looks whether somebody else was faster; and the new refresh token is durable before
 the access token that came with it is used.
+
+What the identity server has denied, or the API refused although it was fresh, is remembered: until the store holds other tokens (somebody
+has signed in), nobody is asked again, however often a caller tries.
 """
 
 from __future__ import annotations
@@ -29,6 +32,11 @@ if TYPE_CHECKING:
 _EARLY: Final = timedelta(seconds=60)
 #: how long an access token of the configuration is trusted; a 401 refreshes it sooner
 _CONFIGURED_LIFE: Final = timedelta(hours=1)
+#: a fresh token that the API refused is tried again after this long, in case that was the API's fault (seconds)
+_REFUSED_LIFE: Final = 900.0
+#: how long an identity server that failed twice in a row is left alone, doubled each time up to the other number (seconds)
+_FIRST_REST: Final = 5.0
+_LONGEST_REST: Final = 60.0
 #: errors after which the same tokens will be refused again (RFC 6749 section 5.2)
 _DENIED: Final = frozenset(
     {"invalid_grant", "invalid_client", "unauthorized_client", "invalid_request", "invalid_scope", "unsupported_grant_type"}
@@ -52,14 +60,23 @@ class TokenKeeper:
         self._observer = observer
         self._held: Tokens | None = None
         self._denied: Unauthorized | None = None
-        self._denied_token = ""
+        #: the tokens that were denied (``None``: there were none), and when they may be tried again in spite of it
+        self._dead: Tokens | None = None
+        self._try_again_at: float | None = None
+        #: the access token that was last seen to work
+        self._proven = ""
+        self._failures = 0
+        self._failed: ConnectorError | None = None
+        self._rest_until = 0.0
 
     async def current(self) -> Tokens:
         """Return tokens whose access token is good for a while yet.
 
         Raises:
-            Unauthorized: there are no tokens, or the identity server no longer takes them.
+            Unauthorized: there are no tokens, or they are no longer taken.
         """
+        if self._denied is not None:
+            await self._after_denial(self._denied)
         if self._held is None:
             self._held = await self._store.load() or await self._first()
         if not self._expires_within(self._held, _EARLY):
@@ -86,6 +103,44 @@ class TokenKeeper:
             self._held = fresh
             return fresh
 
+    def worked(self, tokens: Tokens) -> None:
+        """Take note that the API took these tokens."""
+        self._proven = tokens.access_token
+        if self._denied is not None and self._try_again_at is not None:
+            self._forget_denial(tokens)
+
+    def refused(self, tokens: Tokens, error: Unauthorized) -> ConnectorError:
+        """Return what it means that the API refused tokens that were renewed because of an earlier refusal.
+
+        Tokens that worked meanwhile were taken back in use: that passes.  Those that never worked will not by being renewed once more.
+        """
+        if tokens.access_token == self._proven:
+            return Transient(error.text, code=error.code)
+        self._deny(error, tokens, try_again_at=self._clock.monotonic() + _REFUSED_LIFE)
+        return error
+
+    def _deny(self, error: Unauthorized, tokens: Tokens | None, *, try_again_at: float | None = None) -> None:
+        """Remember that these tokens are no longer taken."""
+        if self._denied is None:
+            self._tell("denied", tokens)
+        self._denied, self._dead, self._try_again_at = error, tokens, try_again_at
+
+    def _forget_denial(self, tokens: Tokens) -> None:
+        self._denied = self._dead = self._try_again_at = None
+        self._tell("ok", tokens)
+
+    async def _after_denial(self, denied: Unauthorized) -> None:
+        """Look into the store, which costs nobody anything; return when it holds other tokens, or now and then to try the old ones."""
+        stored = await self._store.load()
+        if stored is not None and (self._dead is None or not _same(stored, self._dead)):
+            self._held = stored
+            self._forget_denial(stored)
+            return
+        now = self._clock.monotonic()
+        if self._try_again_at is None or now < self._try_again_at:
+            raise Unauthorized(denied.text, code=denied.code)
+        self._try_again_at = now + _REFUSED_LIFE
+
     async def _first(self) -> Tokens:
         """Take the tokens of the configuration: there was no sign-in before."""
         config = self._config
@@ -94,7 +149,9 @@ class TokenKeeper:
             if stored is not None:
                 return stored
             if not config.refresh_token and not config.access_token:
-                raise Unauthorized("never signed in")
+                never = Unauthorized("never signed in")
+                self._deny(never, None)
+                raise never
             expires_at = self._clock.now() + (_CONFIGURED_LIFE if config.access_token else timedelta())
             tokens = Tokens(config.access_token, config.refresh_token, expires_at)
             await self._store.save(tokens)
@@ -104,15 +161,24 @@ class TokenKeeper:
         """Exchange the refresh token and save what came of it; when it is denied, look once whether the store knows a newer one."""
         try:
             return await self._exchange(tokens)
-        except Unauthorized:
+        except Unauthorized as denied:
             stored = await self._store.load()
-            if stored is None or stored.refresh_token == tokens.refresh_token:
+            if stored is None or _same(stored, tokens):
+                self._deny(denied, tokens)
                 raise
-            return stored if not self._expires_within(stored, _EARLY) else await self._exchange(stored)
+        if not self._expires_within(stored, _EARLY):
+            return stored
+        try:
+            return await self._exchange(stored)
+        except Unauthorized as denied:
+            self._deny(denied, stored)
+            raise
 
     async def _exchange(self, tokens: Tokens) -> Tokens:
-        if self._denied is not None and self._denied_token == tokens.refresh_token:
+        if self._denied is not None and self._try_again_at is None and self._dead is not None and _same(tokens, self._dead):
             raise Unauthorized(self._denied.text, code=self._denied.code)  # asking again would be denied again
+        if self._failed is not None and (left := self._rest_until - self._clock.monotonic()) > 0:
+            raise type(self._failed)(self._failed.text, code=self._failed.code, retry_after=left)
         try:
             asked_at = self._clock.now()
             try:
@@ -121,16 +187,14 @@ class TokenKeeper:
                 # The answer was lost, and with it perhaps the new token: the old one is all there is, so it is tried once more.
                 asked_at = self._clock.now()
                 answer = await self._ask(tokens.refresh_token)
-        except Unauthorized as denied:
-            self._denied, self._denied_token = denied, tokens.refresh_token
-            self._tell("denied", tokens)
-            raise
         except Uncertain as lost:
-            self._tell("error", tokens)
-            raise Transient(lost.text, code=lost.code, retry_after=lost.retry_after) from lost
-        except ConnectorError:
-            self._tell("error", tokens)
+            raise self._failure(Transient(lost.text, code=lost.code, retry_after=lost.retry_after), tokens) from lost
+        except Unauthorized:
             raise
+        except ConnectorError as error:
+            self._failure(error, tokens)
+            raise
+        self._failures, self._failed = 0, None
         fresh = Tokens(
             access_token=answer.access_token,
             refresh_token=answer.refresh_token or tokens.refresh_token,
@@ -139,8 +203,17 @@ class TokenKeeper:
             generation=tokens.generation + 1,
         )
         await self._store.save(fresh)
-        self._tell("ok", fresh)
+        if self._denied is None:
+            self._tell("ok", fresh)
         return fresh
+
+    def _failure(self, error: ConnectorError, tokens: Tokens) -> ConnectorError:
+        """Take note that the identity server did not answer as it should: many who want a token must not become many requests."""
+        self._tell("error", tokens)
+        self._failures += 1
+        rest = min(_FIRST_REST * 2.0 ** (self._failures - 2), _LONGEST_REST) if self._failures > 1 else 0.0
+        self._failed, self._rest_until = error, self._clock.monotonic() + rest
+        return error
 
     async def _ask(self, refresh_token: str) -> TokenAnswer:
         """Make one token request; raises :class:`Uncertain` when the refresh token may be spent and nothing came back."""
@@ -181,6 +254,10 @@ class TokenKeeper:
     def _expires_within(self, tokens: Tokens, span: timedelta) -> bool:
         return tokens.expires_at - self._clock.now() <= span
 
-    def _tell(self, result: str, tokens: Tokens) -> None:
+    def _tell(self, result: str, tokens: Tokens | None) -> None:
         if self._observer is not None:
-            self._observer.refreshed(self._config.name, result, tokens.expires_at)
+            self._observer.refreshed(self._config.name, result, None if tokens is None else tokens.expires_at)
+
+
+def _same(one: Tokens, other: Tokens) -> bool:
+    return (one.refresh_token, one.access_token) == (other.refresh_token, other.access_token)

@@ -1,7 +1,7 @@
 """eAccounting's records to the shop's vocabulary and back.  Pure; what cannot be said is a :class:`ValueError` with its reason.
 
 What the vendor limits in length is cut only where nothing is identified by it: names, texts, addresses.  A key, a number or an e-mail
-address goes as it is, and the vendor refuses it when it is too long.
+address that is too long is refused before it is sent: cut, it would be another's.
 """
 
 from __future__ import annotations
@@ -39,6 +39,15 @@ _HUNDRED: Final = Decimal(100)
 _UNKNOWN: Final = "-"
 _NAME, _CONTACT, _LINE, _CITY, _POSTAL_CODE, _PHONE, _TEXT = 50, 100, 50, 50, 10, 50, 2000
 _REFERENCE: Final = 100
+#: longest text of what identifies somebody (reference: CustomerApi)
+_IDENTITIES: Final = {
+    "CustomerNumber": 16,
+    "EmailAddress": 255,
+    "CorporateIdentityNumber": 20,
+    "VatNumber": 20,
+    "InvoiceCountryCode": 2,
+    "DeliveryCountryCode": 2,
+}
 _PARTIAL, _COMPLETE = 1, 2
 _VARIANTS: Final = {1: "Standard", 2: "Invoicing", 3: "Bookkeeping", 4: "Solo", 5: "Pro", 6: "InvoicingCollaboration"}
 _NOT_IN_A_NUMBER = re.compile(r"[\s.\-]")
@@ -132,7 +141,11 @@ def customer(record: wire.CustomerRecord) -> Customer:
 
 
 def new_customer(customer: Customer, *, terms_id: str, outside_eu: bool) -> dict[str, Any]:
-    """Return the body of a new debtor.  ``outside_eu`` tells about its country: only there can VAT be forced."""
+    """Return the body of a new debtor.  ``outside_eu`` tells about its country: only there can VAT be forced.
+
+    Raises:
+        ValueError: what identifies it does not fit the vendor's field.
+    """
     blank: dict[str, Any] = {
         "Name": customer.email or _UNKNOWN,
         "InvoiceCity": _UNKNOWN,
@@ -148,6 +161,9 @@ def changed_customer(raw: Mapping[str, Any], customer: Customer, *, outside_eu: 
     """Return the body that writes the fields of ``customer`` that are set, and every other writable field of ``raw`` as it is.
 
     A customer without a company's name does not turn a business into a private person: its name is then the contact person's.
+
+    Raises:
+        ValueError: what identifies it does not fit the vendor's field.
     """
     company = customer.is_company or raw.get("IsPrivatePerson") is False
     kept = writable(raw, CUSTOMER_READ_ONLY)
@@ -183,6 +199,9 @@ def _customer_fields(customer: Customer, *, company: bool, outside_eu: bool) -> 
             "DeliveryCountryCode": delivery.country,
         }
     given: dict[str, Any] = {name: value for name, value in fields.items() if value}
+    for name, length in _IDENTITIES.items():
+        if len(given.get(name, "")) > length:
+            raise ValueError(f"{name} is longer than {length}")
     if given.get("InvoiceAddress1"):
         given.setdefault("InvoiceAddress2", None)
     if not outside_eu:
@@ -250,8 +269,10 @@ def proposal(record: wire.InvoiceDraft, *, reference_field: str, currency: str) 
     return _signed(found)
 
 
-def new_invoice(draft: DocumentDraft, *, reference_field: str) -> dict[str, Any]:
-    """Return the body of an invoice that is booked at once; the rows carry their own sign, a credit's negative quantities [A].
+def new_invoice(draft: DocumentDraft, *, reference_field: str, turned: bool = False) -> dict[str, Any]:
+    """Return the body of an invoice that is booked at once.
+
+    The rows carry their own sign, a credit's negative quantities [A]; ``turned``, they are given as on an invoice, and the flag turns them.
 
     Raises:
         ValueError: it is of a kind that is no invoice, or its key does not fit the reference field.
@@ -260,6 +281,7 @@ def new_invoice(draft: DocumentDraft, *, reference_field: str) -> dict[str, Any]
         raise ValueError(f"a document of kind {draft.kind} is no invoice")
     if len(draft.key) > REFERENCE_LENGTHS[reference_field]:
         raise ValueError(f"the key is longer than {reference_field} ({REFERENCE_LENGTHS[reference_field]})")
+    sign = -1 if turned else 1
     body: dict[str, Any] = {
         "CustomerId": draft.customer_id,
         "IsCreditInvoice": draft.kind is DocumentKind.CREDIT,
@@ -269,7 +291,7 @@ def new_invoice(draft: DocumentDraft, *, reference_field: str) -> dict[str, Any]
         "InvoiceDate": draft.date.isoformat(),
         "DueDate": draft.date.isoformat(),
         "Rows": [
-            {"ArticleId": row.article_id, "Text": row.text[:_TEXT] or None, "Quantity": row.quantity, "UnitPrice": row.unit_price}
+            {"ArticleId": row.article_id, "Text": row.text[:_TEXT] or None, "Quantity": sign * row.quantity, "UnitPrice": row.unit_price}
             for row in draft.rows
         ],
     }
@@ -287,15 +309,15 @@ def new_invoice(draft: DocumentDraft, *, reference_field: str) -> dict[str, Any]
     return body | {reference_field: draft.key}
 
 
-def new_draft(draft: DocumentDraft, *, reference_field: str) -> dict[str, Any]:
+def new_draft(draft: DocumentDraft, *, reference_field: str, turned: bool = False) -> dict[str, Any]:
     """Return the body of an invoice draft: an invoice whose rows say besides that they are articles (required there)."""
-    body = new_invoice(draft, reference_field=reference_field)
+    body = new_invoice(draft, reference_field=reference_field, turned=turned)
     return body | {"Rows": [row | {"IsTextRow": False, "ReversedConstructionServicesVatFree": False} for row in body["Rows"]]}
 
 
-def changed_draft(raw: Mapping[str, Any], draft: DocumentDraft, *, reference_field: str) -> dict[str, Any]:
+def changed_draft(raw: Mapping[str, Any], draft: DocumentDraft, *, reference_field: str, turned: bool = False) -> dict[str, Any]:
     """Return the body that replaces what ``draft`` says of a draft and keeps every other writable field."""
-    return writable(raw, DRAFT_READ_ONLY) | new_draft(draft, reference_field=reference_field)
+    return writable(raw, DRAFT_READ_ONLY) | new_draft(draft, reference_field=reference_field, turned=turned)
 
 
 def agreed(proposal: Document) -> dict[str, Any]:
@@ -329,6 +351,7 @@ def company(settings: wire.CompanySettings, *, stock_module: bool, eu_countries:
         variant=_VARIANTS.get(settings.product_variant or 0, ""),
         modules=frozenset(settings.activated_modules or ()),
         stock_module=stock_module,
+        rounds_totals=settings.domestic_currency_rounding == 1,
         eu_countries=eu_countries,
     )
 

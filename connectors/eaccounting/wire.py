@@ -122,7 +122,7 @@ class Country(Recorded):
 
 
 class CompanySettings(Wire):
-    """Which company this is and what it may do."""
+    """Which company this is and what it may do; ``domestic_currency_rounding`` 1 rounds totals to whole units."""
 
     name: str | None = None
     country_code: str | None = None
@@ -131,6 +131,7 @@ class CompanySettings(Wire):
     corporate_identity_number: str | None = None
     product_variant: int | None = None
     activated_modules: list[str] | None = None
+    domestic_currency_rounding: int | None = None
 
 
 class CustomerRecord(Recorded):

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from connectors.http import Budgets, HttpClient
 from connectors.port import Change, ConnectorError, Missing, Page, Rejected, Uncertain, Unreadable
-from connectors.salespos import dialect, listing, signing, translate, wire
+from connectors.salespos import dialect, facts, listing, signing, translate, wire
 from connectors.salespos.categories import Categories
 from connectors.salespos.client import Client
 from connectors.salespos.errors import Forbidden
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from connectors.http import Transport
-    from connectors.model import Customer, DayTakings, PaymentMethod, Product, ProductDraft, Sale, Store
+    from connectors.model import Customer, DayTakings, PaymentMethod, Product, ProductDraft, Sale, Store, TillFacts
     from connectors.port import Clock, HttpObserver
 
 #: so many SKUs are looked up one by one; for more the whole listing is read
@@ -99,6 +99,7 @@ class SalesPos:
         self._categories = Categories(self._client, clock=clock, life=config.register_life_seconds)
         self._skus = Register(self._read_skus, clock=clock, life=config.register_life_seconds)
         self._package = Register(self._first_package, clock=clock, life=config.register_life_seconds)
+        self._shop = Register(self._read_shop, clock=clock, life=config.register_life_seconds)
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -183,6 +184,11 @@ class SalesPos:
     async def store(self) -> Store:
         """Return what the till says about itself; settings that the key may not read are taken as usual for a till."""
         resources = dialect.resource_names((await self._client.get("")).payload)
+        self._shop.forget()
+        webshop, settings = await self._shop.get()
+        return translate.store_of(webshop, settings, resources)
+
+    async def _read_shop(self) -> tuple[wire.Webshop, wire.Settings]:
         shops = await listing.everything(self._client, "webshops/")
         if not shops:
             raise Unreadable("webshops: the till lists no shop of its own")
@@ -191,7 +197,18 @@ class SalesPos:
             payload = (await self._client.get(f"webshops/{quote(webshop.id, safe='')}/settings/")).payload
         except (Missing, Forbidden):
             payload = {}
-        return translate.store_of(webshop, wire.read(wire.Settings, payload, "settings"), resources)
+        return webshop, wire.read(wire.Settings, payload, "settings")
+
+    async def _net_prices(self) -> bool:
+        """Return whether the shop's prices are without VAT; a key that may not ask is told nothing else than the usual."""
+        try:
+            return (await self._shop.get())[1].prices_include_vat is False
+        except Forbidden:
+            return False
+
+    async def facts(self) -> TillFacts:
+        """Return how the till is set up, for a check: reads only, and goes on past what it may not read."""
+        return await facts.read(self._client, store=self.store, payment_methods=self.payment_methods)
 
     async def cash_ups(self, since: datetime | None = None) -> Sequence[DayTakings]:
         """Return the day closings made at or after ``since``."""
@@ -234,7 +251,8 @@ class SalesPos:
             Rejected: the till refuses it, or has no tariff with its VAT rate.
             Uncertain: it may exist, or does exist without all of its categories.
         """
-        body = translate.product_body(draft, self._config.vat_tariffs)
+        net_at = draft.vat_rate if draft.price is not None and await self._net_prices() else None
+        body = translate.product_body(draft, self._config.vat_tariffs, net_at=net_at)
         body["package_id"] = self._config.package_id or wire.as_sent(await self._package.get())
         categories = await self._categories.named(draft.categories or ())
         payload = (await self._client.post("products/", body)).payload
@@ -255,7 +273,10 @@ class SalesPos:
             Missing: the till does not have the product.
             Rejected: the till refuses it, or has no tariff with its VAT rate.
         """
-        if body := translate.product_body(draft, self._config.vat_tariffs):
+        net_at = None
+        if draft.price is not None and await self._net_prices():
+            net_at = draft.vat_rate if draft.vat_rate is not None else (await self.get_product(product_id)).vat_rate
+        if body := translate.product_body(draft, self._config.vat_tariffs, net_at=net_at):
             await self._client.patch(f"products/{quote(product_id, safe='')}/", body)
         if draft.categories:
             await self._categories.link(product_id, await self._categories.named(draft.categories))
@@ -275,8 +296,10 @@ class SalesPos:
         return list({product.id: product for product in found if (product.productnumber or "").strip().casefold() in asked}.values())
 
     async def _translated(self, products: Sequence[wire.Product]) -> list[Product]:
-        categories = await self._categories.by_product() if products else {}
-        return [translate.product_of(product, self._config.vat_tariffs, categories.get(product.id, ())) for product in products]
+        if not products:
+            return []
+        categories, net, tariffs = await self._categories.by_product(), await self._net_prices(), self._config.vat_tariffs
+        return [translate.product_of(product, tariffs, categories.get(product.id, ()), net=net) for product in products]
 
     async def _read_skus(self) -> Mapping[str, str]:
         return {product.id: product.productnumber or "" for product in await self._listed()}

@@ -319,7 +319,10 @@ _evidence("UNLIMITED", "As product_limit: as many products as one likes.", _DOCS
 SAME_PRICE: Final = Decimal(0)
 _evidence("SAME_PRICE", "Discount written with every price: a customer pays price − discount.", _DOCS_2022)
 
-_assumed("product.price", "The price of a product includes VAT where the shop's settings say prices_include_vat.", _DOCS_2022)
+_assumed("product.price", "The price of a product includes VAT unless the shop's settings say prices_include_vat = false.", _DOCS_2022)
+
+NET_PRICE: Final = Decimal("0.0001")
+_assumed("NET_PRICE", "Prices without VAT are written to this fraction, so that what a customer pays comes out to the cent.")
 _evidence("product.package", "A new product needs a package_id.", _DOCS_2022)
 _evidence("product.active", "Read as is_active, written as active.", _DOCS_2022)
 _evidence("product.create_answer", "A POST may be answered by 204 without a body although it succeeded.", _SDK)
@@ -341,3 +344,11 @@ _evidence("OPEN", "Status of a cash-up that is not closed yet: it has no end.", 
 
 _assumed("cashup.balances", "An element of balances holds paymethod, expected and counted.")
 _assumed("cashup.vat_totals", "An element of vat_totals holds tax (a percentage), total_ex, total_tax and total_inc.")
+
+# --- what is not relied on -------------------------------------------------------------------------------------------------------
+
+_evidence("webhooks.events", "There are webhooks for products, orders, returns and categories; their bodies are thin.", _SDK)
+_inferred(
+    "webhooks.signature", "A delivery is presumably signed with the webhook's key over its address and body, like the handshake.", _SDK
+)
+_assumed("webhooks.delivery", "Whether a delivery is repeated, kept in order or made at all is unknown: the till is polled instead.")

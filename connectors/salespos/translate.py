@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from connectors.salespos import wire
 
+_CENT: Final = Decimal("0.01")
 _HALF_CENT: Final = Decimal("0.005")
 _HUNDRED: Final = Decimal(100)
 _COUNTRY_CODE: Final = 2
@@ -220,14 +221,16 @@ def _address(address: wire.Address | None) -> Address:
 # --- products --------------------------------------------------------------------------------------------------------------------
 
 
-def product_of(product: wire.Product, tariffs: Mapping[str, Decimal], categories: Iterable[str] = ()) -> Product:
-    """Return an article that is in these categories."""
+def product_of(product: wire.Product, tariffs: Mapping[str, Decimal], categories: Iterable[str] = (), *, net: bool = False) -> Product:
+    """Return an article that is in these categories; ``net`` says that the shop's prices are without VAT."""
+    rate = tariffs.get(product.taxtariff or "", dialect.UNKNOWN_RATE)
+    price = (product.price or ZERO) - (product.discount or ZERO)
     return Product(
         id=product.id,
         sku=product.productnumber or "",
         name=product.name or "",
-        price=(product.price or ZERO) - (product.discount or ZERO),
-        vat_rate=tariffs.get(product.taxtariff or "", dialect.UNKNOWN_RATE),
+        price=_gross(price, rate, net=True).quantize(_CENT, ROUND_HALF_UP) if net and rate >= 0 else price,
+        vat_rate=rate,
         active=product.is_active is True,
         description=product.description,
         ean=product.eannumber,
@@ -240,8 +243,10 @@ def product_of(product: wire.Product, tariffs: Mapping[str, Decimal], categories
     )
 
 
-def product_body(draft: ProductDraft, tariffs: Mapping[str, Decimal]) -> dict[str, Any]:
+def product_body(draft: ProductDraft, tariffs: Mapping[str, Decimal], *, net_at: Decimal | None = None) -> dict[str, Any]:
     """Return what is written of a product; nothing that the draft leaves out.
+
+    ``net_at`` is the product's VAT percentage where the shop's prices are without VAT.
 
     Raises:
         Rejected: the till has no tariff with the draft's VAT rate.
@@ -249,6 +254,9 @@ def product_body(draft: ProductDraft, tariffs: Mapping[str, Decimal]) -> dict[st
     tariff = None if draft.vat_rate is None else dialect.tariff_of(draft.vat_rate, tariffs)
     if draft.vat_rate is not None and tariff is None:
         raise Rejected(f"the till has no tariff of {draft.vat_rate} % VAT", code="taxtariff")
+    price = draft.price
+    if price is not None and net_at is not None:
+        price = (price * _HUNDRED / (_HUNDRED + net_at)).quantize(dialect.NET_PRICE, ROUND_HALF_UP)
     body = {
         "productnumber": draft.sku,
         "active": draft.active,
@@ -256,8 +264,8 @@ def product_body(draft: ProductDraft, tariffs: Mapping[str, Decimal]) -> dict[st
         "name": draft.name,
         "description": draft.description,
         "taxtariff": tariff,
-        "price": draft.price,
-        "discount": None if draft.price is None else dialect.SAME_PRICE,
+        "price": price,
+        "discount": None if price is None else dialect.SAME_PRICE,
         "purchaseprice": draft.purchase_price,
         "unit": draft.unit,
         "stockenabled": draft.tracked,

@@ -1,8 +1,8 @@
 """Faults on demand: a seeded plan, and the ASGI middleware that carries out what can be done to any vendor's answer.
 
-``duplicate_page``, ``shifted_page``, ``stale_index_seconds``, ``clock_skew_seconds`` and ``revoke_token_after`` change what a vendor
-answers and are read from the same plan by the vendors' sandboxes.  What happens to a connection really happens to it: a reset is a
-TCP reset, a refusal is a port on which nobody listens (see :mod:`connectors.sandbox.serve`).
+``duplicate_page``, ``shifted_page``, ``stale_index_seconds``, ``clock_skew_seconds``, ``revoke_token_after`` and ``webhook_...`` change
+what a vendor answers or tells and are read from the same plan by the vendors' sandboxes.  What happens to a connection really happens to
+it: a reset is a TCP reset, a refusal is a port on which nobody listens (see :mod:`connectors.sandbox.serve`).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ CONNECTION = "sandbox.connection"
 _STRIKES = ("reset_before", "reset_after", "slow", "cut_body", "not_json", "status_429", "status_500", "post_204", "empty_body")
 #: whose tables a faults file can have
 VENDORS = ("eaccounting", "salespos")
-_RATES = ("refuse", *_STRIKES, "duplicate_page", "shifted_page")
+_RATES = ("refuse", *_STRIKES, "duplicate_page", "shifted_page", "webhook_lost", "webhook_repeated", "webhook_reordered")
 _NO_CONTENT = 204
 _HTML = b"<!DOCTYPE html><html><head><title>Down for maintenance</title></head><body><h1>We will be right back</h1></body></html>"
 
@@ -62,6 +62,12 @@ class FaultPlan:
     """A POST has its effect and is answered with 204 and no body."""
     empty_body: float = 0.0
     """The effect happens, and the answer has its status but no body."""
+    webhook_lost: float = 0.0
+    """A webhook is never called."""
+    webhook_repeated: float = 0.0
+    """A webhook is called twice."""
+    webhook_reordered: float = 0.0
+    """A webhook is called before the one that was due before it."""
     stale_index_seconds: float = 0.0
     """So long after a write its record is not yet in listings."""
     clock_skew_seconds: float = 0.0

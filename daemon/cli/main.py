@@ -22,6 +22,8 @@ INTERRUPTED = 130
 COMMANDS: dict[str, tuple[str, str, str]] = {
     "demo": ("demo", "demo", "both vendors as sandboxes on this machine, a shop in them, all flows"),
     "sandbox": ("sandbox", "sandbox", "only the two vendors, until stopped"),
+    "login": ("login", "login", "sign in to a company's books; a running daemon goes on with it"),
+    "check": ("check", "check", "configuration, sign-in, rights, articles, accounts: what is wrong, and what to do about it"),
     "run": ("run", "run", "the daemon"),
     "sync": ("run", "sync", "every flow until nothing is left to do, then exit"),
     "plan": ("plan", "plan", "what sync would do, field by field, and nothing written"),
@@ -30,6 +32,8 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "questions": ("state", "questions", "what waits for a person's answer"),
     "answer": ("state", "answer", "answer a question"),
     "resend": ("state", "resend", "do records again"),
+    "backup": ("backup", "backup", "write a checked copy of the state, also while the daemon runs"),
+    "restore": ("backup", "restore", "put a backup in the place of the state, while the daemon is stopped"),
 }
 
 
@@ -40,7 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     for name, (_, _, text) in COMMANDS.items():
         own = commands.add_parser(name, help=text, description=text)
         _ADD[name](own)
-        if name not in {"run", "sandbox", "answer", "resend"}:
+        if name not in {"login", "run", "sandbox", "answer", "resend"}:
             own.add_argument("--json", action="store_true", help="print JSON")
     return parser
 
@@ -80,6 +84,25 @@ def _sandbox(own: argparse.ArgumentParser) -> None:
     own.add_argument("--config-out", type=Path, metavar="FILE.toml", help="write a configuration that run, sync and plan take as it is")
 
 
+def _login(own: argparse.ArgumentParser) -> None:
+    _configured(own)
+    own.add_argument("connection", metavar="CONNECTION", help="its name in the configuration")
+    own.add_argument("--no-browser", action="store_true", help="print the address, and read the one it ends at")
+    own.add_argument("--port", type=int, metavar="N", help="where to wait for the browser; default: that of redirect_uri")
+    own.add_argument("--other-company", action="store_true", help="take the sign-in though it is for another company than before")
+
+
+def _check(own: argparse.ArgumentParser) -> None:
+    _configured(own)
+    own.add_argument(
+        "--vendor-schemas",
+        nargs="*",
+        metavar="ADDRESS",
+        help="compare with the vendors' published documents too; addresses instead of the vendors' own: one that ends in .json is "
+        "eAccounting's OpenAPI document, another is a host with SalesPOS's /API/Docs/ and /API/Schema/",
+    )
+
+
 def _why(own: argparse.ArgumentParser) -> None:
     _configured(own)
     own.add_argument("record", metavar="RECORD", help="receipt number, SKU or id")
@@ -97,9 +120,22 @@ def _resend(own: argparse.ArgumentParser) -> None:
     own.add_argument("records", nargs="+", metavar="RECORD", help="receipt number, SKU or id")
 
 
+def _backup(own: argparse.ArgumentParser) -> None:
+    _configured(own)
+    own.add_argument("file", type=Path, metavar="FILE", help="where to; what is there is replaced")
+    own.add_argument("--with-key", action="store_true", help="write the key to FILE.key too; both together are a secret")
+
+
+def _restore(own: argparse.ArgumentParser) -> None:
+    _configured(own)
+    own.add_argument("file", type=Path, metavar="FILE", help="what backup has written; FILE.key is tried if it is there")
+
+
 _ADD: dict[str, Callable[[argparse.ArgumentParser], None]] = {
     "demo": _demo,
     "sandbox": _sandbox,
+    "login": _login,
+    "check": _check,
     "run": _configured,
     "sync": _with_flows,
     "plan": _with_flows,
@@ -108,6 +144,8 @@ _ADD: dict[str, Callable[[argparse.ArgumentParser], None]] = {
     "questions": _configured,
     "answer": _answer,
     "resend": _resend,
+    "backup": _backup,
+    "restore": _restore,
 }
 
 

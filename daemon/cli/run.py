@@ -31,16 +31,17 @@ if TYPE_CHECKING:
 async def run(args: argparse.Namespace) -> int:
     """The daemon."""
     settings, metrics = configure(args.config)
-    with bind(*settings.daemon.listen_on) as listening:
-        async with owning(settings, metrics, args.state_dir) as session:
-            urls = [url.get_secret_value() for url in settings.alerts.urls]
-            alerts = Alerts(
-                session.shared.store,
-                session.shared.clock,
-                apprise_deliver(urls, metrics),
-                metrics,
-                settings.alerts.repeat_hours,
-            )
+    # the state first: a second daemon with this configuration is told who runs, not that a port is taken
+    async with owning(settings, metrics, args.state_dir) as session:
+        urls = [url.get_secret_value() for url in settings.alerts.urls]
+        alerts = Alerts(
+            session.shared.store,
+            session.shared.clock,
+            apprise_deliver(urls, metrics),
+            metrics,
+            settings.alerts.repeat_hours,
+        )
+        with bind(*settings.daemon.listen_on) as listening:
             await Supervisor(session.house, session.shared, alerts, Notifier(), session.ownership).run(listening)
     return 0
 

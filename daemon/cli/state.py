@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from daemon.cli import show
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
     from daemon.state.store import SqliteStore
 
 
+#: a daemon that has not written its heartbeat for this long is not there any more
+_SILENT = timedelta(seconds=30)
+
+
 def scopes(settings: Settings) -> list[str]:
     """Return the names of every pair of books and till."""
     return [f"{name}/{till}" for name, link in settings.links.items() for till in link.tills]
@@ -30,6 +35,8 @@ async def status(args: argparse.Namespace) -> int:
     """Say what is settled, what waits, and whether the daemon runs."""
     settings, _ = configure(args.config, quiet=True, secrets=False)
     owner = read_owner(args.state_dir or state_directory(settings))
+    if owner is not None and SystemClock().now() - owner.heartbeat_at > _SILENT:
+        owner = None  # killed before it could say good-bye
     async with looking(settings, args.state_dir) as store:
         found = await _status(settings, store)
     found["running"] = None if owner is None else {"pid": owner.pid, "host": owner.host, "since": owner.started_at.isoformat()}

@@ -86,6 +86,7 @@ class Reason(StrEnum):
     UNREADABLE = "unreadable"
     UNDECIDABLE = "undecidable"
     MASS_CHANGE = "mass_change"
+    MAPPING_FAILED = "mapping_failed"
     CHANGED_AFTER_BOOKING = "changed_after_booking"
     # waiting, retrying, uncertain, dead
     UNREACHABLE = "unreachable"
@@ -129,6 +130,7 @@ EXPLANATIONS: dict[Reason, str] = {
     Reason.UNREADABLE: "the vendor sent something that cannot be understood",
     Reason.UNDECIDABLE: "it cannot be decided whether a write happened: look in the books, then resend or settle it",
     Reason.MASS_CHANGE: "the run would change far more than usual: answer the question",
+    Reason.MAPPING_FAILED: "an expression of the mapping cannot be applied to this record: correct it, then resend",
     Reason.CHANGED_AFTER_BOOKING: "the receipt was changed in the till after it was booked; a booked document cannot be changed",
     Reason.UNREACHABLE: "the vendor cannot be reached; waiting",
     Reason.THROTTLED: "the vendor's rate limit was met; waiting",

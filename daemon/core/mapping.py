@@ -93,12 +93,13 @@ class Expression:
         try:
             return evaluator.eval(self.source, previously_parsed=self.node)
         except Exception as error:
-            message = f"{self.source!r}: {error}"
+            # the error's own words may quote the record
+            message = f"{self.source!r}: {type(error).__name__}"
             raise MappingError(message) from error
 
 
 def compile_expression(source: str) -> Expression:
-    """Compile an expression; raises :class:`MappingError` when it is wrong, too long, too deep or too large."""
+    """Compile an expression; raises :class:`MappingError` when it is wrong, too large, or calls what is not there."""
     if len(source) > LONGEST_EXPRESSION:
         raise MappingError(f"an expression may have {LONGEST_EXPRESSION} characters, this one has {len(source)}")
     try:
@@ -107,6 +108,9 @@ def compile_expression(source: str) -> Expression:
         raise MappingError(f"{source!r}: {error}") from error
     if sum(1 for _ in ast.walk(node)) > MOST_NODES or _depth(node) > DEEPEST_NESTING:
         raise MappingError(f"{source!r}: too large")
+    called = {call.func.id for call in ast.walk(node) if isinstance(call, ast.Call) and isinstance(call.func, ast.Name)}
+    if unknown := called - FUNCTIONS.keys():
+        raise MappingError(f"{source!r}: there is no function {min(unknown)}")
     return Expression(source, _ExactLiterals().visit(node))
 
 

@@ -11,25 +11,28 @@ if TYPE_CHECKING:
     from daemon.core.brake import Alarm
     from daemon.engine.context import Context
 
-CONTINUE, IGNORE = "continue", "ignore"
+CONTINUE = "continue"
 
 
-async def braked(context: Context, flow: str, alarm: Alarm | None) -> bool:
-    """Tell whether the run must stop here; asks where that was not asked yet."""
+async def brake(context: Context, flow: str, alarm: Alarm | None) -> Question | None:
+    """Return the question for which the run must stop here, ``None`` when it may go on.
+
+    An answer counts for the very change that was asked about, and once.
+    """
     key = f"brake:{flow}"
     context.metrics.brake(flow, tripped=alarm is not None, link=context.scope)
     if alarm is None:
         await context.store.withdraw_question(context.scope, key)
-        return False
-    asked = await context.store.ask(Question(context.scope, key, flow, alarm.text, (CONTINUE, IGNORE)))
-    if asked.answer == CONTINUE and asked.text == alarm.text:
+        return None
+    question = Question(context.scope, key, flow, alarm.text, (CONTINUE,))
+    asked = await context.store.ask(question)
+    if asked.text == alarm.text and asked.answer == CONTINUE:
         await context.store.withdraw_question(context.scope, key)
         context.metrics.brake(flow, tripped=False, link=context.scope)
-        return False
+        return None
     if asked.text != alarm.text:
-        # another change than the one that was asked about: the answer was not meant for it
         await context.store.withdraw_question(context.scope, key)
-        await context.store.ask(Question(context.scope, key, flow, alarm.text, (CONTINUE, IGNORE)))
+        await context.store.ask(question)
     context.outcome(flow, Outcome.HELD, Reason.MASS_CHANGE, len(alarm.affected))
     context.log.warning("stopped", flow=flow, reason=Reason.MASS_CHANGE, detail=alarm.text)
-    return True
+    return question

@@ -62,7 +62,16 @@ class Context:
     #: nobody asks the vendors before this moment of the monotonic clock: one of them is down
     paused_until: float = 0.0
     pause_reason: Reason = Reason.NONE
+    #: a run has met a connection that must be signed in to again; what waits for that is not released yet
+    signed_out: bool = False
+    #: when a send of this process ended without an answer, by scope and key of the write; infinite while it is under way
+    sends: dict[tuple[str, str], float] = field(default_factory=dict)
+    #: the monotonic clock when this process began: what an earlier one had sent, it had sent by then
+    started: float = field(init=False)
     _locks: dict[str, anyio.Lock] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.started = self.clock.monotonic()
 
     @asynccontextmanager
     async def exclusive(self, name: str) -> AsyncIterator[None]:
@@ -94,6 +103,10 @@ class Context:
         """Leave the vendors alone for a while."""
         self.paused_until = max(self.paused_until, self.clock.monotonic() + seconds)
         self.pause_reason = reason
+
+    def resume(self) -> None:
+        """End the pause: what it was for is over."""
+        self.paused_until, self.pause_reason, self.signed_out = 0.0, Reason.NONE, False
 
     @property
     def paused(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -76,27 +77,59 @@ async def once(
             return Written(earlier.remote_id, adopted=True)
         if found := await _resolve(context, scope, earlier, find):
             return found
+    sent = (scope, write.key)
+    context.sends[sent] = math.inf
     try:
         remote_id = await send()
     except Uncertain:
+        # from now on the vendor's index may lag: a slow request has its effect at its end, not at its beginning
+        context.sends[sent] = context.clock.monotonic()
         raise
     except ConnectorError:
         # every other error of the port says that nothing happened
         await context.store.settle_intent(scope, write.key, IntentState.REFUSED)
+        del context.sends[sent]
         raise
     await context.store.settle_intent(scope, write.key, IntentState.DONE, remote_id=remote_id)
+    del context.sends[sent]
     return Written(remote_id, adopted=False)
+
+
+async def settled_by(context: Context, scope: str, flow: str, key: str, remote_id: str) -> None:
+    """Settle an earlier attempt whose answer was lost and whose effect was then found without looking for it."""
+    for intent in await context.store.intents(scope, flow=flow, state=IntentState.SENT):
+        if intent.key == key:
+            await context.store.settle_intent(scope, key, IntentState.DONE, remote_id=remote_id)
+            context.metrics.duplicate_prevented(flow)
+
+
+async def identified(created: str, find: Callable[[], Awaitable[str | None]]) -> str:
+    """Return the id of what was just created; where the answer had none, it is looked up.
+
+    Raises :class:`Uncertain` where that fails, for whatever reason: the creation itself is not in doubt and must not be repeated.
+    """
+    if created:
+        return created
+    try:
+        found = await find()
+    except ConnectorError as error:
+        message = f"created, but not to be looked up: {error}"
+        raise Uncertain(message) from error
+    if not found:
+        message = "created, but not to be found yet"
+        raise Uncertain(message)
+    return found
 
 
 async def _resolve(context: Context, scope: str, earlier: Intent, find: Callable[[Intent], Awaitable[str | None]]) -> Written | None:
     """Find out what became of an earlier attempt; ``None`` says that it surely had no effect and may be sent again."""
     if earlier.state == IntentState.UNKNOWN:
         raise Undecidable(Reason.UNDECIDABLE)
-    age = (context.now() - earlier.sent_at).total_seconds()
-    # a clock that jumped back must not make us wait for hours
-    if 0 <= age < context.policy.index_lag:
+    # what an earlier process sent was sent before this one began; no wall clock is asked, for it may jump
+    waited = context.clock.monotonic() - context.sends.get((scope, earlier.key), context.started)
+    if waited < context.policy.index_lag:
         message = "too early to look whether it happened"
-        raise Uncertain(message, retry_after=context.policy.index_lag - age)
+        raise Uncertain(message, retry_after=min(context.policy.index_lag - waited, context.policy.index_lag))
     found = await find(earlier)
     if found is not None:
         await context.store.settle_intent(scope, earlier.key, IntentState.DONE, remote_id=found)

@@ -9,8 +9,8 @@ from connectors.model import Address, Customer
 from daemon.core.booking import Debtor, Hold, charges_vat_abroad
 from daemon.core.customers import Adopt, Create, changed_fields, fingerprint, is_anonymous, match_customer, pseudonym
 from daemon.core.life import Outcome, Reason
-from daemon.core.mapping import apply_fields
-from daemon.engine.writes import OnceWrite, once
+from daemon.core.mapping import MappingError, apply_fields
+from daemon.engine.writes import OnceWrite, identified, once, settled_by
 from daemon.state.port import Binding, Intent
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from daemon.engine.context import Context
 
 FLOW = "customers"
+PRIVATE, BUSINESS = "private", "business"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,14 @@ class Debtors:
         name, print_now = pseudonym(customer.email or "", context.salt), fingerprint(customer, context.salt)
         known = (await context.store.bindings(context.link, "customer", [name])).get(name)
         if known is not None and known.fingerprint == print_now:
-            return DebtorPlan("keep", customer, Debtor(known.target, private=not customer.is_company), known=known)
+            return DebtorPlan("keep", customer, Debtor(known.target, private=known.label == PRIVATE), known=known)
+        try:
+            return await self._choose(customer, known, print_now)
+        except MappingError as error:
+            return Hold(Reason.MAPPING_FAILED, str(error))
+
+    async def _choose(self, customer: Customer, known: Binding | None, print_now: str) -> DebtorPlan | Hold:
+        context = self._context
         choice = match_customer(
             await context.books.find_customers(email=customer.email),
             known_fingerprint=None if known is None else known.fingerprint,
@@ -118,10 +126,20 @@ class Debtors:
             if isinstance(plan, Hold):
                 return plan
             debtor = await self._carry_out(plan, name, sale.id)
-            binding = Binding(context.link, "customer", name, debtor.id, fingerprint(plan.customer, context.salt))
+            if known is None:
+                await settled_by(context, context.link, FLOW, _key(name), debtor.id)
+            # private or business as the books have him, for that decides how prices are read
+            label = PRIVATE if debtor.private else BUSINESS
+            binding = Binding(context.link, "customer", name, debtor.id, fingerprint(plan.customer, context.salt), label)
             if known != binding:
                 await context.store.bind([binding])
             return debtor
+
+    async def forget(self, sale: Sale) -> None:
+        """Look for the debtor afresh the next time: the books refused a document, perhaps because he is gone."""
+        if sale.customer is not None and sale.customer.email:
+            await self._context.store.unbind(self._context.link, "customer", pseudonym(sale.customer.email, self._context.salt))
+        self._default = None
 
     async def _carry_out(self, plan: DebtorPlan, name: str, record: str) -> Debtor:
         context = self._context
@@ -134,17 +152,25 @@ class Debtors:
             return debtor
         wanted = mapped(plan.customer, context.mappings.customers.create)
 
-        async def send() -> str:
-            return (await context.books.create_customer(wanted)).id or ""
-
-        async def find(_: Intent) -> str | None:
+        async def find_by_email() -> str | None:
             found = [customer for customer in await context.books.find_customers(email=plan.customer.email) if customer.active]
             return found[0].id if found else None
 
-        write = OnceWrite(f"customer:{name}", FLOW, record, "customer", name, fingerprint(wanted, context.salt))
+        async def send() -> str:
+            # the books may answer without a body: then the address tells the id
+            return await identified((await context.books.create_customer(wanted)).id or "", find_by_email)
+
+        async def find(_: Intent) -> str | None:
+            return await find_by_email()
+
+        write = OnceWrite(_key(name), FLOW, record, "customer", name, fingerprint(wanted, context.salt))
         written = await once(context, context.link, write, send=send, find=find)
         context.outcome(FLOW, Outcome.CREATED)
         return Debtor(written.remote_id, private=not plan.customer.is_company)
+
+
+def _key(name: str) -> str:
+    return f"customer:{name}"
 
 
 def _known(plan: DebtorPlan) -> Debtor:

@@ -115,10 +115,16 @@ class Documents:
             private_prices_include_vat=private_includes,
             totals_rounded=self._context.company is not None and self._context.company.rounds_totals,
         )
-        document = await (self._book_at_once(layout) if certain else self._book_by_proposal(layout))
+        # a proposal that was begun is carried to its end: booked at once, the receipt would leave it behind
+        at_once = certain and not await self._proposal_begun(layout.sale)
+        document = await (self._book_at_once(layout) if at_once else self._book_by_proposal(layout))
         if isinstance(document, Document):
             await self._learn(document, layout.debtor)
         return document
+
+    async def _proposal_begun(self, sale: Sale) -> bool:
+        intents = await self._context.store.intents(self._context.scope, record=sale.id)
+        return any(intent.operation == "proposal" and intent.state != IntentState.REFUSED for intent in intents)
 
     def _write(self, layout: Layout, operation: str, content: object) -> OnceWrite:
         key = reference(layout.sale, layout.rules)

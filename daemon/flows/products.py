@@ -7,11 +7,11 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from connectors.model import Product, ProductDraft
-from connectors.port import Conflict, Missing, Uncertain
+from connectors.port import Conflict, Missing
 from daemon.core.booking import Hold, Skip
 from daemon.core.brake import products_alarm
 from daemon.core.life import Outcome, Reason
-from daemon.core.mapping import apply_fields
+from daemon.core.mapping import MappingError, apply_fields
 from daemon.core.products import (
     CreateProduct,
     KeepProduct,
@@ -22,12 +22,12 @@ from daemon.core.products import (
 )
 from daemon.core.sku import sku_key
 from daemon.core.stock import on_their_way
-from daemon.engine.braking import braked
-from daemon.engine.handling import drain
+from daemon.engine.braking import brake
+from daemon.engine.handling import CHUNK, drain
 from daemon.engine.polling import Polled, poll
-from daemon.engine.writes import OnceWrite, once
+from daemon.engine.writes import OnceWrite, identified, once, settled_by
 from daemon.flows.payload import dump_product, load_product, open_sales
-from daemon.state.port import Binding, Intent, NewWork, Settlement
+from daemon.state.port import Binding, Intent, IntentState, NewWork, Question, Settlement
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,15 +79,25 @@ class Products:
             return
         articles = [load_product(work.payload) for work in works if work.payload]
         await self.look_up([article.sku for article in articles])
-        if not await self._braked(articles):
+        question = await self._brake(articles)
+        if question is None:
             await drain(self._context, self)
+        else:
+            await self._hold_all(question)
 
-    async def _braked(self, articles: Sequence[Product]) -> bool:
+    async def _brake(self, articles: Sequence[Product]) -> Question | None:
         """Decide everything that is in hand before the first write: a mass change is seen as a whole or not at all."""
         context = self._context
         bindings = await context.store.bindings(context.scope, "product")
         decisions = [await self.decide(article, bindings.get(article.id)) for article in articles]
-        return await braked(context, self.name, products_alarm(decisions, len(bindings), context.brake))
+        return await brake(context, self.name, products_alarm(decisions, len(bindings), context.brake))
+
+    async def _hold_all(self, question: Question) -> None:
+        """Let everything that is in hand wait for the answer."""
+        store, scope = self._context.store, self._context.scope
+        while works := await store.claim(scope, self.name, now=self._context.now(), limit=CHUNK):
+            for work in works:
+                await store.hold(work, reason=Reason.MASS_CHANGE, question=question)
 
     async def look_up(self, skus: Sequence[str]) -> None:
         """Fetch what the till has of these products, and what its sales still have on their way to the books."""
@@ -104,16 +114,21 @@ class Products:
         """Decide what becomes of an article; reads only."""
         names = {"product": _plain(source, self._helpers)}
         mapping = self._context.mappings.products
-        if mapping.condition is not None and not mapping.condition(names):
-            return Skip(Reason.FILTERED)
+        try:
+            if mapping.condition is not None and not mapping.condition(names):
+                return Skip(Reason.FILTERED)
+            on_create = _draft(apply_fields(mapping.create, names))
+            on_update = _draft(apply_fields(mapping.update, names))
+        except MappingError as error:
+            return Hold(Reason.MAPPING_FAILED, str(error))
         candidates = list(self._by_sku.get(sku_key(source.sku), ()))
         if bound is not None and not any(product.id == bound.target for product in candidates):
             candidates += await self._bound(bound)
         stock = None if source.quantity is None else source.quantity - self._moving.get(sku_key(source.sku), type(source.price)(0))
         return decide_product(
             source,
-            on_create=_draft(apply_fields(mapping.create, names)),
-            on_update=_draft(apply_fields(mapping.update, names)),
+            on_create=on_create,
+            on_update=on_update,
             match=match_product(source, None if bound is None else bound.target, candidates),
             opening_stock=stock,
         )
@@ -139,6 +154,8 @@ class Products:
         source = load_product(work.payload)
         bound = (await self._context.store.bindings(self._context.scope, "product", [work.record])).get(work.record)
         decision = await self.decide(source, bound)
+        if bound is None and isinstance(decision, KeepProduct | UpdateProduct):
+            await settled_by(self._context, self._context.scope, self.name, _key(work), decision.target.id)
         match decision:
             case Hold():
                 return decision
@@ -150,7 +167,16 @@ class Products:
                 await self._context.till.update_product(target.id, draft)
                 return self._settled(work, Outcome.UPDATED, target.id, ", ".join(change.field for change in changes))
             case CreateProduct(draft, _):
+                if bound is not None:
+                    await self._forget(work, bound)
                 return self._settled(work, Outcome.CREATED, await self._create(work, draft), "")
+
+    async def _forget(self, work: Work, gone: Binding) -> None:
+        """What was created once is gone, as asking for it by its id has shown: it may be created anew."""
+        store, scope = self._context.store, self._context.scope
+        for intent in await store.intents(scope, record=work.record):
+            if intent.key == _key(work) and intent.state == IntentState.DONE and intent.remote_id == gone.target:
+                await store.settle_intent(scope, intent.key, IntentState.REFUSED)
 
     async def _create(self, work: Work, draft: ProductDraft) -> str:
         context = self._context
@@ -166,21 +192,21 @@ class Products:
             except Conflict:
                 created = ""
             # the till may answer without a body: then the SKU tells the id
-            created = created or await find_by_sku() or ""
-            if not created:
-                message = "created, but not to be found by its SKU yet"
-                raise Uncertain(message)
-            return created
+            return await identified(created, find_by_sku)
 
         async def find(_: Intent) -> str | None:
             return await find_by_sku()
 
-        write = OnceWrite(f"product:{work.record}", self.name, work.record, "product", sku, repr(draft))
+        write = OnceWrite(_key(work), self.name, work.record, "product", sku, repr(draft))
         return (await once(context, context.scope, write, send=send, find=find)).remote_id
 
     def _settled(self, work: Work, outcome: Outcome, target: str, detail: str) -> Settlement:
         binding = Binding(self._context.scope, "product", work.record, target, work.version, work.label)
         return Settlement(outcome, detail=detail, bindings=(binding,), remote_id=target)
+
+
+def _key(work: Work) -> str:
+    return f"product:{work.record}"
 
 
 def _draft(values: dict[str, Any]) -> ProductDraft:

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from connectors.model import ZERO, LineKind
+from connectors.port import Rejected
 from daemon.core.booking import (
     Debtor,
     Hold,
@@ -227,7 +228,11 @@ class Sales:
         if isinstance(debtor, Hold):
             return debtor
         layout = Layout(sale, self.rules, debtor, booking.articles, booking.rounding_article)
-        document = await self._documents.book(layout)
+        try:
+            document = await self._documents.book(layout)
+        except Rejected:
+            await self._debtors.forget(sale)
+            raise
         if isinstance(document, Hold):
             return document
         return await self._finish(sale, document, booking.payments, Outcome.CREATED)

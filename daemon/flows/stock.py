@@ -12,7 +12,7 @@ from connectors.port import ConnectorError, Missing
 from daemon.core.brake import stock_alarm
 from daemon.core.life import Outcome, Reason
 from daemon.core.stock import StockPlan, on_their_way, plan_stock
-from daemon.engine.braking import braked
+from daemon.engine.braking import brake
 from daemon.flows.payload import open_sales
 from daemon.state.port import Activity
 
@@ -71,7 +71,7 @@ class Stock:
         context.metrics.stock_drift(len(plan.changes), link=context.scope)
         known = await context.store.bindings(context.scope, "product")
         alarm = stock_alarm(plan, [binding.label for binding in known.values()], plan.listed, context.brake)
-        if await braked(context, self.name, alarm):
+        if await brake(context, self.name, alarm) is not None:
             return
         errors: list[ConnectorError] = []
         limiter = anyio.CapacityLimiter(context.workers)

@@ -10,6 +10,7 @@ unit, so that no amount of money becomes a float with a fraction.
 from __future__ import annotations
 
 import platform
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from prometheus_client import (
@@ -63,6 +64,7 @@ class Metrics(HttpObserver):
         self._flows = tuple(flows)
         self._sides = tuple(sides)
         self._queued_flows = set(self._flows)
+        self._signed_out: defaultdict[str, set[str]] = defaultdict(set)
         ProcessCollector(registry=self._registry)
         self._build_process()
         self._build_flows()
@@ -82,6 +84,7 @@ class Metrics(HttpObserver):
         self._config_at = self._gauge("config_last_reload_success_timestamp_seconds", "When the configuration was last read and usable")
         self._state_size = self._gauge("state_db_size_bytes", "Size of the store on disk")
         self._state_errors = self._counter("state_write_errors", "Writes that the store refused")
+        self._backed_up = self._gauge("backup_last_success_timestamp_seconds", "When the state was last copied by backup; 0 for never")
         self._deliveries = self._counter("alert_deliveries", "Alerts handed to a channel", "channel", "result")
         self._logged = self._counter("log_messages", "Lines logged", "level")
 
@@ -158,6 +161,10 @@ class Metrics(HttpObserver):
     def state_write_error(self) -> None:
         """The store refused a write."""
         self._state_errors.inc()
+
+    def backed_up(self, at: datetime) -> None:
+        """The last backup was made."""
+        self._backed_up.set(at.timestamp())
 
     def alert_delivery(self, channel: str, result: str) -> None:
         """An alert was handed to ``channel`` with ``result`` ``ok`` or ``error``."""
@@ -268,9 +275,11 @@ class Metrics(HttpObserver):
         if expires_at is not None:
             self._expiry.labels(side).set(expires_at.timestamp())
 
-    def reauth(self, side: str, required: bool) -> None:
-        """A person must sign in again, or has."""
-        self._reauth.labels(side).set(required)
+    def reauth(self, side: str, required: bool, *, connection: str = "") -> None:
+        """A person must sign in again to a connection, or has; 1 as long as any connection of this side waits for it."""
+        waiting = self._signed_out[side]
+        (waiting.add if required else waiting.discard)(connection)
+        self._reauth.labels(side).set(bool(waiting))
 
     def circuit(self, side: str, state: int) -> None:
         """0: the vendor answers, 1: it is tried again, 2: it is left alone for now."""

@@ -32,6 +32,11 @@ def _address(value: str) -> str:
     return value.rstrip("/")
 
 
+def _redirect(value: str) -> str:
+    _address(value)
+    return value  # as it was registered, to the last slash
+
+
 def _listen(value: str) -> str:
     host, _, port = value.rpartition(":")
     if not host or not port.isdecimal() or not 0 <= int(port) <= 65535:  # noqa: PLR2004 (the highest port there is)
@@ -100,6 +105,7 @@ class EAccountingSettings(_Table):
     kind: Literal["eaccounting"]
     api: Address = "https://eaccountingapi.vismaonline.com/v2"
     identity: Address = "https://identity.vismaonline.com"
+    redirect_uri: Annotated[str, AfterValidator(_redirect)] = "http://localhost:44300/callback"
     client_id: Text
     client_secret: Secret
     client_secret_file: Path | None = None

@@ -1,4 +1,8 @@
-"""A copy of the database that can be carried away and put back."""
+"""A copy of the database that can be carried away and put back.
+
+The key is not in it: what is personal or secret in a backup is then as safe as it is on the disk, wherever the backup goes.  Without
+the key nobody can use it, so a copy of the key belongs into another safe place, once; or, if its reader says so, beside the backup.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +16,9 @@ from daemon.state.port import StoreError
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+#: the fact that remembers when a backup was last made
+FACT = "backup_at"
 
 
 def copy(connection: sqlite3.Connection, target: Path) -> None:
@@ -39,6 +46,28 @@ def copy(connection: sqlite3.Connection, target: Path) -> None:
             )
         descriptor = os.open(draft, os.O_RDONLY)
         try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        draft.replace(target)
+        sync_directory(target.parent)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def key_beside(target: Path) -> Path:
+    """Return where the key lies that somebody wanted beside his backup."""
+    return target.with_name(f"{target.name}.key")
+
+
+def write_private(target: Path, content: bytes) -> None:
+    """Write a small file for its owner alone, whole or not at all; raises :class:`OSError`."""
+    draft = target.with_name(f"{target.name}.part")
+    draft.unlink(missing_ok=True)
+    try:
+        descriptor = open_private(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+        try:
+            os.write(descriptor, content)
             os.fsync(descriptor)
         finally:
             os.close(descriptor)

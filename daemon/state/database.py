@@ -20,6 +20,7 @@ from daemon.state.backup import copy
 from daemon.state.cipher import CHECK, Cipher, find_key, make_key
 from daemon.state.failures import explain, finding_of
 from daemon.state.files import open_private, private_directory, share_lock, sync_directory, try_lock
+from daemon.state.generation import Generation, Marker
 from daemon.state.port import StoreError
 
 if TYPE_CHECKING:
@@ -38,15 +39,20 @@ BUSY_SECONDS = 5.0
 class Database:
     """One open connection with its cipher.  Made by :meth:`open` and :meth:`open_readonly`."""
 
-    def __init__(self, path: Path, connection: sqlite3.Connection, cipher: Cipher | None, lock: int | None) -> None:
+    def __init__(
+        self, path: Path, connection: sqlite3.Connection, cipher: Cipher | None, lock: int | None, marker: Marker | None = None
+    ) -> None:
         self.path = path
         self.connection = connection
         #: ``None`` only in a reader that has no key: it sees everything but payloads and tokens
         self.cipher = cipher
-        #: a random name given at creation, and how often the file was opened for writing since
+        #: a random name given at creation, and how far it has come (see :mod:`daemon.state.generation`)
         self.identity = ""
         self.generation = 0
+        #: what was done at the vendors may be missing here, until :meth:`reconciled`
+        self.restored = False
         self._lock = lock
+        self._marker = marker
         self._log = path.with_name(f"{path.name}-wal")
         self._checkpoint_at = CHECKPOINT_BYTES
 
@@ -65,6 +71,8 @@ class Database:
             undo.callback(os.close, lock)
             alone = _enter_alone(lock)
             os.close(open_private(path, os.O_RDWR | os.O_CREAT))
+            marker = Marker.open(directory)
+            undo.callback(marker.close)
             sync_directory(directory)
             connection = _connect(f"{path.absolute().as_uri()}?mode=rw")
             undo.callback(connection.close)
@@ -74,8 +82,9 @@ class Database:
             if alone:
                 _check_integrity(connection, path)
             _migrate(connection, path, schema.shipped() if migrations is None else migrations, alone=alone)
-            database = cls(path, connection, cipher or find_key(directory), lock)
-            database.write(lambda _: database._mark(directory))
+            database = cls(path, connection, cipher or find_key(directory), lock, marker)
+            database.write(lambda _: database._mark(directory, marker))
+            marker.follow(Generation(database.identity, database.generation))
             share_lock(lock)
             undo.pop_all()
             return database
@@ -108,11 +117,12 @@ class Database:
 
     def _recognise(self, meta: dict[str, str]) -> None:
         self.identity, self.generation = meta.get("identity", ""), int(meta.get("generation", "0"))
+        self.restored = "restored" in meta
         if "key_check" in meta and self.cipher is not None:
             self.cipher.decrypt(meta["key_check"].encode("ascii"))
 
-    def _mark(self, directory: Path) -> None:
-        """Within the first transaction: recognise the key (or make one for a new database) and mark the file as open."""
+    def _mark(self, directory: Path, marker: Marker) -> None:
+        """Within the first transaction: recognise key and age (a new database gets its own) and mark the file as open."""
         meta = self._meta()
         if self.cipher is None:
             if "key_check" in meta:
@@ -121,9 +131,20 @@ class Database:
                     "or move the database away to read everything afresh and sign in again"
                 )
             self.cipher = make_key(directory)
-        meta.setdefault("identity", secrets.token_hex(16))
+        here, beside = int(meta.get("generation", "0")), marker.read()
+        if "identity" in meta:
+            older = beside is None or beside.identity != meta["identity"] or beside.number > here
+        else:
+            older = beside is not None and beside.number > 0
+            meta["identity"] = secrets.token_hex(16)
+            if not older:  # killed before the end of this transaction, the next opening finds nothing that was lost
+                marker.follow(Generation(meta["identity"], 0))
+        if older:
+            meta["restored"] = "1"
+        if beside is not None and beside.identity == meta["identity"]:
+            here = max(here, beside.number)
         meta.setdefault("key_check", self.cipher.encrypt(CHECK).decode("ascii"))
-        meta["generation"] = str(int(meta.get("generation", "0")) + 1)
+        meta["generation"] = str(here + 1)
         meta["open"] = "1"
         self._recognise(meta)
         self.connection.executemany("INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)", list(meta.items()))
@@ -151,6 +172,28 @@ class Database:
         except sqlite3.Error as error:
             raise explain(error, self.path) from error
         return result
+
+    def announce(self, function: Callable[[sqlite3.Connection], T]) -> T:
+        """Call a function in a transaction that says what is about to be written at a vendor.
+
+        It is durable when this returns, and so is, beside the database, that it was said.
+        """
+
+        def counted(connection: sqlite3.Connection) -> tuple[T, int]:
+            result = function(connection)
+            row = connection.execute("UPDATE meta SET value = value + 1 WHERE name = 'generation' RETURNING value").fetchone()
+            return result, int(row["value"])
+
+        result, self.generation = self.write(counted)
+        if self._marker is not None:
+            with _in_one_line(self.path, "followed by its marker"):
+                self._marker.follow(Generation(self.identity, self.generation))
+        return result
+
+    def reconciled(self) -> None:
+        """Forget that the database was older than what was done with it."""
+        self.write(lambda connection: connection.execute("DELETE FROM meta WHERE name = 'restored'"))
+        self.restored = False
 
     def _checkpoint_when_large(self) -> None:
         # before a transaction, not after it: a failure here must not look like the failure of what is durable already
@@ -198,6 +241,8 @@ class Database:
             raise explain(error, self.path) from error
         finally:
             self.connection.close()
+            if self._marker is not None:
+                self._marker.close()
             os.close(lock)
 
 

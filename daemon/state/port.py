@@ -169,6 +169,15 @@ class Store(Protocol):
         """Close the connection; without this the process would not exit."""
         ...
 
+    @property
+    def restored(self) -> bool:
+        """Whether the store is older than what was done with it (a backup was put back): look up before everything is created."""
+        ...
+
+    async def reconciled(self) -> None:
+        """Take it that everything was looked up since; ``restored`` is over."""
+        ...
+
     # -- reading the source ---------------------------------------------------------------------------------------------------
     async def position(self, link: str, flow: str) -> Position:
         """Return where reading goes on (an empty position when never read)."""
@@ -259,7 +268,8 @@ class Store(Protocol):
     async def intend(self, intent: Intent) -> Intent | None:
         """Make an intent durable.  Returns ``None`` when it is new (or was refused before and is renewed), else the existing one.
 
-        The claim is a unique insert: two workers can never both be told that theirs is new.
+        The claim is a unique insert: two workers can never both be told that theirs is new.  It is counted beside the store too, so
+        that a store that lacks it, because an older copy was put back, is recognised.
         """
         ...
 

@@ -35,7 +35,7 @@ class SqliteStore(Store):
 
     Attributes:
         identity: a random name that the database was given at its creation
-        generation: how often it has been opened for writing
+        generation: how far it had come when it was opened: grows with every opening for writing and every intent
     """
 
     def __init__(self, runner: Runner, database: Database, *, clock: Clock) -> None:
@@ -48,6 +48,15 @@ class SqliteStore(Store):
     async def close(self) -> None:
         """Close the database; a second call does nothing."""
         await self._runner.close()
+
+    @property
+    def restored(self) -> bool:
+        """Whether the database is older than what was done with it, so that everything must be looked up before it is created."""
+        return self._runner.database.restored
+
+    async def reconciled(self) -> None:
+        """Take it that everything was looked up since the database was put back: :attr:`restored` is over, for good."""
+        await self._runner.run(lambda database: database.reconciled())
 
     # -- how calls are run ----------------------------------------------------------------------------------------------------
     async def look(self, function: Callable[[sqlite3.Connection], T]) -> T:
@@ -238,7 +247,7 @@ class SqliteStore(Store):
     # -- intents --------------------------------------------------------------------------------------------------------------
     async def intend(self, intent: Intent) -> Intent | None:
         """Make an intent durable; return ``None`` when it is the caller's to send, else the existing one."""
-        return await self.transact(lambda connection: intent_rows.claim(connection, intent))
+        return await self._runner.run(lambda database: database.announce(lambda connection: intent_rows.claim(connection, intent)))
 
     async def settle_intent(
         self,
@@ -261,7 +270,7 @@ class SqliteStore(Store):
 
     async def resend_intent(self, link: str, key: str, *, now: datetime) -> None:
         """Renew ``sent_at`` and count an attempt."""
-        await self.transact(lambda connection: intent_rows.renew(connection, link, key, now))
+        await self._runner.run(lambda database: database.announce(lambda connection: intent_rows.renew(connection, link, key, now)))
 
     async def intents(self, link: str, *, record: str | None = None, flow: str | None = None, state: str | None = None) -> Sequence[Intent]:
         """Return intents in the order in which they were sent."""

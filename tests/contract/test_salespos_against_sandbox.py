@@ -33,6 +33,7 @@ AWKWARD = {
     "small pages": TillSwitches(max_size=7),
     "rows without numbers": TillSwitches(rows_without_numbers=True),
     "no answer to a POST": TillSwitches(post_204=True),
+    "net prices": TillSwitches(prices_include_vat=False),
 }
 
 

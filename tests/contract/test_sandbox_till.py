@@ -495,7 +495,7 @@ async def test_switches_make_the_wire_awkward() -> None:
         assert '"price":2.5499999999999998' in listed.text
         assert "x-hash" not in listed.headers
         [product] = listed.json()["items"]
-        assert (product["id"], product["package"]["id"], product["eannumber"]) == ("1001", "1", None)
+        assert (product["id"], product["package"]["id"], product["eannumber"], product["description"]) == ("1001", "1", "", None)
 
 
 # --- sales ----------------------------------------------------------------------------------------------------------------------
@@ -732,7 +732,7 @@ async def test_another_system_places_an_order() -> None:
         }
         placed = await client.add("/orders/", body)
         told = ("ordernumber_full", "total_price", "paid", "paymethod_id", "paymethod", "status", "reservationnumber", "is_completed")
-        assert [placed[name] for name in told] == ["4", Decimal("46.51"), False, None, "", 1, "WEB-1", True]
+        assert [placed[name] for name in told] == ["4", Decimal("46.51"), False, 0, "", 1, "WEB-1", True]
         assert (placed["customer"]["email"], placed["customer"]["billingaddress"]["last_name"]) == ("web@post.example", "Web")
         rows = await client.all(f"/orders/{placed['id']}/orderrows")
         assert [(row["product_name"], row["tax"], row["total_price"]) for row in rows] == [

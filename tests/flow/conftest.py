@@ -2,13 +2,39 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import looptime
 import pytest
+import structlog
+
+from tests.conftest import watching_for_blocking_calls
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from blockbuster import BlockBuster
 
 
 @pytest.fixture
 def anyio_backend() -> tuple[str, dict[str, Any]]:
     """asyncio, on a loop whose time jumps to the next thing that happens."""
     return "asyncio", {"loop_factory": looptime.new_event_loop}
+
+
+@pytest.fixture(autouse=True)
+def _no_blocking_calls() -> Iterator[BlockBuster]:
+    """A blocking call inside the loop fails the test; the store, which is inline here, is not watched: that would take most of the time."""
+    with watching_for_blocking_calls() as blocker:
+        for name, function in blocker.functions.items():
+            if name.startswith("sqlite3"):
+                function.deactivate()
+        yield blocker
+
+
+@pytest.fixture(autouse=True)
+def _quiet_log() -> Iterator[None]:
+    """What flows log goes nowhere: printing would block the loop."""
+    structlog.configure(processors=[], logger_factory=structlog.ReturnLoggerFactory(), cache_logger_on_first_use=False)
+    yield
+    structlog.reset_defaults()

@@ -199,6 +199,12 @@ class Vendors:
         assert status == 201, answer
         return str(json.loads(answer)["ordernumber_full"])
 
+    def strike(self, **rates: float) -> None:
+        """Change what goes wrong, at both vendors."""
+        for base in (self.books, self.till):
+            status, _, answer = ask("POST", f"{base}/_sandbox/faults", json.dumps(rates).encode())
+            assert status == 200, answer
+
     def booked(self, number: str) -> list[dict[str, Any]]:
         """The documents of one receipt."""
         return [one for one in self.books_ledger()["documents"] if one["reference"] == f"KB-{number}"]
@@ -233,12 +239,6 @@ def adapt(config: Path, **tables: str) -> None:
         header = f"[links.shop.{name}]\n"
         text = text.replace(header, f"{header}{lines}\n") if header in text else f"{text}\n{header}{lines}\n"
     config.write_text(text, encoding="utf-8")
-
-
-def settled(result: Mapping[str, Any]) -> int:
-    """How many receipts a result of ``sync`` or ``demo`` accounts for: booked, skipped or held, by any run."""
-    sales = result["flows"]["sales"]
-    return int(sales["created"] + sales["unchanged"] + sales["skipped"] + sales["held"] + sales["failed"])
 
 
 def references(ledger: Mapping[str, Any]) -> list[str]:

@@ -535,3 +535,18 @@ def test_what_is_written_of_a_product_is_published() -> None:
     body = translate.product_body(full, dialect.TARIFFS)
     assert set(body) <= accepted
     assert len(body) == 12
+
+
+@given(price=st.decimals(min_value=0, max_value=99999, places=2), rate=st.sampled_from([Decimal(21), Decimal(9), Decimal(0)]))
+def test_a_price_survives_a_till_that_means_net_prices(price: Decimal, rate: Decimal) -> None:
+    """Written without VAT and read back, it is the same to the cent: nothing is written again for it."""
+    body = translate.product_body(ProductDraft(price=price, vat_rate=rate), dialect.TARIFFS, net_at=rate)
+    assert body["price"] <= price
+    shown = wire.read(wire.Product, {"id": 1, "taxtariff": body["taxtariff"], "price": body["price"], "discount": 0}, "product")
+    assert translate.product_of(shown, dialect.TARIFFS, net=True).price == price
+
+
+def test_a_net_price_without_a_known_rate_is_left_as_it_is() -> None:
+    """Nobody knows what to add; the rate that differs has the books' price written."""
+    shown = wire.read(wire.Product, {"id": 1, "taxtariff": "unheard of", "price": 5, "discount": 1}, "product")
+    assert translate.product_of(shown, dialect.TARIFFS, net=True).price == 4

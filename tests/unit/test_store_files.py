@@ -88,8 +88,8 @@ async def test_everything_is_made_for_its_owner_alone(home: Path) -> None:
     finally:
         os.umask(before)
     assert stat.S_IMODE(home.stat().st_mode) == 0o700
-    names = ("state.key", "state.lock", "state.sqlite3", "state.sqlite3-shm", "state.sqlite3-wal", "token-till%2F1.lock")
-    assert modes == dict.fromkeys(names, 0o600)
+    database = ("state.sqlite3", "state.sqlite3-shm", "state.sqlite3-wal")
+    assert modes == dict.fromkeys(("state.generation", "state.key", "state.lock", *database, "token-till%2F1.lock"), 0o600)
 
 
 @pytest.mark.parametrize("mode", [0o755, 0o710, 0o701])

@@ -95,6 +95,8 @@ def _derived(books: Books, body: Row, values: Row) -> Row:
     """Return the fields that follow from the others: prices, coding, unit, labels, supplier."""
     coding = books.require(books.codings, values["CodingId"], "CodingId")
     unit = books.require(books.units, values["UnitId"], "UnitId")
+    if values["SupplierId"] not in (None, EMPTY_ID):
+        books.require(books.tables["suppliers"], values["SupplierId"], "SupplierId")
     net, gross = _prices(books, body, coding["VatRatePercent"])
     purchase = cents(values["PurchasePrice"])
     return {
@@ -108,7 +110,7 @@ def _derived(books: Books, body: Row, values: Row) -> Row:
         "PurchasePriceWithCurrency": purchase,
         "CurrencyCode": values["CurrencyCode"] or books.currency,
         "IsServiceArticle": coding["Type"] == "Service",
-        "ShowStockInformation": coding["Type"] != "Service" and (values["IsStock"] or not books.switches.stock_module),
+        "ShowStockInformation": coding["Type"] != "Service" and (values["IsStock"] or not books.stock_module),
         "ArticleLabels": attached(books.article_labels, values["ArticleLabels"]),
         "SupplierId": None if values["SupplierId"] == EMPTY_ID else values["SupplierId"],
     }
@@ -133,7 +135,7 @@ def _stock(books: Books, body: Row, values: Row, row: Row | None) -> Row:
     balance = row["StockBalance"] if row else Decimal(0)
     reserved = row["StockBalanceReserved"] if row else Decimal(0)
     service = values["IsServiceArticle"]
-    if not switches.stock_module:
+    if not books.stock_module:
         if values["IsStock"]:
             raise invalid_field("IsStock", "IsStock can only be set while the stock module is active.")
         return stock_fields(values, body.get("StockBalance", Decimal(0)), Decimal(0))

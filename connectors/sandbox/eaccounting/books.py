@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from connectors.sandbox.eaccounting import chart
+from connectors.sandbox.eaccounting.chart import CURRENCIES
+from connectors.sandbox.eaccounting.charts import CHARTS, NETHERLANDS
 from connectors.sandbox.eaccounting.errors import Code, Refusal
 from connectors.sandbox.eaccounting.facts import facts
 from connectors.sandbox.eaccounting.money import cents
 from connectors.sandbox.eaccounting.odata import Expressions
 from connectors.sandbox.eaccounting.table import Table, json_bytes
-from connectors.sandbox.eaccounting.validate import EMPTY_ID, Row, Schemas
+from connectors.sandbox.eaccounting.tables import open_tables
+from connectors.sandbox.eaccounting.validate import EMPTY_ID, Row, Schemas, Stamp
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,19 +26,25 @@ if TYPE_CHECKING:
     from connectors.sandbox.faults import FaultPlan
     from connectors.sandbox.world import World
 
-ZONE = ZoneInfo(chart.ZONE)
+_ZONES = {chart.zone: ZoneInfo(chart.zone) for chart in CHARTS.values()}
 _FACTS = facts()  # read when the program starts, so that no request waits for a disk
 _STAMPS = ("ChangedUtc", "ModifiedUtc")
 
 
 @dataclass(frozen=True, slots=True)
 class Payment:
-    """Money that was booked on an invoice, for the ledger: the vendor has no way to read payments back."""
+    """Money that was booked on an invoice: the vendor has no way to read payments back.
 
-    invoice: int
-    account: str
+    ``settled`` is what it took off the invoice in the company's currency, ``fees`` the part of it that a bank or factor kept.
+    """
+
+    invoice: Row
+    account: Row
     amount: Decimal
+    settled: Decimal
+    fees: Decimal
     paid_on: str
+    voucher: int
 
 
 class Books:
@@ -48,43 +56,42 @@ class Books:
         self._clock = clock
         self._random = Random(seed)  # noqa: S311 - a seeded simulation, not a secret
         self.schemas = Schemas(_FACTS, switches)
-        self.home = world.home_country
-        self.currency = world.currency
+        self.home = switches.country or world.home_country
+        self.chart = CHARTS.get(self.home, NETHERLANDS)
+        self.currency = self.chart.currency if switches.country else world.currency
+        self._zone = _ZONES[self.chart.zone]
+        self.stock_module = switches.stock_module and switches.variant == "Pro"
         self.payments: list[Payment] = []
+        #: booked invoices and payments that the general ledger does not have yet
+        self.unposted: list[Row | Payment] = []
+        self.opening_balances: dict[str, Decimal] = {}
+        #: order -> what was ordered back for it; attachment -> its content with its type; what was sent: (how, document, to whom)
+        self.backorders: dict[str, str] = {}
+        self.files: dict[str, tuple[str, bytes]] = {}
+        self.sent: list[tuple[str, str, str]] = []
         self.next_numbers = {"customer": 1001, "invoice": 1, "order": 1, "quote": 1, "supplier": 1, "voucher": 1}
         self._swept = ""
         self.company: Row = {}
-        self.rates = dict(chart.CURRENCIES)
-        self.tables: dict[str, Table] = {}
-        self._make_tables()
+        euros = dict(CURRENCIES)
+        self.rates = {code: (price / euros[self.currency]).quantize(Decimal("0.000001")) for code, price in CURRENCIES}
+        self.tables = open_tables(self.schemas)
+        self.articles = self.tables["articles"]
+        self.article_labels = self.tables["articlelabels"]
+        self.customer_labels = self.tables["customerlabels"]
+        self.codings = self.tables["articleaccountcodings"]
+        self.units = self.tables["units"]
+        self.customers = self.tables["customers"]
+        self.terms = self.tables["termsofpayments"]
+        self.vat_codes = self.tables["vatcodes"]
+        self.accounts = self.tables["accounts"]
+        self.bank_accounts = self.tables["bankaccounts"]
+        self.currencies = self.tables["currencies"]
+        self.countries = self.tables["countries"]
+        self.fiscal_years = self.tables["fiscalyears"]
+        self.invoices = self.tables["customerinvoices"]
+        self.drafts = self.tables["customerinvoicedrafts"]
+        self.orders = self.tables["orders"]
         self.expressions = {name: Expressions(table.schema, self.schemas, switches) for name, table in self.tables.items()}
-
-    def _make_tables(self) -> None:
-        def table(name: str, schema: str, indexed: tuple[str, ...] = (), **options: Any) -> Table:
-            made = self.tables[name] = Table(self.schemas(schema), indexed, **options)
-            return made
-
-        self.articles = table("articles", "ArticleApi", ("Number",), views={"two-decimals": _two_decimals})
-        self.article_labels = table("articlelabels", "ArticleLabelApi", ("Name",))
-        self.customer_labels = table("customerlabels", "CustomerLabelApi", ("Name",))
-        self.codings = table("articleaccountcodings", "ArticleAccountCodingApi", ("Name",))
-        self.units = table("units", "UnitApi", ("Name",))
-        self.customers = table(
-            "customers", "CustomerApi", ("CustomerNumber", "EmailAddress", "CorporateIdentityNumber", "VatNumber", "Name")
-        )
-        self.terms = table("termsofpayments", "TermsOfPaymentApi", ("Name",))
-        self.vat_codes = table("vatcodes", "VatCodeApi", ("Code",))
-        self.accounts = table(
-            "accounts", "AccountApi", ("Number", "FiscalYearId"), key=lambda row: f"{row['FiscalYearId']}/{row['Number']}"
-        )
-        self.bank_accounts = table("bankaccounts", "BankAccountApi", ("Name",))
-        self.currencies = table("currencies", "CurrencyApi", key=lambda row: str(row["Code"]))
-        self.countries = table("countries", "CountryApi", key=lambda row: str(row["Code"]))
-        self.fiscal_years = table("fiscalyears", "FiscalYearApi")
-        references = ("YourReference", "BuyersOrderReference", "CustomerId", "CustomerNumber")
-        self.invoices = table("customerinvoices", "CustomerInvoiceApi", ("InvoiceNumber", *references))
-        self.drafts = table("customerinvoicedrafts", "CustomerInvoiceDraftApi", references)
-        self.orders = table("orders", "OrderApi", ("Number", *references))
 
     # time
 
@@ -99,13 +106,18 @@ class Books:
 
     def today(self) -> str:
         """Return the company's date."""
-        return self.now().astimezone(ZONE).date().isoformat()
+        return self.local_date(self.now())
+
+    def local_date(self, at: datetime) -> str:
+        """Return the date that a moment has in the company's time zone."""
+        return at.astimezone(self._zone).date().isoformat()
 
     def stamp(self, at: datetime) -> str:
         """Write a moment as the vendor's change fields have it."""
         digits = self.switches.timestamp_digits
-        fraction = f".{at.microsecond:06d}"[: digits + 1] if digits else ""
-        return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%S}{fraction}Z"
+        fraction = f".{at.microsecond:06d}0"[: digits + 1] if digits else ""
+        text = f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%S}{fraction}Z"
+        return Stamp.of(text, at) if self.switches.filter_moments == "finer" else text
 
     def new_id(self) -> str:
         """Return a fresh GUID."""
@@ -147,6 +159,10 @@ class Books:
         self.next_numbers[what] = found + 1
         return found
 
+    def fiscal_year_of(self, day: str) -> Row | None:
+        """Return the fiscal year in which a day lies."""
+        return next((one for one in self.fiscal_years.rows.values() if one["StartDate"] <= day <= one["EndDate"]), None)
+
     def require(self, table: Table, key: str | None, field: str) -> Row:
         """Return the record that a body refers to.
 
@@ -170,9 +186,13 @@ class Books:
         Raises:
             Refusal: code 3001 outside the fiscal years, 4038 in a locked year, 4026 in a locked period.
         """
-        year = next((one for one in self.fiscal_years.rows.values() if one["StartDate"] <= day <= one["EndDate"]), None)
+        year = self.fiscal_year_of(day)
         if year is None:
-            raise Refusal(Code.FISCAL_YEAR_DOES_NOT_EXIST, f"FiscalYearDoesNotExistException - There is no fiscal year for {day}.")
+            raise Refusal(
+                Code.FISCAL_YEAR_DOES_NOT_EXIST,
+                f"FiscalYearDoesNotExistException - There is no fiscal year for {day}.",
+                status=self.switches.dangling_reference_status,
+            )
         if year["IsLockedForAccounting"]:
             raise Refusal(Code.LOCKED_FISCAL_YEAR, f"VoucherDateIsInLockedYearException - The fiscal year of {day} is locked.")
         if day <= self.company["AccountingLockedTo"]:
@@ -200,9 +220,10 @@ class Books:
             return 0
         return 2 if row["DueDate"] is not None and row["DueDate"] < today else 1
 
-    def note_payment(self, invoice: Row, account: Row, amount: Decimal, day: str) -> None:
-        """Keep a payment for the ledger."""
-        self.payments.append(Payment(invoice["InvoiceNumber"], account["Name"], amount, day))
+    def note_payment(self, payment: Payment) -> None:
+        """Keep a payment, which the general ledger gets when somebody looks at it."""
+        self.payments.append(payment)
+        self.unposted.append(payment)
 
     def answer(self, values: object) -> bytes:
         """Write an answer that is not a kept record."""
@@ -212,7 +233,7 @@ class Books:
 
     def move_stock(self, article: Row, *, balance: Decimal = Decimal(0), reserved: Decimal = Decimal(0)) -> None:
         """Move an article's stock, when the stock module keeps it."""
-        if not self.switches.stock_module or not article["IsStock"] or not (balance or reserved):
+        if not self.stock_module or not article["IsStock"] or not (balance or reserved):
             return
         changes = stock_fields(article, article["StockBalance"] + balance, article["StockBalanceReserved"] + reserved)
         if self.switches.stock_touches_article:
@@ -228,19 +249,4 @@ def stock_fields(article: Row, balance: Decimal, reserved: Decimal) -> Row:
         "StockBalanceReserved": reserved,
         "StockBalanceAvailable": balance - reserved,
         "StockValue": cents(balance * article["PurchasePrice"]),
-    }
-
-
-def first_day(year: int) -> str:
-    """Return the first of January."""
-    return date(year, 1, 1).isoformat()
-
-
-def _two_decimals(row: Row) -> Row:
-    return {
-        **row,
-        **{
-            name: cents(row[name])
-            for name in ("NetPrice", "NetPriceWithDiscount", "GrossPrice", "PurchasePrice", "PurchasePriceWithCurrency")
-        },
     }

@@ -21,13 +21,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request that passed sign-in, limits and the shape of its body.  ``args`` are the path's parameters in order."""
+    """A request that passed sign-in, limits and the shape of its body.
+
+    ``args`` are the path's parameters in order, ``base`` the address of the server, for links in answers.
+    """
 
     books: Books
     operation: Operation
     args: tuple[str, ...]
     query: dict[str, str]
     body: Row
+    base: str = ""
 
     def row(self, table: Table) -> Row:
         """Return the record that the path names.
@@ -40,9 +44,9 @@ class Call:
             raise not_found(self.operation.path)
         return row
 
-    def flag(self, name: str) -> bool:
-        """Read a boolean query parameter; absent is False."""
-        value = self.query.get(name, "false").lower()
+    def flag(self, name: str, *, default: bool = False) -> bool:
+        """Read a boolean query parameter."""
+        value = self.query.get(name, str(default)).lower()
         if value not in ("true", "false"):
             raise bad_query(f"The value '{value[:60]}' of {name} is not valid.", Code.INVALID_INPUT)
         return value == "true"
@@ -57,6 +61,19 @@ class Call:
 
 
 Handler: TypeAlias = "Callable[[Call], bytes]"
+
+
+class File(bytes):
+    """An answer that is no JSON."""
+
+    kind: str
+
+    @classmethod
+    def of(cls, kind: str, content: bytes) -> File:
+        """Return content with its media type."""
+        made = cls(content)
+        made.kind = kind
+        return made
 
 
 def path_id(text: str) -> str:

@@ -13,9 +13,13 @@ _NO_RATES: Final = (Decimal(25), Decimal(15), Decimal(0))
 _FI_RATES: Final = (Decimal("25.5"), Decimal("13.5"), Decimal(0))
 #: the first digit of a Nordic account tells its type
 _NORDIC_TYPES: Final = (
-    (1, "Assets", 1999), (2, "Equity and liabilities", 2999), (3, "Revenue", 3999), (4, "Cost of goods", 4999), (5, "Other costs", 7999),
+    (1, "Assets", 1999),
+    (2, "Equity and liabilities", 2999),
+    (3, "Revenue", 3999),
+    (4, "Cost of goods", 4999),
+    (5, "Other costs", 7999),
     (6, "Financial items", 9999),
-)  # fmt: skip
+)
 
 NETHERLANDS: Final = Chart(
     country="NL",
@@ -48,7 +52,7 @@ NETHERLANDS: Final = Chart(
         (8100, "Omzet binnen EU vrijgesteld"),
         (8110, "Omzet buiten EU vrijgesteld"),
         (8120, "Omzet binnen EU belast"),
-    ),  # fmt: skip
+    ),
     types=(
         (1, "Vaste activa en vermogen", 999),
         (2, "Vlottende activa en schulden", 2999),
@@ -56,7 +60,7 @@ NETHERLANDS: Final = Chart(
         (4, "Kosten", 6999),
         (7, "Kostprijs van de omzet", 7999),
         (8, "Omzet", 9999),
-    ),  # fmt: skip
+    ),
     ledger=Ledger(1300, 1600, 4900, 4750, 8120, 8100, 8110, 8030),
     vat_codes=(("1", "Btw hoog", 1520), ("2", "Btw laag", 1521), ("3", "Btw nul", None), ("4", "Vrijgesteld", None)),
     codings=(
@@ -69,7 +73,7 @@ NETHERLANDS: Final = Chart(
         ("Uur", "Hour", "HUR", "uur", "h"),
         ("Kilogram", "Kilogram", "KGM", "kg", "kg"),
         ("Meter", "Metre", "MTR", "m", "m"),
-    ),  # fmt: skip
+    ),
     terms=(
         ("30 dagen", "30 days", 30, 0),
         ("14 dagen", "14 days", 14, 0),
@@ -82,7 +86,7 @@ NETHERLANDS: Final = Chart(
         ("Kas", "Cash", 2, 1000),
         ("iDEAL", "iDEAL", 1, 1102),
         ("Cadeaubonnen", "Gift vouchers", 5, 1940),
-    ),  # fmt: skip
+    ),
     banks=("ABN AMRO", "ING", "Rabobank", "Triodos Bank"),
     helpers=("Vrije regel", "Verzending", "Korting"),
     voucher="Cadeaubon",
@@ -127,7 +131,7 @@ SWEDEN: Final = Chart(
         (3740, "Öres- och kronutjämning"),
         (4010, "Inköp av varor"),
         (6570, "Bankkostnader"),
-    ),  # fmt: skip
+    ),
     types=_NORDIC_TYPES,
     ledger=Ledger(1510, 2440, 3740, 6570, 3106, 3108, 3105, 3231),
     vat_codes=(
@@ -135,7 +139,7 @@ SWEDEN: Final = Chart(
         ("MP2", "Utgående moms 12%", 2621),
         ("MF", "Momsfri försäljning", None),
         ("0", "Ingen moms", None),
-    ),  # fmt: skip
+    ),
     codings=(
         *codings("Varor", "Tjänster", _SE_RATES, (3001, 3002, 3004, 3041, 3042, 3044)),
         Coding("vouchers", "Presentkort", "Gift vouchers", "Service", 3, 2421),
@@ -149,7 +153,7 @@ SWEDEN: Final = Chart(
         ("Kassa", "Cash", 2, 1910),
         ("Swish", "Swish", 1, 1931),
         ("Presentkort", "Gift vouchers", 5, 2421),
-    ),  # fmt: skip
+    ),
     banks=("Handelsbanken", "Nordea", "SEB", "Swedbank"),
     helpers=("Fri rad", "Frakt", "Rabatt"),
     voucher="Presentkort",
@@ -192,7 +196,7 @@ NORWAY: Final = Chart(
         (4300, "Innkjøp av varer"),
         (7740, "Øreavrunding"),
         (7770, "Bankgebyr"),
-    ),  # fmt: skip
+    ),
     types=_NORDIC_TYPES,
     ledger=Ledger(1500, 2400, 7740, 7770, 3140, 3130, 3130, 3150),
     vat_codes=(
@@ -200,7 +204,7 @@ NORWAY: Final = Chart(
         ("31", "Utgående mva 15%", 2702),
         ("5", "Avgiftsfri omsetning", None),
         ("6", "Utenfor mva", None),
-    ),  # fmt: skip
+    ),
     codings=(
         *codings("Varer", "Tjenester", _NO_RATES, (3000, 3010, 3100, 3020, 3030, 3120)),
         Coding("vouchers", "Gavekort", "Gift vouchers", "Service", 3, 2965),
@@ -214,7 +218,7 @@ NORWAY: Final = Chart(
         ("Kasse", "Cash", 2, 1900),
         ("Vipps", "Vipps", 1, 1925),
         ("Gavekort", "Gift vouchers", 5, 2965),
-    ),  # fmt: skip
+    ),
     banks=("DNB", "Nordea", "SpareBank 1"),
     helpers=("Fri linje", "Frakt", "Rabatt"),
     voucher="Gavekort",
@@ -257,7 +261,7 @@ FINLAND: Final = Chart(
         (3590, "Pyöristyserot"),
         (4000, "Ostot"),
         (8560, "Pankkikulut"),
-    ),  # fmt: skip
+    ),
     types=_NORDIC_TYPES,
     ledger=Ledger(1700, 2870, 3590, 8560, 3375, 3370, 3380, 3390),
     vat_codes=(
@@ -265,7 +269,7 @@ FINLAND: Final = Chart(
         ("KOTI13", "Kotimaan myynti 13,5%", 2939),
         ("KOTI0", "Kotimaan myynti 0%", None),
         ("EI", "Ei arvonlisäveroa", None),
-    ),  # fmt: skip
+    ),
     codings=(
         *codings("Tavarat", "Palvelut", _FI_RATES, (3000, 3010, 3020, 3050, 3060, 3070)),
         Coding("vouchers", "Lahjakortit", "Gift vouchers", "Service", 3, 2860),
@@ -277,14 +281,14 @@ FINLAND: Final = Chart(
         ("14 päivää", "14 days", 14, 0),
         ("Käteinen", "Cash", 0, 2),
         ("Kortti", "Card payment", 0, 3),
-    ),  # fmt: skip
+    ),
     money=(
         ("Pankki", "Bank", 1, 1910),
         ("Kortti", "Card", 1, 1715),
         ("Kassa", "Cash", 2, 1900),
         ("MobilePay", "MobilePay", 1, 1911),
         ("Lahjakortit", "Gift vouchers", 5, 2860),
-    ),  # fmt: skip
+    ),
     banks=("Nordea", "OP", "Danske Bank"),
     helpers=("Vapaa rivi", "Toimitus", "Alennus"),
     voucher="Lahjakortti",

@@ -12,9 +12,9 @@ from stdnum.gb import vat as gb_vat
 from stdnum.no import orgnr as no_orgnr
 from stdnum.se import orgnr as se_orgnr
 
-from connectors.sandbox.eaccounting.errors import Code, Refusal, invalid_field
+from connectors.sandbox.eaccounting.errors import Code, Refusal, cannot_be_deleted, invalid_field
 from connectors.sandbox.eaccounting.labels import attached
-from connectors.sandbox.eaccounting.listing import listed, one
+from connectors.sandbox.eaccounting.listing import listed, listing_of, one
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,6 +26,15 @@ if TYPE_CHECKING:
 _VAT_FORM: Final = re.compile(r"[A-Z]{2}[0-9A-Z]{8,12}")
 _KVK: Final = re.compile(r"\d{8}")
 _MAX_COPIES: Final = 5
+_TRANSACTIONS: Final = (
+    "customerinvoices",
+    "customerinvoicedrafts",
+    "orders",
+    "quotes",
+    "quotedrafts",
+    "customerledgeritems",
+    "projects",
+)
 #: VAT numbers whose country code is not the country's own
 _VAT_PREFIX: Final = {"GR": "EL"}
 _CONTROL: Final[dict[str, Callable[[str], object]]] = {"SE": se_orgnr.validate, "NO": no_orgnr.validate, "FI": ytunnus.validate}
@@ -59,10 +68,16 @@ def _put(call: Call) -> bytes:
 def _delete(call: Call) -> bytes:
     books = call.books
     row = call.row(books.customers)
-    if any(table.index["CustomerId"].get(row["Id"]) for table in (books.invoices, books.drafts, books.orders)):
-        raise Refusal(Code.CANNOT_BE_DELETED, "CanNotBeDeletedException - The customer has transactions.")
+    if any(books.tables[name].index["CustomerId"].get(row["Id"]) for name in _TRANSACTIONS):
+        raise cannot_be_deleted("The customer has transactions.")
     books.customers.remove(row)
     return b""
+
+
+def _recipients(call: Call) -> bytes:
+    """Nobody in the sandbox can receive electronic invoices (reference: section 2)."""
+    call.row(call.books.customers)
+    return listing_of(call, [])
 
 
 def _next_number(books: Books) -> str:
@@ -73,14 +88,15 @@ def _next_number(books: Books) -> str:
 
 def _check_number(books: Books, number: str, row: Row | None) -> None:
     if any(other is not row for other in books.customers.find("CustomerNumber", number)):
-        raise Refusal(
-            Code.CONFLICT,
-            f"ConflictException - A customer with the number {number} already exists.",
-            status=books.switches.conflict_status,
-        )
+        status, code = books.switches.customer_number_taken
+        text = f"A customer with the number {number} already exists."
+        if code == Code.DATA_MODEL_VALIDATION:
+            raise invalid_field("CustomerNumber", text)
+        raise Refusal(Code(code), f"ConflictException - {text}", status=status)
 
 
-def _check(books: Books, values: Row) -> None:
+def _check_references(books: Books, values: Row) -> None:
+    """Refuse terms, countries, currencies and ways of delivery that do not exist."""
     terms = books.require(books.terms, values["TermsOfPaymentId"], "TermsOfPaymentId")
     if not terms["AvailableForSales"]:
         raise invalid_field("TermsOfPaymentId", "The terms of payment are not available for sales.")
@@ -89,6 +105,13 @@ def _check(books: Books, values: Row) -> None:
             raise invalid_field(field, f"The country code {values[field]} is not known.")
     if values["CurrencyCode"] and values["CurrencyCode"] not in books.currencies.rows:
         raise invalid_field("CurrencyCode", f"The currency {values['CurrencyCode']} is not known.")
+    for name, register in (("DeliveryMethodId", "deliverymethods"), ("DeliveryTermId", "deliveryterms")):
+        if values[name]:
+            books.require(books.tables[register], values[name], name)
+
+
+def _check(books: Books, values: Row) -> None:
+    _check_references(books, values)
     if values["EmailAddresses"] and (len(values["EmailAddresses"]) > _MAX_COPIES or not values["EmailAddress"]):
         raise invalid_field("EmailAddresses", "At most 5 e-mail addresses can be given, next to an EmailAddress.")
     if values["DeliveryBasedVat"] and not all(values[f"Delivery{part}"] for part in ("City", "CountryCode", "PostalCode")):
@@ -101,12 +124,12 @@ def _check(books: Books, values: Row) -> None:
         )
     country = values["InvoiceCountryCode"] or books.home
     if values["VatNumber"]:
-        check_vat_number(values["VatNumber"], country, northern_ireland=bool(values["IsNorthernIreland"]))
+        check_vat_number(books, values["VatNumber"], country, northern_ireland=bool(values["IsNorthernIreland"]))
     if values["CorporateIdentityNumber"] and country == books.home and not values["IsPrivatePerson"]:
         check_organisation_number(values["CorporateIdentityNumber"], country)
 
 
-def check_vat_number(number: str, country: str, *, northern_ireland: bool) -> None:
+def check_vat_number(books: Books, number: str, country: str, *, northern_ireland: bool) -> None:
     """Refuse a VAT number that cannot be: two letters of the country, then 8 to 12 signs, with a valid check digit.
 
     Raises:
@@ -114,7 +137,9 @@ def check_vat_number(number: str, country: str, *, northern_ireland: bool) -> No
     """
     prefix = "XI" if northern_ireland else _VAT_PREFIX.get(country, country)
     valid = bool(_VAT_FORM.fullmatch(number)) and number.startswith(prefix)
-    if valid and prefix in ("GB", "XI"):
+    if books.switches.vat_numbers == "unchecked":
+        pass
+    elif valid and prefix in ("GB", "XI"):
         valid = bool(gb_vat.is_valid(number.removeprefix("XI").removeprefix("GB")))
     elif valid and country.lower() in eu_vat.MEMBER_STATES:
         valid = bool(eu_vat.is_valid(number))
@@ -162,4 +187,5 @@ OPERATIONS: Final[dict[str, Handler]] = {
     "GET /customers/{customerId}": one("customers"),
     "PUT /customers/{customerId}": _put,
     "DELETE /customers/{customerId}": _delete,
+    "GET /customers/{customerId}/autoinvoicerecipients": _recipients,
 }

@@ -51,14 +51,16 @@ def _delete(call: Call) -> bytes:
 
 def _computed(books: Books, values: Row, *, override_private: bool) -> Row:
     customer = books.require(books.customers, values["CustomerId"], "CustomerId")
+    sales.check_tax_reduction(books, values)
     priced = _priced(books, customer, values, private=customer["IsPrivatePerson"] or override_private)
-    sales.check_sign(priced, credit=values["IsCreditInvoice"])
+    credit = sales.is_credit(books, priced, asked=values["IsCreditInvoice"])
     if values["TermsOfPaymentId"] not in (None, EMPTY_ID):
         books.require(books.terms, values["TermsOfPaymentId"], "TermsOfPaymentId")
     rate = books.rates[priced.currency]
     return {
         **sales.customer_fields(customer, values, fixed=("InvoicePostalCode", "InvoiceCity", "InvoiceCountryCode")),
         "CustomerIsPrivatePerson": customer["IsPrivatePerson"] or override_private,
+        "IsCreditInvoice": credit,
         "InvoiceCurrencyCode": priced.currency,
         "TotalAmount": priced.totals.total,
         "TotalVatAmount": priced.totals.vat,
@@ -71,11 +73,12 @@ def _computed(books: Books, values: Row, *, override_private: bool) -> Row:
 
 
 def _priced(books: Books, customer: Row, values: Row, *, private: bool) -> sales.Priced:
-    return sales.price(
+    return sales.price_document(
         books,
         customer,
         values["Rows"] or [],
-        sales.Terms(customer["CurrencyCode"], private, _FREE, values["ReplaceUnitPriceWhenZero"]),
+        sales.Terms(customer["CurrencyCode"], private, _FREE, values["ReplaceUnitPriceWhenZero"], reverse=True),
+        credit=values["IsCreditInvoice"],
     )
 
 
@@ -99,7 +102,7 @@ def _convert(call: Call) -> bytes:
     values["InvoiceDate"] = draft["InvoiceDate"] if _keeps_date(call) else None
     values["DueDate"] = draft["DueDate"] if values["InvoiceDate"] else None
     values["RotReducedInvoicingAmount"] = draft["RotReducedInvoicingAmount"] or None
-    invoice = invoices.book(books, customer, values, sales.as_invoice_rows(priced, _FREE), origin={"CreatedFromDraftId": draft["Id"]})
+    invoice = invoices.book(books, customer, values, sales.as_invoice_rows(priced), origin={"CreatedFromDraftId": draft["Id"]})
     books.drafts.remove(draft)
     return books.invoices.text(invoice)
 

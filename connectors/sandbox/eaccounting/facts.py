@@ -35,6 +35,7 @@ class Field:
     minimum: float | None = None
     maximum: float | None = None
     decimals: int | None = None
+    pattern: str | None = None
     values: tuple[tuple[int, str], ...] = ()
     ref: str | None = None
     item: str | None = None
@@ -139,6 +140,8 @@ def _shape(shape: dict[str, Any], *, required: bool) -> dict[str, Any]:
     if fact["kind"] == "number":
         found = [*_PATTERN_DECIMALS.findall(shape.get("pattern", "")), *(_TEXT_DECIMALS.findall(text) if "pattern" in shape else ())]
         fact["decimals"] = max(map(int, found), default=None)
+    if fact["kind"] == "string":
+        fact["pattern"] = shape.get("pattern")
     items = shape.get("items", {})
     if "$ref" in items:
         fact["ref"] = _name(items["$ref"])

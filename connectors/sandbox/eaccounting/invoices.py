@@ -6,8 +6,9 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from connectors.sandbox.eaccounting import sales
+from connectors.sandbox.eaccounting.books import Payment
 from connectors.sandbox.eaccounting.customers import future_allowed
-from connectors.sandbox.eaccounting.errors import Code, Refusal, invalid_field
+from connectors.sandbox.eaccounting.errors import Code, Refusal, cannot_be_changed, invalid_field
 from connectors.sandbox.eaccounting.listing import listing, one
 from connectors.sandbox.eaccounting.money import ZERO, cents
 from connectors.sandbox.eaccounting.validate import EMPTY_ID
@@ -27,13 +28,21 @@ def _post(call: Call) -> bytes:
     customer = books.require(books.customers, body["CustomerId"], "CustomerId")
     if not body["Rows"]:
         raise invalid_field("Rows", "An invoice must have at least one row.")
-    priced = sales.price(
+    sales.check_tax_reduction(books, body)
+    draft = body.get("CreatedFromDraftId")
+    if draft:
+        books.require(books.drafts, draft, "CreatedFromDraftId")
+    priced = sales.price_document(
         books,
         customer,
         body["Rows"],
         sales.Terms(customer["CurrencyCode"], customer["IsPrivatePerson"], "IsVatFree", body.get("ReplaceUnitPriceWhenZero", False)),
+        credit=body.get("IsCreditInvoice", False),
     )
-    return books.invoices.text(book(books, customer, body, priced))
+    invoice = book(books, customer, body, priced)
+    if draft:
+        books.drafts.remove(books.drafts.rows[draft])
+    return books.invoices.text(invoice)
 
 
 def book(books: Books, customer: Row, values: Row, priced: sales.Priced, *, moves_stock: bool = True, origin: Row | None = None) -> Row:
@@ -42,8 +51,7 @@ def book(books: Books, customer: Row, values: Row, priced: sales.Priced, *, move
     Raises:
         Refusal: a date on which nothing can be booked, or a total against the credit flag.
     """
-    credit = values.get("IsCreditInvoice", False)
-    sales.check_sign(priced, credit=credit)
+    credit = sales.is_credit(books, priced, asked=values.get("IsCreditInvoice", False))
     terms = books.terms.rows[customer["TermsOfPaymentId"]]
     if values.get("TermsOfPaymentId") not in (None, EMPTY_ID):
         terms = books.require(books.terms, values["TermsOfPaymentId"], "TermsOfPaymentId")
@@ -61,6 +69,7 @@ def book(books: Books, customer: Row, values: Row, priced: sales.Priced, *, move
             "CustomerEmail": customer["EmailAddress"],
             "ElectronicAddress": customer["ElectronicAddress"],
             "TermsOfPaymentId": terms["Id"],
+            "IsCreditInvoice": credit,
             "InvoiceDate": day,
             "DueDate": values.get("DueDate") or sales.due_date(terms, day),
             "InvoiceNumber": books.number("invoice"),
@@ -74,6 +83,7 @@ def book(books: Books, customer: Row, values: Row, priced: sales.Priced, *, move
     )
     row["PaymentStatus"] = books.payment_status(row, today)
     row = books.add(books.invoices, row)
+    books.unposted.append(row)
     if moves_stock:
         _ship(books, priced, credit=credit)
     _owe(books, customer, row["RemainingAmount"], day)
@@ -107,6 +117,7 @@ def _row(books: Books, priced: sales.Priced, index: int) -> Row:
     row.update(sales.row_fields(books, line, index + 1, known=row))
     row["AmountNoVat"] = sales.net_of(line, includes_vat=priced.includes_vat)
     row["PercentVat"] = sales.shown_rate(books, line.rate) or ZERO
+    row["IsVatFree"] = line.vat_free
     return row
 
 
@@ -145,7 +156,9 @@ def _pay(call: Call) -> bytes:
     )
     books.invoices.update(row, PaymentStatus=books.payment_status(row, books.today()))
     _owe(books, books.customers.rows[row["CustomerId"]], after - before)
-    books.note_payment(row, account, amount, body["PaymentDate"])
+    books.note_payment(
+        Payment(row, account, amount, before - after, cents(fees * row["CurrencyRate"]), body["PaymentDate"], books.number("voucher"))
+    )
     schema = books.schemas("InvoicePaymentApi")
     return books.answer({**schema.blank(), **body, "BankTransactionId": books.new_id()})
 
@@ -173,7 +186,7 @@ def _void(call: Call) -> bytes:
     row = call.row(books.invoices)
     paid = row["RemainingAmountInvoiceCurrency"] != row["TotalAmountInvoiceCurrency"]
     if row["IsCreditInvoice"] or paid or row["PaymentDate"] or row["CreditedBy"] or row["IsQuickInvoice"] or row["IsSold"]:
-        raise Refusal(Code.CANNOT_BE_CREATED_OR_UPDATED, "CanNotBeCreatedOrUpdatedException - The invoice cannot be voided.", status=400)
+        raise cannot_be_changed("The invoice cannot be voided.")
     restock = call.flag("updateStock")
     customer = books.customers.rows[row["CustomerId"]]
     writable = {name: row[name] for name, field in books.invoices.schema.fields.items() if not field.read_only}

@@ -71,7 +71,8 @@ def read(books: Books) -> BooksLedger:
             vat[rate] = vat.get(rate, ZERO) + amount
     payments: dict[str, Decimal] = {}
     for payment in books.payments:
-        payments[payment.account] = payments.get(payment.account, ZERO) + payment.amount
+        name = payment.account["Name"]
+        payments[name] = payments.get(name, ZERO) + payment.amount
     return BooksLedger(
         documents,
         sum((one.gross for one in documents), ZERO),
@@ -84,7 +85,7 @@ def read(books: Books) -> BooksLedger:
 
 def _document(books: Books, row: Row) -> LedgerDocument:
     scale = 100 if books.switches.vat_percent_is_fraction else 1
-    vat = {Decimal(int(one["VatPercent"] * scale)): one["VatAmountInvoiceCurrency"] for one in row["VatSpecification"]}
+    vat = {_percent(one["VatPercent"] * scale): one["VatAmountInvoiceCurrency"] for one in row["VatSpecification"]}
     return LedgerDocument(
         row["InvoiceNumber"],
         row["YourReference"],
@@ -95,6 +96,11 @@ def _document(books: Books, row: Row) -> LedgerDocument:
         row["RemainingAmount"],
         row["IsCreditInvoice"],
     )
+
+
+def _percent(rate: Decimal) -> Decimal:
+    """Return a rate without trailing zeros, and without an exponent."""
+    return Decimal(f"{rate.normalize():f}")
 
 
 def _texts(amounts: dict[Any, Decimal]) -> dict[str, str]:

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from operator import ge, gt
 from typing import TYPE_CHECKING, Any, Final
 
-from connectors.sandbox.eaccounting.odata import bad_query
-from connectors.sandbox.eaccounting.table import json_bytes
-from connectors.sandbox.eaccounting.validate import moment
+from connectors.sandbox.eaccounting.odata import Expressions, bad_query
+from connectors.sandbox.eaccounting.table import Table, json_bytes
+from connectors.sandbox.eaccounting.validate import Stamp, moment
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from connectors.sandbox.eaccounting.books import Books
     from connectors.sandbox.eaccounting.call import Call, Handler
-    from connectors.sandbox.eaccounting.odata import Expressions
-    from connectors.sandbox.eaccounting.table import Table
     from connectors.sandbox.eaccounting.validate import Row
 
+_LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 _DEFAULT_SIZE: Final = 50
 _MAX_SIZE: Final = 1000
+_NUMBERS: Final = ("Number", "InvoiceNumber", "CustomerNumber", "SupplierNumber", "Code", "Name")
 _KNOWN: Final = frozenset({"$page", "$pagesize", "$filter", "$orderby", "$select"})
 
 
@@ -44,8 +45,29 @@ def one(name: str) -> Handler:
 
 def listing(call: Call, name: str, *, view: str = "", changed_since: str | None = None, only: Callable[[Row], bool] | None = None) -> bytes:
     """Answer a list.  ``changed_since`` names a query parameter that keeps records modified at or after it."""
+    return _answer(call, call.books.tables[name], call.books.expressions[name], view=view, changed_since=changed_since, only=only)
+
+
+def listing_of(call: Call, rows: list[Row]) -> bytes:
+    """Answer a list of records that are computed and not kept."""
     books = call.books
-    table, expressions, query = books.tables[name], books.expressions[name], call.query
+    schema = books.schemas(str(call.operation.answer).removeprefix("PaginatedResponseOf"))
+    table = Table(schema, key=lambda row: str(id(row)))
+    for row in rows:
+        table.add(row, _LONG_AGO)
+    return _answer(call, table, Expressions(schema, books.schemas, books.switches))
+
+
+def _answer(
+    call: Call,
+    table: Table,
+    expressions: Expressions,
+    *,
+    view: str = "",
+    changed_since: str | None = None,
+    only: Callable[[Row], bool] | None = None,
+) -> bytes:
+    books, query = call.books, call.query
     number, size = _page(call)
     rows = _matching(call, table, expressions, changed_since)
     if only:
@@ -53,6 +75,8 @@ def listing(call: Call, name: str, *, view: str = "", changed_since: str | None 
     if "$orderby" in query:
         for field, descending in reversed(expressions.order(query["$orderby"])):
             rows.sort(key=lambda row, field=field: _sortable(row[field]), reverse=descending)  # type: ignore[misc]  # mypy knows no default in a lambda
+    elif books.switches.default_order != "created":
+        _put_in_default_order(rows, table, books.switches.default_order)
     total = len(rows)
     pages = -(-total // size)
     if number > max(pages, 1) and books.switches.page_past_end == "refused":
@@ -114,7 +138,8 @@ def _matching(call: Call, table: Table, expressions: Expressions, changed_since:
             raise bad_query("The filter compares what cannot be compared.") from error
     since = call.moment(changed_since) if changed_since else None
     if since is not None:
-        rows = [row for row in (table.rows.values() if rows is None else rows) if moment(row["ModifiedUtc"]) >= since]
+        reached = ge if call.books.switches.modified_since == "inclusive" else gt
+        rows = [row for row in (table.rows.values() if rows is None else rows) if reached(moment(row["ModifiedUtc"]), since)]
     if rows is None:
         return list(table.rows.values())
     return _indexed_already(call.books, table, rows)
@@ -128,5 +153,15 @@ def _indexed_already(books: Books, table: Table, rows: list[Row]) -> list[Row]:
     return [row for row in rows if table.born[table.key(row)] <= visible]
 
 
+def _put_in_default_order(rows: list[Row], table: Table, order: str) -> None:
+    """Sort by what the switch says: the record's number or name, or its id."""
+    name = next((one for one in _NUMBERS if one in table.schema.fields), None) if order == "number" else None
+    rows.sort(key=table.key if name is None else lambda row: _sortable(row[name]))
+
+
 def _sortable(value: Any) -> tuple[bool, Any]:
+    if isinstance(value, Stamp):
+        return (True, value.exact)
+    if isinstance(value, dict | list):
+        raise bad_query("A property that is an object or a list cannot be sorted by.")
     return (value is not None, value.casefold() if isinstance(value, str) else value)

@@ -22,6 +22,7 @@ from connectors.sandbox.eaccounting.validate import identifier, moment
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from connectors.sandbox.eaccounting.facts import Field
     from connectors.sandbox.eaccounting.switches import BooksSwitches
@@ -132,7 +133,7 @@ class Expressions:
             return Condition(lambda row: not inner(row), _every)
         if isinstance(node, ast.Compare):
             return self._compare(node, bound)
-        if isinstance(node, ast.Call) and node.func.name in _TESTS:
+        if isinstance(node, ast.Call) and node.func.name in _TESTS and (self._switches.text_functions or node.func.name == "contains"):
             return self._text_test(node, bound)
         if isinstance(node, ast.CollectionLambda):
             return self._lambda(node, bound)
@@ -185,7 +186,7 @@ class Expressions:
         return Condition(ordered, _every)
 
     def _membership(self, left: Operand, right: Operand) -> Condition:
-        if right.kind != "list" or any(kind != left.kind for kind, _ in right.constant):
+        if not self._switches.text_functions or right.kind != "list" or any(kind != left.kind for kind, _ in right.constant):
             raise bad_query("A list of the property's own kind is expected.")
         values = [value for _, value in right.constant]
         get = left.value
@@ -220,7 +221,7 @@ class Expressions:
             return self._property(self._schema, node.name)
         if isinstance(node, ast.Attribute) and isinstance(node.owner, ast.Identifier):
             return self._nested(node.owner.name, node.attr, bound)
-        if isinstance(node, ast.Call) and node.func.name in _CHANGES and len(node.args) == 1:
+        if isinstance(node, ast.Call) and node.func.name in _CHANGES and len(node.args) == 1 and self._switches.text_functions:
             inner, change = self._operand(node.args[0], bound), _CHANGES[node.func.name]
             get = inner.value
             if inner.kind == "string":
@@ -245,7 +246,7 @@ class Expressions:
         field = self._filterable(schema, name)
         name = field.name
         if field.kind == "string" and field.format == "date-time":
-            return Operand(lambda row: moment(row[name]) if row[name] else None, "moment", name)
+            return Operand(lambda row: self._instant(row[name]) if row[name] else None, "moment", name)
         if field.kind == "string" and field.format == "uuid":
             return Operand(operator.itemgetter(name), "guid", name)
         if field.kind == "string" and self._switches.filter_ignores_case:
@@ -264,10 +265,14 @@ class Expressions:
         if isinstance(node, ast.GUID):
             return _constant(identifier(node.val), "guid")
         if isinstance(node, ast.Date | ast.DateTime):
-            return _constant(moment(node.val), "moment")
+            return _constant(self._instant(node.val), "moment")
         if isinstance(node, ast.Null):
             return _constant(None, "null")
         raise bad_query("The filter uses something that is not supported.")
+
+    def _instant(self, text: str) -> datetime:
+        at = moment(text)
+        return at.replace(microsecond=0) if self._switches.filter_moments == "seconds" else at
 
     def _fold(self, text: str) -> str:
         return text.casefold() if self._switches.filter_ignores_case else text

@@ -7,6 +7,8 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from stdnum.se import personnummer
+
 from connectors.sandbox.eaccounting.errors import Code, Refusal, invalid_field
 from connectors.sandbox.eaccounting.money import ZERO, Totals, cents, contained_vat, row_amount, totals
 
@@ -17,13 +19,16 @@ if TYPE_CHECKING:
 _MAX_ROWS: Final = 1000
 _DOMESTIC_DECIMALS: Final = 2
 _FOREIGN_DECIMALS: Final = 4
-_ACCOUNTS: Final = {
+#: how a sale is taxed -> the field of a coding that holds its sales account
+ACCOUNTS: Final = {
     "home": "DomesticSalesSubjectToVatAccountNumber",
     "free": "DomesticSalesVatExemptAccountNumber",
     "eu": "ForeignSalesSubjectToVatWithinEuAccountNumber",
     "reverse": "ForeignSalesVatExemptWithinEuAccountNumber",
     "export": "ForeignSalesVatExemptOutsideEuAccountNumber",
 }
+_FINISHED: Final = 2
+_COST_CENTERS: Final = ("CostCenterItemId1", "CostCenterItemId2", "CostCenterItemId3")
 _ADDRESS: Final = ("Address1", "Address2", "PostalCode", "City", "CountryCode")
 
 Treatment = Literal["home", "eu", "reverse", "export"]
@@ -31,7 +36,10 @@ Treatment = Literal["home", "eu", "reverse", "export"]
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A priced row.  ``rate`` is ``None`` on a text row; ``amount`` holds VAT when the document's prices do."""
+    """A priced row.  ``rate`` is ``None`` on a text row; ``amount`` holds VAT when the document's prices do.
+
+    ``quantity`` has the sign that counts; ``clean`` keeps the row as it was sent.
+    """
 
     article: Row | None
     text: str
@@ -41,6 +49,7 @@ class Line:
     rate: Decimal | None
     amount: Decimal
     clean: Row
+    vat_free: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +75,29 @@ def treatment(books: Books, customer: Row) -> Treatment:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """How a document's rows are read: what its prices hold, which row flag frees from VAT, which row field is the quantity."""
+    """How a document's rows are read: what its prices hold, which row flag frees from VAT, which row field is the quantity.
+
+    ``reverse`` tells that the flag is about reverse charge, which takes a customer who has it too (reference: section 7, 6).
+    """
 
     currency: str
     private: bool
     free: str
     replace_zero: bool = False
     multiplier: str = "Quantity"
+    reverse: bool = False
+    sign: int = 1
+
+
+def price_document(books: Books, customer: Row, rows: list[Row], terms: Terms, *, credit: bool) -> Priced:
+    """Price the rows of an invoice or draft; how a credit's rows are signed is one of the switches."""
+    signs = books.switches.credit_rows
+    if credit and signs == "positive":
+        return price(books, customer, rows, replace(terms, sign=-1))
+    priced = price(books, customer, rows, terms)
+    if credit and signs == "either" and priced.totals.total > 0:
+        return price(books, customer, rows, replace(terms, sign=-1))
+    return priced
 
 
 def price(books: Books, customer: Row, rows: list[Row], terms: Terms) -> Priced:
@@ -93,14 +118,16 @@ def price(books: Books, customer: Row, rows: list[Row], terms: Terms) -> Priced:
             lines.append(_text_line(row, path))
             continue
         article = books.require(books.articles, row["ArticleId"], path + "ArticleId")
+        check_cost_objects(books, row, path)
         unit_price = row.get("UnitPrice", ZERO)
         _check_decimals(unit_price, _FOREIGN_DECIMALS if foreign else _DOMESTIC_DECIMALS, path + "UnitPrice")
         if terms.replace_zero and not unit_price:
             unit_price = cents(article["GrossPrice" if includes_vat else "NetPrice"])
-        rate = _rate(books, article, taxed, free=row.get(terms.free, False))
-        quantity, discount = row.get(terms.multiplier, ZERO), row.get("DiscountPercentage", ZERO)
+        free = row.get(terms.free, False) and (not terms.reverse or customer["ReverseChargeOnConstructionServices"])
+        rate = _rate(books, article, taxed, free=free, reverse=terms.reverse)
+        quantity, discount = row.get(terms.multiplier, ZERO) * terms.sign, row.get("DiscountPercentage", ZERO)
         amount = row_amount(quantity, unit_price, discount)
-        lines.append(Line(article, row.get("Text") or article["Name"], quantity, unit_price, discount, rate, amount, row))
+        lines.append(Line(article, row.get("Text") or article["Name"], quantity, unit_price, discount, rate, amount, row, free))
     found = totals(
         ((line.rate, line.amount) for line in lines if line.rate is not None),
         includes_vat=includes_vat,
@@ -123,11 +150,13 @@ def _check_decimals(value: Decimal, allowed: int, field: str) -> None:
         raise invalid_field(field, f"{field} may have at most {allowed} decimals.")
 
 
-def _rate(books: Books, article: Row, taxed: Treatment, *, free: bool) -> Decimal:
+def _rate(books: Books, article: Row, taxed: Treatment, *, free: bool, reverse: bool) -> Decimal:
     """Return the VAT rate of a row; the article's coding must know where such a sale is booked."""
     coding = books.codings.rows[article["CodingId"]]
+    if free and reverse and coding["DomesticSalesSubjectToReversedConstructionVatAccountNumber"] is None:
+        raise Refusal(Code.REVERSED_VAT_ZERO, f"ReversedVatZeroException - {coding['Name']} is not sold under reverse charge.")
     rate: Decimal = coding["VatRatePercent"] if taxed in ("home", "eu") and not free else Decimal(0)
-    account = _ACCOUNTS["free" if taxed == "home" and not rate else taxed]
+    account = ACCOUNTS["free" if taxed == "home" and not rate else taxed]
     if coding[account] is None:
         raise Refusal(Code.SALES_ACCOUNT_MISSING, f"SalesAccountNumberMissingException - {coding['Name']} has no {account}.")
     return rate
@@ -138,11 +167,10 @@ def net_of(line: Line, *, includes_vat: bool) -> Decimal:
     return line.amount - contained_vat(line.amount, line.rate) if includes_vat and line.rate else line.amount
 
 
-def as_invoice_rows(priced: Priced, free: str) -> Priced:
-    """Return a priced order or draft with its rows as an invoice has them; ``free`` names their flag for no VAT."""
+def as_invoice_rows(priced: Priced) -> Priced:
+    """Return a priced order, quote or draft with its rows as an invoice has them."""
     lines = (
-        replace(line, clean={**line.clean, "Id": None, "Quantity": line.quantity, "IsVatFree": line.clean.get(free, False)})
-        for line in priced.lines
+        replace(line, clean={**line.clean, "Id": None, "Quantity": line.quantity, "IsVatFree": line.vat_free}) for line in priced.lines
     )
     return replace(priced, lines=tuple(lines))
 
@@ -200,12 +228,51 @@ def due_date(terms: Row, day: str) -> str:
     return (start + timedelta(days=terms["NumberOfDays"])).isoformat()
 
 
-def check_sign(priced: Priced, *, credit: bool) -> None:
-    """Refuse a document whose credit flag and total disagree.
+def is_credit(books: Books, priced: Priced, *, asked: bool) -> bool:
+    """Tell whether a document is a credit.
 
     Raises:
-        Refusal: code 2000.
+        Refusal: code 2000, flag and total disagree.
     """
     total = priced.totals.total
-    if (credit and total > 0) or (not credit and total < 0):
+    if books.switches.credit_flag == "derived":
+        return total < 0
+    if (asked and total > 0) or (not asked and total < 0):
         raise invalid_field("IsCreditInvoice", f"The total {total} does not agree with IsCreditInvoice.")
+    return asked
+
+
+def check_cost_objects(books: Books, row: Row, path: str) -> None:
+    """Refuse a project or cost centre item that does not exist or is closed.
+
+    Raises:
+        Refusal: code 3000, 5005 for a finished project, 5006 for an inactive item.
+    """
+    if row.get("ProjectId"):
+        project = books.require(books.tables["projects"], row["ProjectId"], path + "ProjectId")
+        if project["Status"] == _FINISHED:
+            raise Refusal(Code.PROJECT_ENDED, f"ProjectEndedException - The project {project['Number']} has ended.")
+    for name in _COST_CENTERS:
+        if row.get(name):
+            item = books.require(books.tables["costcenteritems"], row[name], path + name)
+            if not item["IsActive"]:
+                raise Refusal(Code.INACTIVE_COST_CENTER, f"InactiveCostCenterException - {item['ShortName']} is not active.")
+
+
+def check_tax_reduction(books: Books, values: Row, *, name: str = "RotReducedInvoicingPropertyName") -> None:
+    """Refuse what a Swedish tax reduction does not allow; ``name`` is the field of the property's name (reference: section 6).
+
+    Raises:
+        Refusal: code 2000, or 4029 for a social security number.
+    """
+    if values.get("RotPropertyType") and not values.get(name):
+        raise invalid_field(name, f"{name} is required with RotPropertyType.")
+    if not values.get("RotReducedInvoicingType"):
+        return
+    if books.home != "SE":
+        raise invalid_field("RotReducedInvoicingType", "Tax reductions are for Swedish companies.")
+    if not values.get("Persons"):
+        raise invalid_field("Persons", "Persons are required with a tax reduction.")
+    for person in values["Persons"]:
+        if not personnummer.is_valid(person["Ssn"]):
+            raise Refusal(Code.INVALID_SSN, "SsnNumberIsInvalidException - The social security number is not valid.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from connectors.sandbox.eaccounting.books import Books
 from connectors.sandbox.eaccounting.errors import Code, Refusal, error_body
 from connectors.sandbox.eaccounting.identity import Identity
 from connectors.sandbox.eaccounting.seed import open_books
+from connectors.sandbox.eaccounting.signinpage import SignIn
 from connectors.sandbox.eaccounting.switches import BooksSwitches
 from connectors.sandbox.eaccounting.table import json_bytes
 from connectors.sandbox.eaccounting.validate import EMPTY_ID
@@ -49,8 +50,9 @@ def fault_error(status: int) -> tuple[str, bytes]:
 class BooksSandbox:
     """One company of eAccounting with the world's articles, the helper articles and the default debtor in it.
 
-    ``app`` serves ``/connect/...``, ``/v2/...`` and, for people and tests, ``/_sandbox/...``.  ``client_id``, ``client_secret``,
-    ``refresh_token`` and ``access_token`` are valid from the start.  ``requests`` counts by method and documented path.
+    ``app`` serves ``/connect/...`` (the page with the button too), ``/v2/...`` and, for people and tests, ``/_sandbox/...``.
+    ``client_id``, ``client_secret``, ``refresh_token`` and ``access_token`` are valid from the start.  ``requests`` counts by method and
+    documented path.
     """
 
     def __init__(
@@ -67,19 +69,30 @@ class BooksSandbox:
         self.faults = faults
         self.books = Books(world, clock=clock, seed=seed, switches=self.switches, plan=faults)
         open_books(self.books, world)
-        self.identity = Identity(clock, self.switches.scopes, seed)
+        self.identity = Identity(
+            clock,
+            seed,
+            timedelta(days=self.switches.refresh_lifetime_days),
+            timedelta(seconds=self.switches.refresh_reuse_grace_seconds),
+            self.switches.refresh_reuse_ends_grant,
+        )
         self.client_id = self.identity.client_id
         self.client_secret = self.identity.client_secret
-        self.refresh_token, self.access_token = self.identity.consent()
+        self.refresh_token, self.access_token = self.identity.consent(self.switches.scopes)
         self.requests: Counter[tuple[str, str]] = Counter()
+        self._sign_in = SignIn(self.identity, company=self.books.company["Name"], registered=self.switches.redirect_uris)
         self.app = Starlette(
             routes=[
+                Route("/connect/authorize", self._authorize, methods=["GET", "POST"]),
                 Route("/connect/token", self._token, methods=["POST"]),
                 Route("/connect/revocation", self._revocation, methods=["POST"]),
                 Route("/_sandbox/ledger", self._ledger),
                 Route("/_sandbox/requests", self._requests),
+                Route("/_sandbox/faults", self._fired),
                 Route("/_sandbox/faults", self._faults, methods=["POST"]),
                 Route("/_sandbox/articles/{number:path}", self._article, methods=["POST"]),
+                Route("/_sandbox/password", self._password, methods=["POST"]),
+                Route("/_sandbox/files/{key}", self._file),
                 Mount("/v2", app=Api(self.books, self.identity, limits=limits, requests=self.requests)),
             ]
         )
@@ -87,6 +100,19 @@ class BooksSandbox:
     def ledger(self) -> BooksLedger:
         """Read what the books say now."""
         return ledger.read(self.books)
+
+    async def _authorize(self, request: Request) -> Response:
+        self.requests[request.method, "/connect/authorize"] += 1
+        return await self._sign_in(request)
+
+    async def _password(self, _request: Request) -> Response:
+        """Let the user change the password: every token of every grant ends (reference: eaccounting.md section 3)."""
+        return _json({"grants_ended": self.identity.end_all()})
+
+    async def _file(self, request: Request) -> Response:
+        """Answer the temporary address of a file, which needs no sign-in."""
+        kind, content = self.books.files.get(request.path_params["key"], ("", b""))
+        return Response(content, media_type=kind) if kind else Response(status_code=404)
 
     async def _token(self, request: Request) -> Response:
         self.requests["POST", "/connect/token"] += 1
@@ -101,6 +127,9 @@ class BooksSandbox:
 
     async def _requests(self, _request: Request) -> Response:
         return _json([{"method": method, "route": route, "count": count} for (method, route), count in sorted(self.requests.items())])
+
+    async def _fired(self, _request: Request) -> Response:
+        return _json({} if self.faults is None else dict(self.faults.fired))
 
     async def _faults(self, request: Request) -> Response:
         if self.faults is None:

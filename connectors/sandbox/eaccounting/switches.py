@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import Field, dataclass, field, fields
-from datetime import date
-from typing import Any, Literal
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any, Literal
 
 from connectors.sandbox.eaccounting.unknowns import (
     BodyUnknowns,
@@ -16,15 +14,17 @@ from connectors.sandbox.eaccounting.unknowns import (
     switch,
 )
 
-Country = Literal["NL", "SE", "NO", "FI"]
-Variant = Literal["Pro", "Standard", "Invoicing", "Bookkeeping", "Solo"]
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from dataclasses import Field
+    from datetime import date
 
 
 @dataclass(frozen=True, kw_only=True)
 class CompanySetup:
     """How the company is set up: settings that a person makes in the vendor's own screens, and what was consented to."""
 
-    country: Country | None = switch(
+    country: Literal["NL", "SE", "NO", "FI"] | None = switch(
         None,
         "SE",
         "NO",
@@ -33,7 +33,7 @@ class CompanySetup:
         source="section 2",
         client="Reads country, currency, codings and accounts from the company.",
     )
-    variant: Variant = switch(
+    variant: Literal["Pro", "Standard", "Invoicing", "Bookkeeping", "Solo"] = switch(
         "Pro",
         "Standard",
         "Invoicing",
@@ -116,7 +116,12 @@ class CompanySetup:
     first_fiscal_year: int | None = field(default=None)
     locked_to: date | None = field(default=None)
     scopes: str = field(default="ea:api offline_access ea:sales ea:purchase ea:accounting")
-    redirect_uris: tuple[str, ...] = field(default=("https://localhost:44300/callback",))
+    redirect_uris: tuple[str, ...] = field(
+        default=(
+            "https://localhost:44300/callback",
+            *(f"http://{host}/{path}" for host in ("127.0.0.1", "[::1]", "localhost") for path in ("", "callback")),
+        )
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,7 +130,7 @@ class BooksSwitches(BodyUnknowns, RefusalUnknowns, ListUnknowns, LimitUnknowns, 
 
     Without metadata, because any value may be: ``requests_per_minute`` on one path; ``first_fiscal_year`` (default: that of the first
     receipt); ``locked_to``, the last day on which nothing can be booked any more; ``scopes`` that were consented to at the start;
-    ``redirect_uris`` that are registered besides every port of loopback.
+    ``redirect_uris`` that are registered, those on loopback for every port.
     """
 
 

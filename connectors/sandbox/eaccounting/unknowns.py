@@ -110,7 +110,7 @@ class RefusalUnknowns:
         404,
         what="HTTP status when a body refers to a record, fiscal year or account that does not exist (codes 3000 to 3002).",
         source="section 5 ([I])",
-        client="A create that is refused either way is held with its code; a payment that is answered with 404 reads as a missing document.",
+        client="A create that is refused is held with its code; a payment that is answered with 404 reads as a missing document.",
     )
     conflict_status: Literal[409, 400] = switch(
         409,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, date, datetime
 from decimal import ROUND_HALF_UP, Decimal
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from connectors.sandbox.eaccounting.errors import FieldError, invalid
@@ -23,6 +23,19 @@ _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _MAX_DIGITS = 28
 _MAX_EXPONENT = 15
 _SIZES: Final = {"int32": 2**31, "int64": 2**63}
+
+
+class Stamp(str):  # noqa: SLOT000 - holds the moment that it only roughly shows
+    """The text of a moment that is kept finer than it is shown."""
+
+    exact: datetime
+
+    @classmethod
+    def of(cls, text: str, exact: datetime) -> Stamp:
+        """Return a text with its moment."""
+        made = cls(text)
+        made.exact = exact
+        return made
 
 
 def identifier(text: str) -> str:
@@ -43,6 +56,8 @@ def moment(text: str) -> datetime:
     Raises:
         ValueError: neither.
     """
+    if isinstance(text, Stamp):
+        return text.exact
     read = datetime.fromisoformat(text)
     return read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
 
@@ -189,7 +204,15 @@ def _string(field: Field, value: object, _switches: BooksSwitches) -> str:
         raise ValueError(f"the minimum length is {field.min_length}.")
     if field.required and not value.strip():
         raise ValueError("it must not be empty.")
+    if field.pattern is not None and not _compiled(field.pattern).search(value):
+        raise ValueError("it has not the form that is expected.")
     return value
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    """Return a published pattern, in which ``$`` is the very end."""
+    return re.compile(pattern.removesuffix("$") + r"\Z" if pattern.endswith("$") else pattern)
 
 
 def _moment_text(value: str) -> str:

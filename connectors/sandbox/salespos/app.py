@@ -10,6 +10,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
 from starlette.applications import Starlette
+from starlette.background import BackgroundTask
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -116,6 +117,8 @@ class TillSandbox:
         response = Response(body, status, media_type=kind if body else None)
         for name, value in self._seal(request.scope, body):
             response.raw_headers.append((name, value))
+        if self.till.calls.waiting:
+            response.background = BackgroundTask(self.till.calls.tell)
         return response
 
     def _admit(self, request: Request, uri: str, raw: bytes) -> None:
@@ -147,6 +150,7 @@ class TillSandbox:
         if method not in resource.handlers:
             raise Refused(WRONG_METHOD, f"{method} is not allowed on {route or '/'}")
         call = Call(method, request.url.path, {}, f"{request.url.scheme}://{request.url.netloc}{ROOT}", number)
+        self.till.calls.base = call.base
         call.query = read_query(request.scope["query_string"].decode("latin-1"), resource.filters if method == "GET" else frozenset())
         if method in ("POST", "PATCH", "PUT"):
             call.body = read_body(raw)

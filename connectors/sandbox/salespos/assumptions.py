@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _CENT: Final = Decimal("0.01")
+_NET: Final = Decimal("0.0001")
 _HUNDRED: Final = Decimal(100)
 
 # [A] codes of refusals that no public material names; their form "HTTP.sub" is known
@@ -55,6 +56,16 @@ EXPANDABLE: Final = frozenset({"producttocategories", "attributecombinations", "
 def vat_in(gross: Decimal, rate: Decimal) -> Decimal:
     """[A] Return the VAT contained in ``gross``, rounded half up to cents once for each rate of a receipt."""
     return (gross * rate / (_HUNDRED + rate)).quantize(_CENT, ROUND_HALF_UP)
+
+
+def without_vat(gross: Decimal, rate: Decimal) -> Decimal:
+    """[A] Return a price without VAT, to four decimals."""
+    return (gross * _HUNDRED / (_HUNDRED + rate)).quantize(_NET, ROUND_HALF_UP)
+
+
+def with_vat(net: Decimal, rate: Decimal) -> Decimal:
+    """[A] Return what a customer pays for a net price, to the cent."""
+    return (net * (_HUNDRED + rate) / _HUNDRED).quantize(_CENT, ROUND_HALF_UP)
 
 
 def spread(amount: Decimal, by_rate: Mapping[Decimal, Decimal], otherwise: Decimal = DISCOUNT_RATE_WITHOUT_ROWS) -> dict[Decimal, Decimal]:

@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from connectors.sandbox.faults import CONTROL
-from connectors.sandbox.salespos.assumptions import PAYMETHODS, TARIFFS
+from connectors.sandbox.salespos.assumptions import PAYMETHODS, TARIFFS, with_vat
 from connectors.sandbox.world import WorldLine, WorldReceipt, cash_rounding, cents, line_total
 
 if TYPE_CHECKING:
@@ -34,8 +34,10 @@ class Control:
         return [
             Route(f"{CONTROL}ledger", self._ledger),
             Route(f"{CONTROL}requests", self._requests),
+            Route(f"{CONTROL}faults", self._fired),
             Route(f"{CONTROL}faults", self._faults, methods=["POST"]),
             Route(f"{CONTROL}sales", self._sales, methods=["POST"]),
+            Route(f"{CONTROL}webhooks", self._webhooks, methods=["GET", "POST"]),
         ]
 
     async def _ledger(self, _request: Request) -> Response:
@@ -43,6 +45,9 @@ class Control:
 
     async def _requests(self, _request: Request) -> Response:
         return JSONResponse({f"{method} {route}".strip(): count for (method, route), count in sorted(self._sandbox.requests.items())})
+
+    async def _fired(self, _request: Request) -> Response:
+        return JSONResponse(dict(self._sandbox.plan.fired))
 
     async def _faults(self, request: Request) -> Response:
         try:
@@ -58,7 +63,14 @@ class Control:
         except ValueError as error:
             return JSONResponse({"error": str(error)}, 400)
         order_id = self._sandbox.ring_up(receipt)
+        await self._sandbox.till.calls.tell()
         return JSONResponse({"id": order_id, "number": receipt.number, "gross": f"{receipt.gross:f}"}, 201)
+
+    async def _webhooks(self, request: Request) -> Response:
+        """Show what was told to webhooks; a POST tells what waits first."""
+        if request.method == "POST":
+            await self._sandbox.till.calls.tell()
+        return JSONResponse(self._sandbox.till.calls.as_json())
 
     def _receipt(self, sale: dict[str, Any]) -> WorldReceipt:
         till = self._sandbox.till
@@ -83,8 +95,8 @@ class Control:
         till = self._sandbox.till
         for product in till.products_numbered(sku):
             values = product.values
-            price = Decimal(values["price"]) - Decimal(values["discount"])
-            return str(values["name"]), price, TARIFFS[values.get("taxtariff", "normal")]
+            price, rate = Decimal(values["price"]) - Decimal(values["discount"]), TARIFFS[values.get("taxtariff", "normal")]
+            return str(values["name"]), price if till.switches.prices_include_vat else with_vat(price, rate), rate
         for article in till.world.articles:
             if article.sku.upper() == sku.upper():
                 return article.name, article.price, article.vat_rate

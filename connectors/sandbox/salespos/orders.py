@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
-from connectors.sandbox.salespos.assumptions import PAYMETHODS, PLACED_STATUS, TARIFFS, UNKNOWN_ID
+from connectors.sandbox.salespos.assumptions import PAYMETHODS, PLACED_STATUS, TARIFFS, UNKNOWN_ID, with_vat
 from connectors.sandbox.salespos.fields import check
 from connectors.sandbox.salespos.sales import ZERO, Order, Row
 from connectors.sandbox.salespos.signing import write_date
@@ -109,8 +109,21 @@ class Orders:
         if "orderrows" in call.body:
             _, row_ids = self._till.new_ids(len(call.body["orderrows"]))
             order.rows = [self._row(row, row_id) for row, row_id in zip(call.body["orderrows"], row_ids, strict=True)]
+        before = _told(order)
         order.paid = call.body.get("paid", order.paid)
         self._take_over(order, call.body)
+        self._tell(order, before, _told(order))
+
+    def _tell(self, order: Order, before: dict[str, Any], after: dict[str, Any]) -> None:
+        """Tell webhooks what a change was about."""
+        calls = self._till.calls
+        if after["paid"] != before["paid"]:
+            calls.order("orders.updated.ispaid", order, paid=after["paid"])
+        if after["status"] != before["status"]:
+            calls.order("orders.updated.status", order, previous_status=before["status"], status=after["status"])
+        tracked = {name: value for name, value in after.items() if name.startswith("track")}
+        if any(before[name] != value for name, value in tracked.items()):
+            calls.order("orders.updated.trackandtrace", order, **tracked)
 
     def receipts(self, call: Call) -> dict[str, Any]:
         """List what the card terminal printed: [A] one for each order paid by card, for the customer."""
@@ -160,15 +173,19 @@ class Orders:
         elif not {"product_number", "product_name", "price"} <= given.keys():
             raise invalid("an order row has product_id, or product_number, product_name and price")
         known = product.values if product is not None else {}
+        tax = Decimal(given.get("tax", TARIFFS[known.get("taxtariff", "normal")]))
+        price, discount = (Decimal(given.get(name, known.get(name, 0))) for name in ("price", "discount"))
+        if not self._till.switches.prices_include_vat:
+            price, discount = with_vat(price, tax), with_vat(discount, tax)
         return Row(
             id=row_id,
             name=given.get("product_name", known.get("name", "")),
             number=given.get("product_number", known.get("productnumber", "")),
             product_id=product.id if product is not None else self._till.product_id(given.get("product_number", "")),
             count=Decimal(given["count"]),
-            price=Decimal(given.get("price", known.get("price", 0))),
-            discount=Decimal(given.get("discount", known.get("discount", 0))),
-            tax=Decimal(given.get("tax", TARIFFS[known.get("taxtariff", "normal")])),
+            price=price,
+            discount=discount,
+            tax=tax,
         )
 
     def _take_over(self, order: Order, body: dict[str, Any]) -> None:
@@ -181,6 +198,11 @@ class Orders:
         order.status = body.get("status", order.status)
         order.details.update({name: value for name, value in body.items() if name not in _COMPUTED})
         order.shown.clear()
+
+
+def _told(order: Order) -> dict[str, Any]:
+    tracked = {name: order.details.get(name, "") for name in ("track_and_trace_code", "track_and_trace_carrier")}
+    return {"paid": order.paid, "status": order.status, **tracked}
 
 
 def _delivered_on(moment: datetime) -> Callable[[Order], bool]:

@@ -56,17 +56,22 @@ class Products:
         limit = self._till.switches.product_limit
         if 0 <= limit <= len(self._till.products):
             raise Refused(LIMIT_EXCEEDED, "product limit exceeded")
-        return self._shapes.product(self._till.add_product(call.body), call.base)
+        product = self._till.add_product(call.body)
+        self._till.calls.product("products.created", product)
+        return self._shapes.product(product, call.base)
 
     def change(self, call: Call) -> None:
         """Write the fields given."""
         product = self._product(call)
         self._check(call.body, (), product)
         self._till.change_product(product, call.body)
+        self._till.calls.product("products.updated", product)
 
     def delete(self, call: Call) -> None:
         """Remove a product."""
-        self._till.remove_product(self._product(call))
+        product = self._product(call)
+        self._till.remove_product(product)
+        self._till.calls.product("products.deleted", product)
 
     def query(self, call: Call) -> dict[str, Any]:
         """Look a product up by one of its numbers (reference: not meant for synchronisation)."""
@@ -88,19 +93,22 @@ class Products:
 
     def create_category(self, call: Call) -> dict[str, Any]:
         """Add a category."""
-        values = self._category_values(call, ("name",))
-        return self._shapes.category(self._till.categories.add(values), call.base)
+        row = self._till.categories.add(self._category_values(call, ("name",)))
+        self._till.calls.category("categories.created", row["id"])
+        return self._shapes.category(row, call.base)
 
     def change_category(self, call: Call) -> None:
         """Write the fields given of a category."""
         row = _find(self._till.categories, call)
         row.update(self._category_values(call, ()))
+        self._till.calls.category("categories.updated", call.id)
 
     def delete_category(self, call: Call) -> None:
         """Remove a category; its products stay."""
         del self._till.categories.rows[_find(self._till.categories, call)["id"]]
         for link in [row for row in self._till.links.rows.values() if row["category_id"] == call.id]:
             del self._till.links.rows[link["id"]]
+        self._till.calls.category("categories.deleted", call.id)
 
     def tree(self, call: Call) -> dict[str, Any]:
         """Show the categories as a tree."""

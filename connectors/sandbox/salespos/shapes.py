@@ -6,7 +6,7 @@ import re
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
-from connectors.sandbox.salespos.assumptions import EXPANDABLE, PAYMETHODS, TARIFFS
+from connectors.sandbox.salespos.assumptions import EXPANDABLE, PAYMETHODS, TARIFFS, without_vat
 from connectors.sandbox.salespos.fields import MODELS, blank
 from connectors.sandbox.salespos.signing import write_date
 from connectors.sandbox.salespos.wire import ROOT, Raw, Writer
@@ -67,7 +67,8 @@ class Shapes:
         """Show a row of an order.  (reference: original_price was seen equal to selling_price in a real order)."""
         shown = self._blank("orderrow")
         product = self._till.products.get(row.product_id) if row.product_id is not None else None
-        selling = row.selling_price
+        meant = self._meant
+        selling, price, total = meant(row.selling_price, row.tax), meant(row.price, row.tax), meant(row.total, row.tax)
         shown.update(
             href=f"{base}/orderrows/{row.id}",
             id=row.id,
@@ -79,9 +80,9 @@ class Shapes:
             product_id=row.product_id,
             product_href=f"{base}/products/{row.product_id}" if row.product_id is not None else None,
             count=row.count,
-            price=row.price,
+            price=price,
             product_purchase_price=product.values.get("purchaseprice", 0) if product is not None else 0,
-            discount=row.discount,
+            discount=price - selling,
             custom_price=False,
             tax=row.tax,
             unit="stuk",
@@ -91,12 +92,12 @@ class Shapes:
             user_discount=0,
             original_price=selling,
             selling_price=selling,
-            price_without_discount=row.price,
-            price_without_discount_with_attributes=row.price,
-            total_price=row.total,
+            price_without_discount=price,
+            price_without_discount_with_attributes=price,
+            total_price=total,
             total_extra_option_price=0,
             price_with_attributes=selling,
-            total_price_with_attributes=row.total,
+            total_price_with_attributes=total,
             attributes=[],
             uploads=[],
             parent={"href": f"{base}/orders/{order.id}"},
@@ -109,6 +110,7 @@ class Shapes:
         customer = self._till.customers.get(number)
         if customer is None:
             shown = {**self._till.users.rows[number]}
+            shown["userinfo"] = self._given(shown["userinfo"])
         else:
             shown = self._blank("user")
             shown.update(id=number, username=customer.email, status=True, approval_status="approved", userinfo=self._person(customer))
@@ -200,11 +202,15 @@ class Shapes:
         )
         return shown
 
+    def _meant(self, gross: Decimal, rate: Decimal) -> Decimal:
+        """Return an amount as this till means its prices."""
+        return gross if self._till.switches.prices_include_vat else without_vat(gross, rate)
+
     def _blank(self, model: str) -> dict[str, Any]:
         return blank(model, empty_strings=self._empty)
 
     def _order(self, order: Order, href: str, base: str) -> dict[str, Any]:
-        number, label = _PAYMETHOD[order.paymethod] if order.paymethod is not None else (None, "")
+        number, label = _PAYMETHOD[order.paymethod] if order.paymethod is not None else (0, "")
         shown = self._blank("order")
         shown.update(
             href=href,
@@ -228,12 +234,12 @@ class Shapes:
             paymethod=order.paymethod or "",
             paymethod_label=label,
             taxes_included=True,
-            order_row_taxes_included=True,
-            shipping_taxes_included=True,
+            order_row_taxes_included=self._till.switches.prices_include_vat,
+            shipping_taxes_included=self._till.switches.prices_include_vat,
             shipping_tax_percentage=order.shipping_rate,
             is_intra_community_order=order.intra_community,
-            total_orderrow_price=order.rows_total,
-            total_shipping=order.shipping,
+            total_orderrow_price=sum((self._meant(row.total, row.tax) for row in order.rows), Decimal(0)),
+            total_shipping=self._meant(order.shipping, order.shipping_rate),
             total_discounts=order.discounts,
             total_price=order.total,
             currency=self._till.world.currency,
@@ -260,10 +266,14 @@ class Shapes:
     def _customer(self, order: Order) -> dict[str, Any]:
         if order.customer is not None:
             return self._person(order.customer)
-        given = order.customer_given or {}
-        shown = {**self._blank("person"), "customertype": "b2c", **given}
+        return self._given(order.customer_given)
+
+    def _given(self, given: dict[str, Any] | None) -> dict[str, Any]:
+        """Show a person as another system gave him."""
+        known = given or {}
+        shown = {**self._blank("person"), "customertype": "b2c", **known}
         for address in ("billingaddress", "deliveryaddress"):
-            shown[address] = {**self._blank(address), **(given.get(address) or {})}
+            shown[address] = {**self._blank(address), **(known.get(address) or {})}
         return shown
 
     def _person(self, customer: WorldCustomer) -> dict[str, Any]:
@@ -319,9 +329,7 @@ class Shapes:
             webshops={"href": f"{href}/webshops"},
             **{child: {"href": f"{href}/{child}"} for child in _COLLECTIONS},
         )
-        if not self._empty:
-            shown["eannumber"] = values.get("eannumber") or None
-            shown["productnumber"] = values.get("productnumber") or None
+        shown["productshippingcosts"] |= {"costs": 0, "default_country": "", "quantity": 0}
         return shown
 
 

@@ -1,37 +1,93 @@
-"""How this till behaves where the public material leaves it open, or where real ones are known to be awkward."""
+"""How this till behaves where the public material leaves it open, or where real ones are known to be awkward.
+
+A field's metadata holds ``what``, ``alternatives`` (values other than the default, each of which may be the truth), ``stops`` (values that
+stop work on purpose) and ``client`` (what the client does on either side).
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
+def _switch(default: T, *alternatives: T, what: str, client: str, stops: tuple[T, ...] = ()) -> T:
+    about = {"what": what, "client": client, "alternatives": alternatives, "stops": stops}
+    return field(default=default, metadata=about)
+
+
+@dataclass(frozen=True)
 class TillSwitches:
     """Behaviours that a client has to stand either way."""
 
-    default_size: int = 150
-    """Page size when none is asked for."""
-    max_size: int = 250
-    """Largest page size."""
-    clamp_size: bool = True
-    """A larger size than the largest is cut down to it; otherwise it is refused with 400."""
-    post_204: bool = False
-    """Every POST is answered with 204 and no body although it succeeded."""
-    sign_answers: bool = True
-    """Answers carry ``x-date`` and ``x-hash``."""
-    string_ids: bool = False
-    """Every id is a JSON string; otherwise only ``order.user.id`` is, as seen in a real order."""
-    empty_strings: bool = True
-    """What is not known of a text is an empty string; otherwise it is null where the field list allows that."""
-    php_floats: bool = False
-    """Numbers are written with seventeen digits, as PHP did: 2.55 becomes 2.5499999999999998."""
-    rows_without_numbers: bool = False
-    """Order rows carry no product number; only ``product_id`` says what was sold."""
-    unique_productnumber: bool = False
-    """A product number that exists is refused with 500.40; otherwise the product is there twice."""
-    product_limit: int = -1
-    """How many products the subscription allows; −1 is no limit."""
-    is_salespos: bool = True
-    """What ``webshops`` says of itself."""
-    prices_include_vat: bool = True
-    """What the settings say about prices."""
+    default_size: int = _switch(150, 7, what="Page size when none is asked for.", client="Asks for 150.")
+    max_size: int = _switch(250, 150, 5, what="Largest page size.", client="Believes what came: goes on where the page ended.")
+    clamp_size: bool = _switch(
+        True, False, what="A larger size than the largest is cut down to it; otherwise it is refused with 400.", client="Asks for 150."
+    )
+    post_204: bool = _switch(
+        False,
+        True,
+        what="Every POST is answered with 204 and no body although it succeeded.",
+        client="Looks for what it made by SKU or name.",
+    )
+    sign_answers: bool = _switch(
+        True,
+        what="Answers carry ``x-date`` and ``x-hash``.",
+        client="Believes no answer that is not signed, unless its configuration says so.",
+        stops=(False,),
+    )
+    string_ids: bool = _switch(
+        False,
+        True,
+        what="Every id is a JSON string; otherwise only ``order.user.id`` is, as seen in a real order.",
+        client="Reads either.",
+    )
+    empty_strings: bool = _switch(
+        True,
+        False,
+        what="What is not known of a text is an empty string; otherwise it is null where the field list allows that.",
+        client="Takes both for nothing.",
+    )
+    php_floats: bool = _switch(
+        False,
+        True,
+        what="Numbers are written with seventeen digits, as PHP did: 2.55 becomes 2.5499999999999998.",
+        client="Takes digits that only binary arithmetic explains for noise.",
+    )
+    rows_without_numbers: bool = _switch(
+        False,
+        True,
+        what="Order rows carry no product number; only ``product_id`` says what was sold.",
+        client="Looks the number up by the product's id.",
+    )
+    unique_productnumber: bool = _switch(
+        False,
+        True,
+        what="A product number that exists is refused with 500.40; otherwise the product is there twice.",
+        client="Looks before it makes one, and takes a conflict for a product to adopt.",
+    )
+    product_limit: int = _switch(
+        -1, 100, what="How many products the subscription allows; −1 is no limit.", client="Products beyond it are held.", stops=(3,)
+    )
+    is_salespos: bool = _switch(True, False, what="What ``webshops`` says of itself.", client="Tells it; works with either.")
+    prices_include_vat: bool = _switch(
+        True,
+        False,
+        what="Prices of products, rows and shipping include VAT; otherwise they are net, as the settings and each order say.",
+        client="Reads the settings and each order's flags, and writes prices as they are meant.",
+    )
+
+
+def alternatives() -> Iterator[tuple[str, Any]]:
+    """Yield every single alternative under which the work goes on, as name and value."""
+    return ((one.name, value) for one in fields(TillSwitches) for value in one.metadata["alternatives"])
+
+
+def stops() -> Iterator[tuple[str, Any]]:
+    """Yield every value that stops work on purpose, as name and value."""
+    return ((one.name, value) for one in fields(TillSwitches) for value in one.metadata["stops"])

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 from connectors.sandbox.salespos import sales
 from connectors.sandbox.salespos.assumptions import ROUNDING_TEXT
 from connectors.sandbox.salespos.fields import blank
+from connectors.sandbox.salespos.webhooks import Webhooks
+from connectors.sandbox.salespos.wire import Writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -86,6 +88,7 @@ class Till:
         self._product_ids, self._order_ids, self._row_ids = count(1001), count(5001), count(90001)
         self._shelf = sales.Shelf(self._usual_price, self.product_id, lambda: next(self._row_ids))
         self.packages.add({"name": "Standaard"})
+        self.calls = Webhooks(self.webhooks, plan=plan, now=self.now, write=Writer(switches).dumps)
 
     def now(self) -> datetime:
         """Return the vendor's time, skewed as the plan says."""
@@ -118,6 +121,8 @@ class Till:
         insort(self._by_date, (order.created_at, order.id))
         if order.completed and not order.is_correction:
             self._take_off_the_shelf(order)
+        if not at_start:
+            self.calls.order("orders.created", order)
 
     def new_number(self) -> int:
         """Return the number of the next receipt."""

@@ -1,0 +1,128 @@
+"""Signing in as a person: the address to open, the answer that comes back, and the tokens it is worth (reference: section 3).
+
+The code flow of RFC 6749 with the proof of RFC 7636 (PKCE, S256): the code alone, seen on its way, is worth nothing.  No I/O but the one
+exchange.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import secrets
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from pydantic import ValidationError
+
+from connectors.eaccounting import errors
+from connectors.eaccounting.wire import TokenAnswer
+from connectors.http import Request
+from connectors.port import Tokens, Unreadable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from connectors.eaccounting.config import EAccountingConfig
+    from connectors.http import HttpClient
+    from connectors.port import Clock
+
+#: what is asked for; bank accounts belong to the purchases, and are only read (reference: section 3)
+SCOPES: Final = ("ea:api", "offline_access", "ea:sales", "ea:accounting", "ea:purchase_readonly")
+#: the shortest verifier that RFC 7636 allows has 43 characters: 32 bytes
+_BYTES: Final = 32
+
+
+class SignInRefused(Exception):
+    """The vendor, or the person at its page, said no; the text is one line and holds no secret."""
+
+
+class OtherSignIn(Exception):
+    """What came back is not the answer to this sign-in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One sign-in on its way.  ``address`` is what the person opens, ``redirect_uri`` where the vendor sends the browser afterwards."""
+
+    address: str
+    redirect_uri: str
+    state: str = field(repr=False)
+    verifier: str = field(repr=False)
+
+
+def begin(config: EAccountingConfig, redirect_uri: str, *, token: Callable[[int], str] = secrets.token_urlsafe) -> Attempt:
+    """Return a new sign-in; ``token`` makes URL-safe secrets of so many bytes.
+
+    The person chooses the company, so that nobody signs in to the one that was used last by mistake.
+    """
+    state, verifier = token(_BYTES), token(_BYTES)
+    challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).decode().rstrip("=")
+    query = {
+        "client_id": config.client_id,
+        "redirect_uri": redirect_uri,
+        "response_type": "code",
+        "scope": " ".join(SCOPES),
+        "state": state,
+        "prompt": "select_account",
+        "code_challenge": challenge,
+        "code_challenge_method": "S256",
+    }
+    return Attempt(f"{config.identity.rstrip('/')}/connect/authorize?{urlencode(query)}", redirect_uri, state, verifier)
+
+
+def code_from(address: str, attempt: Attempt) -> str:
+    """Return the code in the address to which the browser was sent back; its query alone will do.
+
+    Raises:
+        OtherSignIn: it belongs to no sign-in or to another one.
+        SignInRefused: the vendor or the person refused.
+    """
+    text = address.strip()
+    answer = dict(parse_qsl(urlsplit(text).query if "?" in text else text))
+    if not secrets.compare_digest(answer.get("state", "").encode(), attempt.state.encode()):
+        raise OtherSignIn("this is not the answer to this sign-in")
+    if error := answer.get("error"):
+        raise SignInRefused(f"the sign-in was refused: {error[:100]}")
+    if not answer.get("code"):
+        raise OtherSignIn("there is no code in this address")
+    return answer["code"]
+
+
+async def exchange(config: EAccountingConfig, attempt: Attempt, code: str, *, http: HttpClient, clock: Clock) -> Tokens:
+    """Exchange a code, which works once, for tokens.
+
+    Raises:
+        SignInRefused: the identity server refuses the code or the client, or gives no token that can be renewed.
+        ConnectorError: it could not be asked.
+    """
+    form = {
+        "grant_type": "authorization_code",
+        "code": code,
+        "redirect_uri": attempt.redirect_uri,
+        "code_verifier": attempt.verifier,
+        "client_id": config.client_id,
+        "client_secret": config.client_secret,
+    }
+    asked_at = clock.now()
+    response = await http.send(
+        Request(
+            "POST",
+            f"{config.identity.rstrip('/')}/connect/token",
+            headers={"content-type": "application/x-www-form-urlencoded", "accept": "application/json"},
+            content=urlencode(form).encode(),
+            budget="/connect/token",
+            effect=True,
+        )
+    )
+    if not response.ok:
+        raise SignInRefused(f"the identity server refuses: {errors.oauth_error(response.content) or response.status}")
+    try:
+        answer = TokenAnswer.model_validate_json(response.content)
+    except ValidationError:
+        raise Unreadable("the identity server's answer cannot be read") from None  # its text holds tokens
+    if not answer.refresh_token:
+        raise SignInRefused("the sign-in cannot be renewed: offline_access was not granted to this application")
+    expires_at = asked_at + timedelta(seconds=answer.expires_in)
+    return Tokens(answer.access_token, answer.refresh_token, expires_at, scope=answer.scope or " ".join(SCOPES), generation=1)

@@ -1,0 +1,99 @@
+"""A look at everything that the configuration names, before or beside the daemon: reads only, and decides nothing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeVar
+from zoneinfo import ZoneInfo
+
+import anyio
+
+from connectors.model import BooksFacts
+from connectors.port import ConnectorError
+from daemon.core.findings import BooksSeen, Finding, LinkSeen, TillSeen, findings
+from daemon.runs import COMPANY_FACT
+from daemon.settings import SalesPosSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+    from decimal import Decimal
+
+    from connectors.model import TillFacts
+    from daemon.assembly import House, Pair, Shared
+
+T = TypeVar("T")
+
+
+async def _tried(read: Callable[[], Awaitable[T]]) -> T | ConnectorError:
+    try:
+        return await read()
+    except ConnectorError as error:
+        return error
+
+
+async def check(house: House, shared: Shared) -> list[Finding]:
+    """Ask every connection how it is set up, and every link for what it needs."""
+    books = {pair.settings.books: pair.context.books for pair in house.pairs}
+    tills = {pair.watches[1].name: pair.context.till for pair in house.pairs}
+    books_facts: dict[str, BooksFacts | ConnectorError] = {}
+    till_facts: dict[str, TillFacts | ConnectorError] = {}
+
+    async def ask_books(name: str) -> None:
+        books_facts[name] = await _tried(books[name].facts)
+
+    async def ask_till(name: str) -> None:
+        till_facts[name] = await _tried(tills[name].facts)
+
+    async with anyio.create_task_group() as group:
+        for name in books:
+            group.start_soon(ask_books, name)
+        for name in tills:
+            group.start_soon(ask_till, name)
+    return findings(
+        [await _books_seen(name, facts, house, shared) for name, facts in sorted(books_facts.items())],
+        [TillSeen(name, shared.settings.connections[name].api, facts) for name, facts in sorted(till_facts.items())],
+        [await _link_seen(pair, books_facts[pair.settings.books], shared) for pair in house.pairs],
+    )
+
+
+async def _books_seen(name: str, facts: BooksFacts | ConnectorError, house: House, shared: Shared) -> BooksSeen:
+    pairs = [pair for pair in house.pairs if pair.settings.books == name]
+    known = {await shared.store.fact(pair.context.link, COMPANY_FACT) for pair in pairs}
+    rates = {rate for pair in pairs for rate in _tariffs(pair, shared).values()}
+    return BooksSeen(
+        name,
+        shared.settings.connections[name].api,
+        facts,
+        frozenset(company for company in known if company is not None),
+        frozenset(rates),
+    )
+
+
+def _tariffs(pair: Pair, shared: Shared) -> Mapping[str, Decimal]:
+    own = shared.settings.connections[pair.watches[1].name]
+    return own.vat_tariffs if isinstance(own, SalesPosSettings) else {}
+
+
+async def _link_seen(pair: Pair, facts: BooksFacts | ConnectorError, shared: Shared) -> LinkSeen:
+    context, link = pair.context, pair.settings
+    seen = LinkSeen(
+        name=context.link,
+        books=link.books,
+        till=pair.watches[1].name,
+        flows=frozenset(pair.enabled),
+        today=shared.clock.now().astimezone(ZoneInfo(link.time_zone)).date(),
+        debtor=link.booking.default_debtor,
+        terms=link.booking.terms_of_payment,
+    )
+    if not isinstance(facts, BooksFacts) or facts.company is None:
+        return seen
+    context.company = facts.company
+    await _tried(pair.sales.refresh)  # the rules are there even when the accounts are refused, which is among the facts
+    rules = pair.sales.rules
+    return replace(
+        seen,
+        articles=rules.articles,
+        found_articles=await _tried(lambda: context.books.find_products(sorted(set(rules.articles.values())))),
+        accounts=rules.accounts,
+        found_debtors=await _tried(lambda: context.books.find_customers(number=rules.default_debtor)),
+    )

@@ -1,0 +1,62 @@
+"""``check``: what is wrong with configuration, sign-in, rights, articles and accounts, and what to do about it."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import anyio
+
+from daemon.assembly import Shared, assemble
+from daemon.checks import check as look
+from daemon.cli import show
+from daemon.cli.session import configure
+from daemon.core.findings import Severity
+from daemon.engine.clock import SystemClock
+from daemon.settings import state_directory
+from daemon.state.sqlite import open_store
+from daemon.vendorschemas import compare
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+    from daemon.core.findings import Finding
+
+_COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.INFO: "blue"}
+_ORDER = tuple(Severity)
+
+
+async def check(args: argparse.Namespace) -> int:
+    """Look at everything; nothing is written at a vendor."""
+    settings, metrics = configure(args.config, quiet=True)
+    directory = args.state_dir or state_directory(settings)
+    clock = SystemClock()
+    # not as a reader: a token that has to be renewed for this is lost unless it can be kept
+    store = await open_store(directory, clock=clock)
+    try:
+        shared = Shared(settings, store, directory, clock, metrics, random.Random(), anyio.Event())  # noqa: S311 - jitter only
+        async with assemble(shared) as house:
+            found = await look(house, shared)
+    finally:
+        with anyio.CancelScope(shield=True):
+            await store.close()
+    if args.vendor_schemas is not None:
+        found += await compare(settings, args.vendor_schemas)
+    found.sort(key=lambda finding: _ORDER.index(finding.severity))
+    good = all(finding.severity is not Severity.ERROR for finding in found)
+    if args.json:
+        show.json_line({"good": good, "findings": [asdict(finding) for finding in found]})
+    else:
+        _print(found)
+    return 0 if good else 1
+
+
+def _print(found: Sequence[Finding]) -> None:
+    for finding in found:
+        severity = f"{finding.severity:<8}"
+        show.OUT.print(severity, style=_COLOURS[finding.severity], end="", markup=False)
+        show.OUT.print(f"{finding.subject}: {finding.evidence}. To do: {finding.cure}.", markup=False)
+    if not found:
+        show.OUT.print("All good.")

@@ -1,0 +1,252 @@
+"""One process of the bridge between the two vendors in memory, and what is left of it when it dies.
+
+The state lies in a directory (in memory where the machine has such a place).  A process that dies leaves the files as they were at
+that moment: they are copied before anything is closed, and the next process opens the copy.
+"""
+
+from __future__ import annotations
+
+import random
+import shutil
+import tempfile
+import traceback
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field, replace
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import anyio
+import looptime
+
+from connectors.port import ConnectorError
+from daemon.assembly import Pair, booking_rules
+from daemon.core.brake import BrakeRules
+from daemon.core.retry import RetryPolicy
+from daemon.engine import handling
+from daemon.engine.context import Context, Mappings
+from daemon.engine.watch import ConnectionWatch
+from daemon.flows.debtors import CUSTOMER_FIELDS
+from daemon.flows.products import PRODUCT_FIELDS, Products
+from daemon.flows.sales import Sales
+from daemon.flows.stock import Stock
+from daemon.mappings import MappingFiles, load_mappings
+from daemon.observe.metrics import Metrics
+from daemon.once import GaveUp, settle_all
+from daemon.runs import Runner
+from daemon.settings import LinkSettings
+from daemon.state.sqlite import open_store
+from tests.fault.points import IN_FLIGHT, Crash, Points, faulty_books, faulty_store, faulty_till
+from tests.fault.vendors import LoopClock
+
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+
+    from structlog.typing import FilteringBoundLogger
+
+    from daemon.state.port import Store
+    from tests.fault.vendors import World
+
+LINK, SCOPE = "shop", "shop/till"
+FLOWS = ("sales", "products", "stock")
+#: how long the next process takes to start, and how long a person takes to sign in again, in seconds
+RESTART, SIGN_IN = 1.0, 60.0
+PAYMENT_METHODS = {"pin": "Pin", "cash": "Kas"}
+#: so many processes may be needed in one run; more say that it goes on for ever
+_MOST_LIVES = 40
+_LONGEST = 7 * 86400.0
+
+
+class Stuck(Exception):
+    """The process does not come to rest."""
+
+
+@cache
+def _mappings() -> MappingFiles:
+    return load_mappings(None, product_fields=PRODUCT_FIELDS, customer_fields=CUSTOMER_FIELDS)
+
+
+@cache
+def _metrics() -> Metrics:
+    return Metrics()
+
+
+def virtual_loop() -> AbstractEventLoop:
+    """Make a loop whose time jumps to the next thing that happens; nothing here needs idle cycles first, and they cost half the time."""
+    loop: AbstractEventLoop = looptime.new_event_loop(noop_cycles=0)
+    return loop
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """Lend a directory, in memory where there is such a place."""
+    memory = Path("/dev/shm")  # noqa: S108 - only used when it is there, and only under a name of our own
+    with tempfile.TemporaryDirectory(prefix="kassabrug-", dir=memory if memory.is_dir() else None) as name:
+        yield Path(name)
+
+
+class Disk:
+    """Where the state lies.  ``restart_from`` is what a crash does to it: the files stay as they are at that moment."""
+
+    def __init__(self, root: Path, *, like: Path | None = None) -> None:
+        self.root = root
+        self._count = 0
+        self.state = root / "state-0"
+        if like is not None:
+            shutil.copytree(like, self.state)
+
+    def copy(self) -> Path:
+        """Copy the files as they are."""
+        self._count += 1
+        target = self.root / f"state-{self._count}"
+        shutil.copytree(self.state, target, ignore=shutil.ignore_patterns("*-shm"))
+        return target
+
+    def go_on_with(self, directory: Path) -> None:
+        """Let the next process find these files."""
+        old, self.state = self.state, directory
+        shutil.rmtree(old)
+
+
+class Log:
+    """A log that keeps faults of the program, and nothing else."""
+
+    def __init__(self) -> None:
+        self.faults: list[str] = []
+
+    def error(self, event: str, *, exc_info: BaseException | None = None, **more: object) -> None:
+        """Keep a fault with its traceback."""
+        told = "".join(traceback.format_exception(exc_info)) if exc_info else ""
+        self.faults.append(f"{event} {more}\n{told}")
+
+    def info(self, event: str, **more: object) -> None:
+        """Keep nothing."""
+
+    def warning(self, event: str, **more: object) -> None:
+        """Keep nothing."""
+
+
+@dataclass(slots=True)
+class Bridge:
+    """One process."""
+
+    store: Store
+    pair: Pair
+    runner: Runner
+
+
+@dataclass(slots=True)
+class Life:
+    """All the processes that live, one after the other, between the same vendors and on the same disk."""
+
+    world: World
+    points: Points
+    disk: Disk
+    payment_methods: Mapping[str, str] = field(default_factory=lambda: PAYMENT_METHODS)
+    policy: RetryPolicy = field(default_factory=lambda: replace(RetryPolicy(), index_lag=5.0))
+    workers: int = 2
+    chunk: int = 10
+    #: what a known-bad variant does to the store
+    spoil: Callable[[Store], Store] = lambda store: store
+    log: Log = field(default_factory=Log)
+    lives: int = 0
+
+    @asynccontextmanager
+    async def process(self) -> AsyncIterator[Bridge]:
+        """Run one process; at the end the files are what it left, however it ended."""
+        self.points.dead = False
+        self.lives += 1
+        usual, handling.CHUNK = handling.CHUNK, self.chunk  # small, so that a few receipts are enough for several workers
+        store = await open_store(self.disk.state, clock=self.world.clock, inline=True)
+        try:
+            yield await self._build(faulty_store(self.spoil(store), self.points))
+        finally:
+            handling.CHUNK = usual
+            left = self.disk.copy() if self.points.dead else None
+            await store.close()
+            if left is not None:
+                self.disk.go_on_with(left)
+
+    async def _build(self, store: Store) -> Bridge:
+        await store.recover()
+        files = _mappings()
+        link = LinkSettings(books="books", tills=["till"], payment_methods=dict(self.payment_methods))
+        context = Context(
+            link=LINK,
+            scope=SCOPE,
+            books=faulty_books(self.world.books, self.points),
+            till=faulty_till(self.world.till, self.points),
+            store=store,
+            clock=self.world.clock,
+            rng=random.Random(7),
+            policy=self.policy,
+            brake=BrakeRules(),
+            mappings=Mappings(files.products, files.customers),
+            metrics=_metrics(),
+            log=cast("FilteringBoundLogger", self.log),
+            workers=self.workers,
+            stopping=anyio.Event(),
+        )
+        sales = Sales(context, booking_rules(link, files, prefix="KB", context=context))
+        products = Products(context, frozenset(files.articles.values()))
+        watches = (
+            ConnectionWatch("books", "eaccounting", _metrics(), self.world.clock),
+            ConnectionWatch("till", "salespos", _metrics(), self.world.clock),
+        )
+        pair = Pair(context, link, sales, products, Stock(context, sales.poll), watches)
+        return Bridge(store, pair, Runner(pair))
+
+    async def until_quiet(
+        self,
+        flows: Sequence[str] = FLOWS,
+        first: Callable[[Bridge], Awaitable[None]] | None = None,
+    ) -> None:
+        """Run processes until one ends because nothing is left to do.  ``first`` is what a person has to tell it, in every life anew.
+
+        Raises:
+            Stuck: it never comes to rest.
+        """
+        for _ in range(_MOST_LIVES):
+            ended = ""
+            with anyio.move_on_after(_LONGEST):
+                try:
+                    async with self.process() as bridge:
+                        if first is not None:
+                            await first(bridge)
+                        await settle_all(bridge.runner, flows, waiting=_nobody)
+                    return
+                except* Crash:
+                    ended = "died"
+                except* GaveUp:
+                    ended = "gave up"
+            if not ended:
+                break
+            async with anyio.create_task_group() as group:
+                for effect in self.points.on_their_way:
+                    group.start_soon(self._arrive, effect)
+                self.points.on_their_way = []
+                await self.world.clock.sleep(RESTART if ended == "died" else SIGN_IN)
+        raise Stuck(f"does not come to rest, after {self.lives} processes and {self.world.clock.monotonic():.0f} s")
+
+    async def _arrive(self, effect: Callable[[], Awaitable[object]]) -> None:
+        """What was on its way has its effect after all, unless the vendor refuses it."""
+        await self.world.clock.sleep(IN_FLIGHT)
+        try:
+            await effect()
+        except ConnectorError:
+            return
+
+
+def _nobody(_: str) -> None:
+    """Nobody waits here."""
+
+
+def template(directory: Path) -> None:
+    """Make the state of a first start, to be copied for every run."""
+
+    async def make() -> None:
+        store = await open_store(directory, clock=LoopClock(), inline=True)
+        await store.close()
+
+    anyio.run(make)

@@ -1,0 +1,234 @@
+"""The daemon as a real process, killed with SIGKILL again and again, between two vendors at which everything goes wrong.
+
+``python -m tests.fault.processes --kills 200 --seed 1 --receipts FILE.csv`` prints what happened and whether anything was lost or doubled.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+import tomllib
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+import anyio
+
+from connectors.sandbox import receipts, shop
+from daemon.engine.clock import SystemClock
+from daemon.state.sqlite import open_store
+from daemon.state.tokens import SqliteTokenStore
+from tests.fault.judge import Verdict, judge
+from tests.system.support import Vendors, adapt, ask, started, until, vendors
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from connectors.sandbox.world import World
+
+KINDS = ("refuse", "reset_before", "reset_after", "slow", "cut_body", "not_json", "status_429", "status_500", "duplicate_page")
+KINDS = (*KINDS, "shifted_page", "post_204", "empty_body")
+#: how long after a write a listing does not show it, and how much longer the daemon waits before it looks, in seconds
+STALE, LAG = 0.3, 0.6
+#: one life in so many ends while the process is still starting
+EARLY = 8
+#: how long the last life may take to bring everything in order
+SETTLING = 300.0
+
+
+@dataclass(slots=True)
+class Report:
+    """What a campaign did, and what was found at its end."""
+
+    seed: int
+    receipts: int
+    kills: int = 0
+    ended_by_itself: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+    settling: float = 0.0
+    ready: list[float] = field(default_factory=list)
+    fired: Counter[str] = field(default_factory=Counter)
+    open: dict[str, str] = field(default_factory=dict)
+    verdict: Verdict | None = None
+
+    @property
+    def right(self) -> bool:
+        """Whether the day ended as it must."""
+        return self.verdict is not None and self.verdict.right and not self.open and not self.ended_by_itself
+
+    def lines(self) -> list[str]:
+        """Say it."""
+        assert self.verdict is not None
+        found = self.verdict
+        ready = sorted(self.ready)
+        return [
+            f"seed {self.seed}: {self.kills} kills, {self.kills + 1} starts, {self.seconds:.0f} s and {self.settling:.0f} s to settle",
+            f"ready after {ready[len(ready) // 2]:.2f} s (median of {len(ready)}, worst {ready[-1]:.2f})" if ready else "never ready",
+            "faults " + ", ".join(f"{kind} {count}" for kind, count in sorted(self.fired.items())) + f", together {self.fired.total()}",
+            f"receipts {self.receipts}, documents {found.documents}, lost {len(found.lost)}, doubled {len(found.doubled)}, "
+            f"difference {found.difference:.2f}, not paid {found.remaining:.2f}",
+            f"products doubled {found.products}, customers doubled {len(found.customers)}, stock wrong {len(found.stock)}, "
+            f"payments wrong {len(found.payments)}, waiting for a person {len(self.open)}",
+            *(f"ended by itself: {line}" for line in self.ended_by_itself),
+            "right" if self.right else f"WRONG: {found} {self.open}",
+        ]
+
+
+def faults_file(folder: Path, rate: float, seed: int) -> Path:
+    """Write a faults file with this rate for each kind at both vendors."""
+    path = folder / "faults.toml"
+    tables = []
+    for number, vendor in enumerate(("eaccounting", "salespos")):
+        rates = "\n".join(f"{kind} = {rate}" for kind in KINDS)
+        more = f"stale_index_seconds = {STALE}\nslow_seconds = 0.3\nrefuse_seconds = 0.1\nseed = {seed + number}\n"
+        tables.append(f"[{vendor}]\n{rates}\n{more}")
+    path.write_text("\n".join(tables), encoding="utf-8")
+    return path
+
+
+def campaign(folder: Path, *, kills: int, seed: int, day: Path | None = None, rate: float = 0.02, life: float = 1.5) -> Report:
+    """Run a day with so many kills at random moments, ``life`` seconds apart on average, then let the daemon settle in peace."""
+    random = Random(seed)
+    world = receipts.load([day]) if day else shop.generate(seed)
+    source = ("--receipts", day) if day else ("--seed", str(seed))
+    with vendors(folder, *source, "--faults", faults_file(folder, rate, seed), lag=LAG) as running:
+        quicken(running.config, folder / "state")
+        sold = running.till_ledger()["receipts"]
+        report = Report(seed, sold)
+        began = time.monotonic()
+        startup = 1.0
+        while report.kills < kills:
+            early = random.randrange(EARLY) == 0
+            startup = one_life(folder, running, report, random.uniform(0, startup) if early else None, random.expovariate(1 / life), startup)
+        report.seconds = time.monotonic() - began
+        report.fired = fired(running)
+        running.strike(**dict.fromkeys(KINDS, 0), stale_index_seconds=0)
+        settle(folder, running, report)
+        emails, report.open = anyio.run(inside, folder / "state", running)
+        report.verdict = judge(world, running.till_ledger(), running.books_ledger(), emails)
+    return report
+
+
+def quicken(config: Path, state: Path) -> None:
+    """Let the flows look often, and try as often as so many faults take."""
+    adapt(config, booking="max_attempts = 100", brake="minimum = 100000")
+    text = config.read_text(encoding="utf-8")
+    text = "\n".join(f'state_dir = "{state}"' if line.startswith("state_dir") else line for line in text.splitlines())
+    flows = "\n".join(f"[links.shop.flows.{flow}]\ninterval = {seconds}" for flow, seconds in (("products", 2), ("stock", 2), ("sales", 1)))
+    config.write_text(f"{text}\n{flows}\n", encoding="utf-8")
+
+
+def one_life(folder: Path, running: Vendors, report: Report, early: float | None, more: float, startup: float) -> float:
+    """Start the daemon and kill it, ``early`` seconds after its start or ``more`` seconds after it is ready; return how long that took."""
+    born = time.monotonic()
+    with started(folder, "run", "--config", running.config) as program:
+        if early is not None:
+            time.sleep(early)
+        else:
+            try:
+                program.says(r"\bstarted\b", within=30)
+            except AssertionError:
+                if program.runs:
+                    raise
+            else:
+                startup = time.monotonic() - born
+                report.ready.append(startup)
+                time.sleep(more)
+        if program.runs:
+            program.process.kill()
+            report.kills += 1
+        else:
+            report.ended_by_itself.append(f"exit code {program.process.returncode}: {program.said.strip().splitlines()[-1:]}")
+            report.kills += 1  # or a daemon that cannot start would be started for ever
+        program.process.wait(10)
+        for file in (program.out, program.err):
+            file.unlink(missing_ok=True)
+            file.touch()
+    return startup
+
+
+def fired(running: Vendors) -> Counter[str]:
+    """How often which fault struck, at both vendors."""
+    counts: Counter[str] = Counter()
+    for base in (running.books, running.till):
+        counts.update(json.loads(ask("GET", f"{base}/_sandbox/faults")[2]))
+    return counts
+
+
+def settle(folder: Path, running: Vendors, report: Report) -> None:
+    """Let the daemon work in peace until both sides agree and stay so, and end it as a service manager does."""
+    began = time.monotonic()
+    calm = 0
+
+    def quiet() -> bool:
+        nonlocal calm
+        till, books = running.till_ledger(), running.books_ledger()
+        stock = {sku.casefold(): float(quantity) for sku, quantity in books["stock"].items()}
+        same = all(q is None or stock.get(sku.casefold()) == float(q) for sku, q in till["stock"].items())
+        calm = calm + 1 if running.in_step() and same and len(till["stock"]) >= len(stock) else 0
+        time.sleep(1)
+        return calm >= 3
+
+    with started(folder, "run", "--config", running.config) as program:
+        try:
+            until(quiet, within=SETTLING, what="settled", alive=program)
+        except AssertionError as error:
+            report.ended_by_itself.append(f"the last life: {str(error).splitlines()[0][:300]}")
+        report.settling = time.monotonic() - began
+        if program.runs:
+            program.end()
+
+
+async def inside(state: Path, running: Vendors) -> tuple[list[str], dict[str, str]]:
+    """Return the e-mail addresses of all customers in the books, read with the daemon's own token, and what it still has open."""
+    clock = SystemClock()
+    store = await open_store(state, clock=clock)
+    try:
+        tokens = await SqliteTokenStore(store, "books", state, clock=clock).load()
+        works = [work for flow in ("sales", "products") for work in await store.open_work("shop/till", flow)]
+        undecided = [intent for link in ("shop/till", "shop") for intent in await store.intents(link) if intent.state in {"sent", "unknown"}]
+    finally:
+        await store.close()
+    given = tomllib.loads(await anyio.Path(running.config).read_text())["connections"]["books"]["access_token"]
+    token = given if tokens is None else tokens.access_token
+    rows = await anyio.to_thread.run_sync(customers, running.books, token)
+    open_now = {f"{work.flow} {work.label}": f"{work.state} {work.reason} {work.detail}" for work in works}
+    return [str(row["EmailAddress"] or "") for row in rows], open_now | {f"intent {one.key}": one.state for one in undecided}
+
+
+def customers(books: str, token: str) -> list[dict[str, Any]]:
+    """Read the customers of the books."""
+    rows: list[dict[str, Any]] = []
+    while True:
+        page = len(rows) // 1000 + 1
+        status, _, body = ask("GET", f"{books}/v2/customers?$page={page}&$pagesize=1000", headers={"authorization": f"Bearer {token}"})
+        assert status == 200, body
+        answer = json.loads(body)
+        rows += answer["Data"]
+        if len(rows) >= answer["Meta"]["TotalNumberOfResults"]:
+            return rows
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a campaign and print its report."""
+    parser = argparse.ArgumentParser(prog="python -m tests.fault.processes", description="Kill the daemon through a whole day.")
+    parser.add_argument("--kills", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--receipts", type=Path, help="a day of receipts; else a shop is made up from the seed")
+    parser.add_argument("--rate", type=float, default=0.02, help="of each kind of fault, a request")
+    parser.add_argument("--life", type=float, default=1.5, help="seconds from ready to killed, on average")
+    args = parser.parse_args(arguments)
+    day = args.receipts.resolve() if args.receipts else None
+    with tempfile.TemporaryDirectory() as folder:
+        report = campaign(Path(folder), kills=args.kills, seed=args.seed, day=day, rate=args.rate, life=args.life)
+    sys.stdout.write("\n".join(report.lines()) + "\n")
+    return 0 if report.right else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,77 @@
+"""A copy of the database put back with nothing but ``cp``, from any moment of the day: recognised, and nothing is done twice."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from contextlib import closing
+from typing import TYPE_CHECKING, TypeVar
+
+import pytest
+
+from connectors.sandbox import shop
+from daemon.state.database import Database
+from tests.flow.shop import open_shop
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.flow.shop import Shop
+
+T = TypeVar("T")
+#: so many moments of the day are tried, spread over all of its transactions
+MOMENTS = 16
+
+
+def copied_at_every_transaction(folder: Path, patch: pytest.MonkeyPatch) -> list[Path]:
+    """Copy the database before each of its transactions from now on; the list grows meanwhile."""
+    copies: list[Path] = []
+    write = Database.write
+
+    def copying(database: Database, function: Callable[[sqlite3.Connection], T]) -> T:
+        target = folder / f"copy-{len(copies)}"
+        with closing(sqlite3.connect(target)) as into:
+            database.connection.backup(into)
+        copies.append(target)
+        return write(database, function)
+
+    patch.setattr(Database, "write", copying)
+    return copies
+
+
+def put_back(running: Shop, copy: Path) -> None:
+    """Copy a database over the present one, as somebody would who has never heard of ``kassabrug restore``."""
+    state = running.directory / "state"
+    for file in state.glob("state.sqlite3*"):
+        file.unlink()
+    shutil.copyfile(copy, state / "state.sqlite3")
+    (state / "state.sqlite3").chmod(0o600)
+
+
+def created(running: Shop) -> int:
+    """How many requests both vendors have seen that make something; stock may be set to the same number again."""
+    seen = (*running.books.requests.items(), *running.till.requests.items())
+    return sum(count for (method, _), count in seen if method == "POST")
+
+
+@pytest.mark.parametrize("seed", [11, 12])
+async def test_a_copy_of_any_moment_put_back_doubles_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
+    """Every document, payment, customer and product since is found; nobody has to be asked."""
+    running = open_shop(tmp_path, shop.generate(seed, 12))
+    async with running.process() as bridge:
+        with monkeypatch.context() as patch:
+            copies = copied_at_every_transaction(tmp_path, patch)
+            await bridge.settle()
+    ledgers = running.books.ledger(), running.till.ledger()
+    made = created(running)
+    recognised = 0
+    for copy in copies[:: len(copies) // MOMENTS]:
+        put_back(running, copy)
+        async with running.process() as bridge:
+            recognised += bridge.store.restored
+            await bridge.settle()
+            assert await bridge.held() == {}, copy
+        assert (running.books.ledger(), running.till.ledger()) == ledgers, copy
+    assert created(running) == made
+    assert recognised >= MOMENTS - 2  # only after the last intent does a copy lack nothing
