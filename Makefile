@@ -5,9 +5,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 ARGS ?=
+HOURS ?= 2
 WORKERS ?= 2
 
-.PHONY: help demo test lint bench lock format
+.PHONY: help demo test lint bench soak lock format
 
 help:  ## show the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -32,6 +33,9 @@ test: lint  ## lint, then every test, with coverage shown (ARGS='-k name')
 
 bench: $(STAMP)  ## ratios and figures; never part of the tests
 	$(BIN)/python tests/bench/bench.py $(ARGS)
+
+soak: $(STAMP)  ## sales rung up for hours, and what grows meanwhile (HOURS=2, ARGS='--rate 5')
+	$(BIN)/python -m tests.fault.soak --hours $(HOURS) $(ARGS)
 
 format: $(STAMP)  ## let ruff lay the code out
 	$(BIN)/ruff check --fix-only .

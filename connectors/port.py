@@ -371,5 +371,9 @@ class HttpObserver(Protocol):
         ...
 
     def refreshed(self, side: str, result: str, expires_at: datetime | None) -> None:
-        """A token refresh ended with ``result``: ``ok``, ``denied`` or ``error``."""
+        """A token refresh ended with ``result``: ``ok``, ``denied`` or ``error``.
+
+        ``denied`` begins the state in which a person has to sign in, also where nobody had to be asked for it (there are no tokens, or
+        fresh ones are refused); it is told once, and ``ok`` ends it, also when it was somebody else who signed in.
+        """
         ...

@@ -57,6 +57,11 @@ async def look_after(
             await alerts.raise_alert(fingerprint, f"The connection {name} must be signed in to again", "critical", body)
         elif watch.proven:
             await alerts.resolve(fingerprint)
+    await _held_records(alerts, store, flows, counts)
+    await _stopped_flows(alerts, store)
+
+
+async def _held_records(alerts: Alerts, store: Store, flows: Sequence[FlowState], counts: Sequence[Count]) -> None:
     held = Counter[tuple[str, str]]()
     for count in counts:
         if count.state in _HELD:
@@ -72,3 +77,14 @@ async def look_after(
         shown = ", ".join(f"{reason} {times}" for reason, times in sorted(reasons.items()))
         body = f"{shown}. The others go on. See: kassabrug status, kassabrug why RECORD."
         await alerts.raise_alert(fingerprint, f"{state.name}: {number} record(s) wait for a person", "warning", body)
+
+
+async def _stopped_flows(alerts: Alerts, store: Store) -> None:
+    """Tell of every flow that stopped before a mass change, or because too many of its records failed."""
+    asked = {f"stopped:{q.link}:{q.key}": q for q in await store.questions() if q.key.startswith(("brake:", "failing:"))}
+    for fingerprint, question in asked.items():
+        body = f"{question.text} Answer: kassabrug answer {question.key} continue"
+        await alerts.raise_alert(fingerprint, f"{question.link}: the flow {question.flow} stands still", "critical", body)
+    for row in await store.alerts():
+        if row.resolved_at is None and row.fingerprint.startswith("stopped:") and row.fingerprint not in asked:
+            await alerts.resolve(row.fingerprint)

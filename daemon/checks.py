@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+#: how the key of a question about a payment method begins
+_ASKED = "payment_method:"
+
 
 async def _tried(read: Callable[[], Awaitable[T]]) -> T | ConnectorError:
     try:
@@ -76,6 +79,7 @@ def _tariffs(pair: Pair, shared: Shared) -> Mapping[str, Decimal]:
 
 async def _link_seen(pair: Pair, facts: BooksFacts | ConnectorError, shared: Shared) -> LinkSeen:
     context, link = pair.context, pair.settings
+    answers = await context.store.answers(context.scope)
     seen = LinkSeen(
         name=context.link,
         books=link.books,
@@ -84,6 +88,10 @@ async def _link_seen(pair: Pair, facts: BooksFacts | ConnectorError, shared: Sha
         today=shared.clock.now().astimezone(ZoneInfo(link.time_zone)).date(),
         debtor=link.booking.default_debtor,
         terms=link.booking.terms_of_payment,
+        accounts={
+            **link.payment_methods,
+            **{key.removeprefix(_ASKED): answer for key, answer in answers.items() if key.startswith(_ASKED)},
+        },
     )
     if not isinstance(facts, BooksFacts) or facts.company is None:
         return seen
@@ -94,6 +102,5 @@ async def _link_seen(pair: Pair, facts: BooksFacts | ConnectorError, shared: Sha
         seen,
         articles=rules.articles,
         found_articles=await _tried(lambda: context.books.find_products(sorted(set(rules.articles.values())))),
-        accounts=rules.accounts,
         found_debtors=await _tried(lambda: context.books.find_customers(number=rules.default_debtor)),
     )

@@ -9,6 +9,7 @@ from connectors.port import ConnectorError, Throttled, Unauthorized, Unreachable
 from daemon.assembly import get_ready
 from daemon.core.life import Reason
 from daemon.core.retry import after_error
+from daemon.engine.handling import FlowStopped
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -50,6 +51,8 @@ class Runner:
             await self._flow(flow)()
         except ConnectorError as error:
             run = self._failed(error)
+        except FlowStopped as error:
+            run = Run("failure", str(error), Reason.MASS_CHANGE)
         else:
             held = context.tally.total("held", (flow,)) + context.tally.total("failed", (flow,)) > held_before
             run = Run("aborted" if context.stopping.is_set() else "partial" if held else "success")

@@ -25,7 +25,7 @@ from connectors.eaccounting.registers import Registers
 from connectors.eaccounting.signin import TokenKeeper
 from connectors.eaccounting.unknowns import Case, CreditRows
 from connectors.http import Budgets, HttpClient, open_transport
-from connectors.port import Change, Missing, Page, Rejected, Uncertain, Unfilterable, Unreadable
+from connectors.port import Change, ConnectorError, Missing, Page, Rejected, Uncertain, Unfilterable, Unreadable
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -44,9 +44,9 @@ D = TypeVar("D", bound=wire.Referenced)
 _KEYS_AT_ONCE: Final = 25
 _SKUS_ONE_BY_ONE: Final = 200
 #: prices as the vendor rounds them, not as it calculates with them
-_TWO_DECIMALS: Final = {"showPricesWithTwoDecimals": "true"}
+TWO_DECIMALS: Final = {"showPricesWithTwoDecimals": "true"}
 #: a draft is booked with its own date, whatever the company's setting says
-_KEEP_DATE: Final = {"keepOriginalDraftDate": "true", "overrideCompanyKeepOriginalDraftDate": "true"}
+KEEP_DATE: Final = {"keepOriginalDraftDate": "true", "overrideCompanyKeepOriginalDraftDate": "true"}
 
 
 class EAccounting:
@@ -125,7 +125,7 @@ class EAccounting:
 
     async def get_product(self, product_id: str) -> Product:
         """Return one product; raises :class:`Missing`, and :class:`Unreadable` for an article that cannot be understood."""
-        article = await self._api.read(f"/articles/{product_id}", wire.Article.model_validate_json, _TWO_DECIMALS, addressed=True)
+        article = await self._api.read(f"/articles/{product_id}", wire.Article.model_validate_json, TWO_DECIMALS, addressed=True)
         [(_, product)] = await self._products([article])
         if isinstance(product, ValueError):
             raise Unreadable(f"article {article.number}: {product}") from product
@@ -158,7 +158,7 @@ class EAccounting:
         return [translate.stock_level(article, stock_module=stock_module) for article in articles]
 
     def _articles(self, *, order: str, where: str | None = None) -> Listing[wire.Article]:
-        return Listing("/articles", wire.Article, order, where, query=_TWO_DECIMALS)
+        return Listing("/articles", wire.Article, order, where, query=TWO_DECIMALS)
 
     async def _products(self, articles: Collection[wire.Article]) -> list[tuple[wire.Article, Product | ValueError]]:
         """Return each article with the product it is, or with the reason why it cannot be understood."""
@@ -241,25 +241,40 @@ class EAccounting:
 
     async def book(self, draft: DocumentDraft) -> Document:
         """Book an invoice or credit.  It is final."""
-        return await self._sent("/customerinvoices", translate.new_invoice, draft, wire.Invoice)
+        document, _ = await self._sent("/customerinvoices", translate.new_invoice, draft, wire.Invoice)
+        return document
 
     async def propose(self, draft: DocumentDraft) -> Document:
         """Write an invoice draft and return it with the vendor's totals."""
-        return await self._sent("/customerinvoicedrafts", translate.new_draft, draft, wire.InvoiceDraft)
+        proposal, turned = await self._sent("/customerinvoicedrafts", translate.new_draft, draft, wire.InvoiceDraft)
+        if not self._credit_rows.came_out_wrong(draft, proposal, turned=turned):
+            return proposal
+        try:
+            return await self.revise(proposal.id, draft)
+        except ConnectorError as error:
+            raise Uncertain(f"the draft was written, but what follows failed: {error}", code=error.code) from error
 
     async def revise(self, proposal_id: str, draft: DocumentDraft) -> Document:
         """Replace what ``draft`` says of a draft, keep the rest, and return it as the vendor then has it; raises :class:`Missing`."""
         path = f"/customerinvoicedrafts/{proposal_id}"
-        raw = await self._api.read_raw(path)
-        make = partial(translate.changed_draft, raw)
-        await self._credit_rows.either_way(draft, lambda turned: self._api.replace(path, self._body(make, draft, turned=turned)))
-        [document] = await self._read([await self._api.read(path, wire.InvoiceDraft.model_validate_json, addressed=True)])
+        make = partial(translate.changed_draft, await self._api.read_raw(path))
+
+        async def written() -> tuple[Document, bool]:
+            _, turned = await self._credit_rows.either_way(
+                draft, lambda turned: self._api.replace(path, self._body(make, draft, turned=turned))
+            )
+            [document] = await self._read([await self._api.read(path, wire.InvoiceDraft.model_validate_json, addressed=True)])
+            return document, turned
+
+        document, turned = await written()
+        if self._credit_rows.came_out_wrong(draft, document, turned=turned):
+            document, _ = await written()
         return document
 
     async def confirm(self, proposal: Document) -> Document:
         """Book a draft with its own date; the vendor checks the totals that were agreed.  Raises :class:`Missing` when it is gone."""
         path = f"/customerinvoicedrafts/{proposal.id}/convert"
-        return await self._written(path, translate.agreed(proposal), wire.Invoice, _KEEP_DATE, addressed=True, refers=False)
+        return await self._written(path, translate.agreed(proposal), wire.Invoice, KEEP_DATE, addressed=True, refers=False)
 
     async def withdraw(self, proposal_id: str) -> None:
         """Delete a draft; one that is gone already is no error."""
@@ -279,7 +294,8 @@ class EAccounting:
 
     async def _sent(
         self, path: str, make: Callable[..., dict[str, Any]], draft: DocumentDraft, model: type[wire.Invoice | wire.InvoiceDraft]
-    ) -> Document:
+    ) -> tuple[Document, bool]:
+        """POST a document; return it and whether its rows were turned."""
         return await self._credit_rows.either_way(draft, lambda turned: self._written(path, self._body(make, draft, turned=turned), model))
 
     async def _written(

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from connectors.eaccounting.api import Api
-    from connectors.model import DocumentDraft
+    from connectors.model import Document, DocumentDraft
 
 T = TypeVar("T")
 
@@ -27,32 +27,38 @@ _PROBED: Final = ("/termsofpayments", wire.Terms, "Name")
 class CreditRows:
     """Whether the rows of a credit carry their own sign, or are given as on an invoice and turned by the flag (not documented).
 
-    Their own sign is tried first.  A refusal has no effect, so that the other way may be tried after it; what works is remembered.
+    Their own sign is tried first.  A refusal has no effect, and a draft can be written again, so that the other way may be tried after
+    either; what works is remembered.
     """
 
     def __init__(self) -> None:
         self._turned = False
 
-    async def either_way(self, draft: DocumentDraft, send: Callable[[bool], Awaitable[T]]) -> T:
-        """Return what ``send`` returns; it is told whether to turn the rows.
+    async def either_way(self, draft: DocumentDraft, send: Callable[[bool], Awaitable[T]]) -> tuple[T, bool]:
+        """Return what ``send`` returns, and whether the rows were turned, as it was told.
 
         Raises:
             Rejected: refused both ways; the first refusal is told.
         """
-        if draft.kind is not DocumentKind.CREDIT:
-            return await send(False)
-        turned = self._turned
+        turned = self._turned and draft.kind is DocumentKind.CREDIT
         try:
-            return await send(turned)
+            return await send(turned), turned
         except Rejected as refused:
-            if refused.code != INVALID:
+            if draft.kind is not DocumentKind.CREDIT or refused.code != INVALID:
                 raise
             try:
                 result = await send(not turned)
             except Rejected:
                 raise refused from None
         self._turned = not turned
-        return result
+        return result, not turned
+
+    def came_out_wrong(self, draft: DocumentDraft, document: Document, *, turned: bool) -> bool:
+        """Tell whether a credit was taken for a sale, and take note that its rows have to be given the other way."""
+        wrong = draft.kind is DocumentKind.CREDIT and document.gross > 0
+        if wrong:
+            self._turned = not turned
+        return wrong
 
 
 class Case:

@@ -29,6 +29,11 @@ class Categories:
         self._links = Register(self._read_links, clock=clock, life=life)
         self._making = anyio.Lock()
 
+    @property
+    def reads(self) -> Mapping[str, int]:
+        """How often the names and the links were really read."""
+        return {"categories": self._names.reads, "links of categories": self._links.reads}
+
     async def names(self) -> Mapping[str, str]:
         """Return the name of each category by its id."""
         return await self._names.get()

@@ -101,6 +101,12 @@ class SalesPos:
         self._package = Register(self._first_package, clock=clock, life=config.register_life_seconds)
         self._shop = Register(self._read_shop, clock=clock, life=config.register_life_seconds)
 
+    @property
+    def register_reads(self) -> Mapping[str, int]:
+        """How often each register was really read."""
+        own = {"numbers of products": self._skus, "packages": self._package, "the shop": self._shop}
+        return {name: register.reads for name, register in own.items()} | dict(self._categories.reads)
+
     async def aclose(self) -> None:
         """Close the connections."""
         await self._client.aclose()

@@ -15,7 +15,10 @@ T = TypeVar("T")
 
 
 class Register(Generic[T]):
-    """A value that is read when it is first needed, and again when it is older than ``life`` seconds.  One reader at a time."""
+    """A value that is read when it is first needed, and again when it is older than ``life`` seconds.  One reader at a time.
+
+    ``reads`` counts how often it was really read.
+    """
 
     def __init__(self, read: Callable[[], Awaitable[T]], *, clock: Clock, life: float) -> None:
         self._read = read
@@ -23,12 +26,14 @@ class Register(Generic[T]):
         self._life = life
         self._lock = anyio.Lock()
         self._kept: tuple[float, T] | None = None
+        self.reads = 0
 
     async def get(self) -> T:
         """Return the value."""
         async with self._lock:
             if self._kept is None or self._clock.monotonic() - self._kept[0] >= self._life:
                 self._kept = (self._clock.monotonic(), await self._read())
+                self.reads += 1
             return self._kept[1]
 
     def kept(self) -> T | None:

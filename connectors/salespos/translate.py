@@ -209,7 +209,7 @@ def _name(address: wire.Address | None) -> str | None:
     return address.full_name or " ".join(part for part in (address.first_name, address.last_name) if part) or None
 
 
-def _address(address: wire.Address | None) -> Address:
+def _address(address: wire.DeliveryAddress | None) -> Address:
     if address is None:
         return Address()
     house = f"{address.housenumber or ''}{address.housenumber_suffix or ''}"

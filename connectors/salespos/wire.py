@@ -147,11 +147,9 @@ class Glimpse(Wire):
     create_date: LooseMoment = None
 
 
-class Address(Wire):
-    """A billing or delivery address."""
+class DeliveryAddress(Wire):
+    """Where something is brought."""
 
-    first_name: Text = None
-    last_name: Text = None
     full_name: Text = None
     company: Text = None
     address_line_1: Text = None
@@ -166,11 +164,18 @@ class Address(Wire):
     mobile: Text = None
 
 
+class Address(DeliveryAddress):
+    """A billing address, which tells the parts of a name too."""
+
+    first_name: Text = None
+    last_name: Text = None
+
+
 class Person(Wire):
     """Who bought (``customer`` of an order, ``userinfo`` of a user)."""
 
     billingaddress: Annotated[Address | None, BeforeValidator(_nothing_as_none)] = None
-    deliveryaddress: Annotated[Address | None, BeforeValidator(_nothing_as_none)] = None
+    deliveryaddress: Annotated[DeliveryAddress | None, BeforeValidator(_nothing_as_none)] = None
     email: Text = None
     btw: Text = None
     kvk: Text = None

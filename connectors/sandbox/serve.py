@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 import uvicorn
+from starlette.requests import ClientDisconnect
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
@@ -77,8 +78,8 @@ class _Listener:
 
     def __init__(self, app: ASGIApp, port: int, sleep: Callable[[float], Awaitable[None]]) -> None:
         async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-            # only stop() cancels a request, after its connection is gone: nobody is left to be told
-            with contextlib.suppress(asyncio.CancelledError):
+            # a client that was killed, or stop(), which cancels after the connection is gone: nobody is left to be told
+            with contextlib.suppress(asyncio.CancelledError, ClientDisconnect):
                 await app(scope, receive, send)
 
         self.port = port

@@ -12,7 +12,7 @@ from daemon.assembly import Shared, assemble
 from daemon.checks import check as look
 from daemon.cli import show
 from daemon.cli.session import configure
-from daemon.core.findings import Severity
+from daemon.core.findings import Problem, Severity
 from daemon.engine.clock import SystemClock
 from daemon.settings import state_directory
 from daemon.state.sqlite import open_store
@@ -42,7 +42,8 @@ async def check(args: argparse.Namespace) -> int:
     finally:
         with anyio.CancelScope(shield=True):
             await store.close()
-    if args.vendor_schemas is not None:
+    offline = any(finding.problem is Problem.NETWORK for finding in found)
+    if args.vendor_schemas or (args.vendor_schemas is not None and not offline):
         found += await compare(settings, args.vendor_schemas)
     found.sort(key=lambda finding: _ORDER.index(finding.severity))
     good = all(finding.severity is not Severity.ERROR for finding in found)

@@ -35,14 +35,14 @@ if TYPE_CHECKING:
 
 @asynccontextmanager
 async def _house(settings: Settings, metrics: Metrics, state_dir: Path | None) -> AsyncIterator[House]:
-    """Build everything: as owner, so that a token that must be renewed is kept; or beside a running daemon, which keeps it fresh."""
+    """Build everything, as owner or beside a running daemon.  The store can be written either way: a token that was renewed must be kept."""
     async with AsyncExitStack() as stack:
         try:
             session = await stack.enter_async_context(owning(settings, metrics, state_dir))
         except AlreadyRunning:
             clock = SystemClock()
             directory = state_dir or state_directory(settings)
-            store = await open_store(directory, clock=clock, readonly=True)
+            store = await open_store(directory, clock=clock)
             stack.push_async_callback(store.close)
             shared = Shared(settings, store, directory, clock, metrics, random.Random(), anyio.Event())  # noqa: S311 - jitter only
             yield await stack.enter_async_context(assemble(shared))

@@ -260,9 +260,11 @@ def arithmetic_is_certain(sale: Sale, debtor: Debtor, *, private_prices_include_
     """Tell whether the books can only come to the total that we compute, so that the document may be booked at once.
 
     That holds where row amounts already include VAT: then the total is their plain sum, however the vendor rounds the VAT in it.
-    Everything else is proposed as a draft first, and booked when the vendor's own total is the receipt's.
+    Everything else is proposed as a draft first, and booked when the vendor's own total is the receipt's; so is a refund, because how the
+    vendor reads the sign of a credit's rows is told by its total alone.
     """
-    return debtor.private and private_prices_include_vat is True and not totals_rounded and not sale.intra_community
+    plain = sale.gross >= 0 and not sale.intra_community and not totals_rounded
+    return debtor.private and private_prices_include_vat is True and plain
 
 
 def charges_vat_abroad(sale: Sale, customer: Customer, rules: BookingRules) -> bool:

@@ -134,7 +134,7 @@ def findings(books: Sequence[BooksSeen], tills: Sequence[TillSeen], links: Seque
     everyone: list[BooksSeen | TillSeen] = [*books, *tills]
     if len(everyone) > 1 and all(isinstance(seen.facts, Unreachable) for seen in everyone):
         names = ", ".join(seen.name for seen in everyone)
-        cure = "see that this machine has a network, a proxy that lets it out, and a name server"
+        cure = "see that this machine has a network, a way out and a name server; if it has, correct the addresses in the configuration"
         return [_error(Problem.NETWORK, names, f"nothing answers: {everyone[0].address} and the others ({everyone[0].facts})", cure)]
     found: list[Finding] = []
     for one in books:
@@ -245,12 +245,12 @@ def _till(name: str, facts: TillFacts) -> Iterator[Finding]:
         return
     if not store.is_till:
         evidence = f"{store.name or 'this shop'} does not call itself a SalesPOS till"
-        yield _error(
-            Problem.NOT_A_TILL, name, evidence, f"put the address and the keys of the till, not those of a webshop, in connections.{name}"
-        )
+        cure = f"put the address and the keys of the till, not those of a webshop, in connections.{name}"
+        yield Finding(Severity.WARNING, Problem.NOT_A_TILL, name, evidence, cure)
     if not store.prices_include_vat:
-        cure = "in the till's settings, switch to prices that include VAT: what is written there is what the customer pays"
-        yield _error(Problem.NET_PRICES, name, "the prices of the till are without VAT", cure)
+        evidence = "the till keeps its prices without VAT: what the customer pays is computed there, and may differ by a cent"
+        cure = "in the till's settings, switch to prices that include VAT"
+        yield Finding(Severity.WARNING, Problem.NET_PRICES, name, evidence, cure)
 
 
 # -- links ------------------------------------------------------------------------------------------------------------------------

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 import anyio
 
 from connectors.port import ConnectorError
 from daemon.core.booking import Hold
+from daemon.core.brake import exceeds
 from daemon.core.life import Outcome, Reason, State
 from daemon.core.retry import Fate, after_error
+from daemon.engine.braking import CONTINUE
 from daemon.engine.polling import UNREADABLE_VERSION
 from daemon.engine.writes import Undecidable
 from daemon.state.port import Question, Settlement, StoreError
@@ -17,6 +20,7 @@ from daemon.state.port import Question, Settlement, StoreError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from daemon.core.brake import BrakeRules
     from daemon.engine.context import Context
     from daemon.state.port import Work
 
@@ -42,22 +46,75 @@ class Processor(Protocol):
         ...
 
 
+class FlowStopped(Exception):
+    """A flow stands still until a person answers."""
+
+
+@dataclass(slots=True)
+class _Breaker:
+    """Counts what a run handled and what of it failed; one bad record stops only itself, too many stop the flow."""
+
+    rules: BrakeRules
+    handled: int = 0
+    failed: int = 0
+    why: str = ""
+
+    @property
+    def broken(self) -> bool:
+        """Whether far more failed than usual."""
+        return exceeds(self.failed, self.handled, self.rules)
+
+
 async def drain(context: Context, processor: Processor) -> None:
-    """Work the queue of a flow until nothing in it is due, or the process is stopping, or a vendor is down."""
+    """Work the queue of a flow until nothing in it is due, the process is stopping, a vendor is down, or too many records fail.
+
+    In the last case the flow stands still until a person says that it may go on; what was not tried stays queued.
+
+    Raises:
+        FlowStopped: too many records failed, now or earlier.
+    """
+    if await _stands_still(context, processor):
+        message = "too many records failed; see: kassabrug questions"
+        raise FlowStopped(message)
+    breaker = _Breaker(context.brake)
 
     async def worker() -> None:
-        while not (context.stopping.is_set() or context.paused):
+        while not (context.stopping.is_set() or context.paused or breaker.broken):
             works = await context.store.claim(context.scope, processor.name, now=context.now(), limit=CHUNK)
             if not works:
                 return
-            await _handle_chunk(context, processor, works)
+            await _handle_chunk(context, processor, works, breaker)
 
     async with anyio.create_task_group() as group:
         for _ in range(context.workers):
             group.start_soon(worker)
+    if breaker.broken:
+        text = (
+            f"{breaker.failed} of {breaker.handled} records of the flow {processor.name} failed in a row of work ({breaker.why}). "
+            "I stopped before trying the others. Go on?"
+        )
+        await context.store.ask(Question(context.scope, breaker_key(processor.name), processor.name, text, (CONTINUE,)))
+        context.metrics.brake(processor.name, tripped=True, link=context.scope)
+        raise FlowStopped(text)
 
 
-async def _handle_chunk(context: Context, processor: Processor, works: Sequence[Work]) -> None:
+def breaker_key(flow: str) -> str:
+    """Return the key of the question that a broken flow asks."""
+    return f"failing:{flow}"
+
+
+async def _stands_still(context: Context, processor: Processor) -> bool:
+    """Tell whether the flow waits for a person since too many of its records failed; an answer lets it go on, once."""
+    key = breaker_key(processor.name)
+    if any((question.link, question.key) == (context.scope, key) for question in await context.store.questions()):
+        return True
+    if key in await context.store.answers(context.scope):
+        await context.store.withdraw_question(context.scope, key)
+        context.metrics.brake(processor.name, tripped=False, link=context.scope)
+    return False
+
+
+async def _handle_chunk(context: Context, processor: Processor, works: Sequence[Work], breaker: _Breaker) -> None:
     try:
         await processor.prepare(works)
     except ConnectorError as error:
@@ -65,10 +122,14 @@ async def _handle_chunk(context: Context, processor: Processor, works: Sequence[
             await _settle_fate(context, processor, work, error)
         return
     for work in works:
-        if context.stopping.is_set() or context.paused:
+        if context.stopping.is_set() or context.paused or breaker.broken:
             await _put_back(context, processor, work)
         else:
-            await handle(context, processor, work)
+            failure = await handle(context, processor, work)
+            breaker.handled += 1
+            if failure:
+                breaker.failed += 1
+                breaker.why = failure
 
 
 async def _put_back(context: Context, processor: Processor, work: Work) -> None:
@@ -83,11 +144,14 @@ async def _put_back(context: Context, processor: Processor, work: Work) -> None:
     )
 
 
-async def handle(context: Context, processor: Processor, work: Work) -> None:
-    """Carry one record through, and store what became of it.  Only a fault of the store escapes."""
+async def handle(context: Context, processor: Processor, work: Work) -> str:
+    """Carry one record through, and store what became of it.  Only a fault of the store escapes.
+
+    Returns what failed where the record failed (refused, unreadable, a fault of ours), an empty text otherwise.
+    """
     if work.version.startswith(UNREADABLE_VERSION):
         await _hold(context, processor, work, Hold(Reason.UNREADABLE, work.version.removeprefix(UNREADABLE_VERSION)))
-        return
+        return Reason.UNREADABLE
     try:
         ended = await processor.process(work)
     except StoreError:
@@ -95,13 +159,14 @@ async def handle(context: Context, processor: Processor, work: Work) -> None:
     except Undecidable as error:
         await _hold(context, processor, work, Hold(Reason.UNDECIDABLE, str(error)))
     except Exception as error:  # noqa: BLE001 - one bad record stops only itself: a fault of ours is held like any other
-        await _settle_fate(context, processor, work, error)
+        return await _settle_fate(context, processor, work, error)
     else:
         if isinstance(ended, Hold):
             await _hold(context, processor, work, ended)
         else:
             await context.store.finish(work, ended)
             context.outcome(processor.name, ended.outcome, ended.reason)
+    return ""
 
 
 async def _hold(context: Context, processor: Processor, work: Work, hold: Hold) -> None:
@@ -113,7 +178,8 @@ async def _hold(context: Context, processor: Processor, work: Work, hold: Hold) 
     context.log.warning("held", flow=processor.name, record=work.record, label=work.label, reason=hold.reason, detail=hold.detail)
 
 
-async def _settle_fate(context: Context, processor: Processor, work: Work, error: Exception) -> None:
+async def _settle_fate(context: Context, processor: Processor, work: Work, error: Exception) -> str:
+    """Write down what follows from an error; returns it where the record failed for good."""
     fate = after_error(error, work.attempt, context.policy, jitter=context.rng.random())
     if fate.reason is Reason.INTERNAL:
         context.log.error("internal", flow=processor.name, label=work.label, error=type(error).__name__, exc_info=error)
@@ -129,8 +195,9 @@ async def _settle_fate(context: Context, processor: Processor, work: Work, error
         )
         context.outcome(processor.name, fate.outcome, fate.reason)
         context.log.warning("held", flow=processor.name, record=work.record, label=work.label, reason=fate.reason, detail=detail)
-        return
+        return f"{fate.reason}: {detail}"
     await _defer(context, processor, work, fate, error)
+    return ""
 
 
 async def _defer(context: Context, processor: Processor, work: Work, fate: Fate, error: Exception) -> None:

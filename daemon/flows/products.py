@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from connectors.model import Product, ProductDraft
-from connectors.port import Conflict, Missing
+from connectors.port import Conflict, Missing, Transient
 from daemon.core.booking import Hold, Skip
 from daemon.core.brake import products_alarm
 from daemon.core.life import Outcome, Reason
@@ -60,6 +60,8 @@ class Products:
         self._targets: dict[str, Product] = {}
         self._by_sku: dict[str, list[Product]] = {}
         self._moving: dict[str, Decimal] = {}
+        #: when this process last wrote a product of the till (monotonic): listings may show what was there before
+        self._written: dict[str, float] = {}
 
     def describe(self, change: Change[Product]) -> NewWork:
         """Turn a changed article into work."""
@@ -122,8 +124,8 @@ class Products:
         except MappingError as error:
             return Hold(Reason.MAPPING_FAILED, str(error))
         candidates = list(self._by_sku.get(sku_key(source.sku), ()))
-        if bound is not None and not any(product.id == bound.target for product in candidates):
-            candidates += await self._bound(bound)
+        if bound is not None:
+            candidates = [product for product in candidates if product.id != bound.target] + await self._bound(bound)
         stock = None if source.quantity is None else source.quantity - self._moving.get(sku_key(source.sku), type(source.price)(0))
         return decide_product(
             source,
@@ -134,9 +136,18 @@ class Products:
         )
 
     async def _bound(self, bound: Binding) -> list[Product]:
-        """Ask for the product bound earlier by its id: that it is not in a listing does not say that it is gone."""
+        """Return the product bound earlier, asked for by its id where a listing cannot be trusted.
+
+        That it is not in a listing does not say that it is gone; and what a listing shows of a product that we have just written may be
+        older than that.
+        """
+        listed = self._targets.get(bound.target)
+        context = self._context
+        written = max(self._written.get(bound.target, context.started), context.started)
+        if listed is not None and context.clock.monotonic() - written >= context.policy.index_lag:
+            return [listed]
         try:
-            return [self._targets.get(bound.target) or await self._context.till.get_product(bound.target)]
+            return [await context.till.get_product(bound.target)]
         except Missing:
             return []
 
@@ -164,12 +175,22 @@ class Products:
             case KeepProduct(target):
                 return self._settled(work, Outcome.UNCHANGED, target.id, "")
             case UpdateProduct(target, draft, changes):
-                await self._context.till.update_product(target.id, draft)
+                await self._update(target, draft)
                 return self._settled(work, Outcome.UPDATED, target.id, ", ".join(change.field for change in changes))
             case CreateProduct(draft, _):
                 if bound is not None:
                     await self._forget(work, bound)
                 return self._settled(work, Outcome.CREATED, await self._create(work, draft), "")
+
+    async def _update(self, target: Product, draft: ProductDraft) -> None:
+        context = self._context
+        try:
+            await context.till.update_product(target.id, draft)
+        except Missing as error:
+            message = "the product is gone since it was listed"
+            raise Transient(message) from error
+        finally:
+            self._written[target.id] = context.clock.monotonic()
 
     async def _forget(self, work: Work, gone: Binding) -> None:
         """What was created once is gone, as asking for it by its id has shown: it may be created anew."""

@@ -227,7 +227,8 @@ class SqliteStore(Store):
 
     async def next_due(self, link: str, flow: str) -> datetime | None:
         """Return when the next claimable piece of work is due."""
-        return await self.look(lambda connection: work_rows.next_due(connection, link, flow))
+        now = self._clock.now()
+        return await self.look(lambda connection: work_rows.next_due(connection, link, flow, now))
 
     async def counts(self) -> Sequence[Count]:
         """Return the work that is not settled, by link, flow and state."""

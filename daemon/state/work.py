@@ -74,11 +74,14 @@ def take_in(connection: sqlite3.Connection, cipher: Cipher, link: str, flow: str
 
 
 def claim(connection: sqlite3.Connection, cipher: Cipher, link: str, flow: str, *, now: datetime, limit: int) -> list[Work]:
-    """Mark due work as running and return it, oldest first."""
+    """Mark due work as running and return it, oldest first.
+
+    What was put off at a moment that has not come yet was put off by a clock that has jumped back since, and is due.
+    """
     rows = connection.execute(
         "UPDATE work SET state = 'running', updated_at = :now WHERE id IN ("
         "SELECT id FROM work WHERE link = :link AND flow = :flow AND state IN ('queued', 'waiting', 'retrying', 'uncertain')"
-        " AND (not_before IS NULL OR not_before <= :now) ORDER BY moment, record LIMIT :limit) RETURNING *",
+        " AND (not_before IS NULL OR not_before <= :now OR updated_at > :now) ORDER BY moment, record LIMIT :limit) RETURNING *",
         {"link": link, "flow": flow, "now": to_text(now), "limit": limit},
     ).fetchall()
     return _read(sorted(rows, key=lambda row: (row["moment"], row["record"])), cipher)
@@ -234,12 +237,12 @@ def unsettled(connection: sqlite3.Connection, cipher: Cipher | None, link: str, 
     return _read(rows, cipher)
 
 
-def next_due(connection: sqlite3.Connection, link: str, flow: str) -> datetime | None:
+def next_due(connection: sqlite3.Connection, link: str, flow: str, now: datetime) -> datetime | None:
     """Return when the next claimable piece of work is due; one that is due at once, since when it is."""
     row = connection.execute(
-        "SELECT min(coalesce(not_before, updated_at)) AS due FROM work"
-        " WHERE link = ? AND flow = ? AND state IN ('queued', 'waiting', 'retrying', 'uncertain')",
-        (link, flow),
+        "SELECT min(CASE WHEN updated_at > :now THEN :now ELSE coalesce(not_before, updated_at) END) AS due FROM work"
+        " WHERE link = :link AND flow = :flow AND state IN ('queued', 'waiting', 'retrying', 'uncertain')",
+        {"link": link, "flow": flow, "now": to_text(now)},
     ).fetchone()
     return to_optional_moment(row["due"])
 

@@ -44,7 +44,9 @@ def _decimals(_validator: object, allowed: int, instance: object, _schema: objec
         yield jsonschema.ValidationError(f"{instance} has more than {allowed} decimals")
 
 
-_Strict: Final = jsonschema.validators.extend(jsonschema.Draft202012Validator, {"x-decimals": _decimals})
+_Strict: Final = jsonschema.validators.extend(  # type: ignore[no-untyped-call]  # the stubs leave it untyped
+    jsonschema.Draft202012Validator, {"x-decimals": _decimals}
+)
 
 
 @dataclass(frozen=True, slots=True)

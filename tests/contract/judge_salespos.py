@@ -60,8 +60,8 @@ _BODIES: Final = {
 #: filters by resource (reference: salespos.md section 5.3; those of cash-ups are assumed)
 _FILTERS: Final = {
     "orders": {
-        "ordernumber": "int", "status": "int", "is_paid": "bool", "deliver_date": "date", "take_out_date": "date", "min_create_date": "date",
-        "max_create_date": "date", "is_completed": "bool", "paymethod_id": "int", "transaction_id": "string",
+        "ordernumber": "int", "status": "int", "is_paid": "bool", "deliver_date": "date", "take_out_date": "date",
+        "min_create_date": "date", "max_create_date": "date", "is_completed": "bool", "paymethod_id": "int", "transaction_id": "string",
     },
     "products": {
         "productnumber": "string", "eannumber": "string", "mpnnumber": "string", "productname": "string", "minprice": "float",
@@ -186,7 +186,7 @@ class TillJudge:
             return
         written = self._sdk.get(_IN_SDK.get(resource, ""), {})
         later = [one for verb in ("post", "patch") for one in written.get(verb, ()) if isinstance(written.get(verb), list)]
-        known = {name: ("any", True) for name in later} | self._model(model)
+        known = dict.fromkeys(later, ("any", True)) | self._model(model)
         yield from self._wrong_record(known, body, "")
 
     # -- answers -----------------------------------------------------------------------------------------------------------------
@@ -291,7 +291,9 @@ def _not_expanded(query: str, record: Any) -> Iterator[str]:
 def _of_the_sdk(kind: str) -> str:
     """Return a type of the SDK in the words of the other list."""
     plain = kind.removeprefix("?")
-    return {"\\stdClass": "object", "\\DateTime": "date"}.get(plain, plain if plain in ("int", "string", "float", "bool", "array", "object") else "any")
+    if plain in {"int", "string", "float", "bool", "array", "object"}:
+        return plain
+    return {"\\stdClass": "object", "\\DateTime": "date"}.get(plain, "any")
 
 
 def _is_a(kind: str, value: str) -> bool:

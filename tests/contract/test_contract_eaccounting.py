@@ -50,6 +50,7 @@ USED = {
     "GET /customerinvoices/{invoiceId}",
     "GET /customers",
     "GET /customers/{customerId}",
+    "GET /fiscalyears",
     "GET /termsofpayments",
     "GET /units",
     "POST /connect/token",
@@ -346,7 +347,7 @@ def test_whatever_is_sold_becomes_a_document_as_published(judge: BooksJudge, dra
     "too_long",
     [{"email": "x" * 245 + "@example.nl"}, {"number": "K" * 17}, {"organisation_number": "1" * 21}, {"vat_number": "NL" + "1" * 19}],
 )
-async def test_what_identifies_a_customer_and_does_not_fit_is_refused_before_it_is_sent(judge: BooksJudge, too_long: dict[str, str]) -> None:
+async def test_what_identifies_a_customer_and_does_not_fit_is_never_sent(judge: BooksJudge, too_long: dict[str, Any]) -> None:
     """A cut e-mail address or number would be somebody else's."""
     shop = company(judge)
     made = await shop.books.create_customer(PRIVATE)
@@ -375,7 +376,7 @@ def mutations(value: Any) -> Iterator[tuple[str, Any]]:
         yield f"{name} renamed", {**others, f"{name}s": one}
         yield f"{name} in other letters", {**others, name[0].lower() + name[1:]: one}
         yield f"{name} of another type", {**value, name: {"x": 1} if not isinstance(one, dict) else 1}
-        if isinstance(one, str) and one and name not in ("PaymentCurrency",):
+        if isinstance(one, str) and one and name != "PaymentCurrency":
             yield f"{name} too long", {**value, name: one * 2500}
         for index, row in enumerate(one if isinstance(one, list) else ()):
             if isinstance(row, dict):

@@ -118,7 +118,8 @@ def till(*, lenient: bool = False, limits: bool = False, **switches: Any) -> Til
         transport=wire,
         jitter=random.Random(1),
     )
-    return Till(sandbox, Called(connector), Plain(httpx2.AsyncClient(transport=wire, base_url="http://till.test"), judge, clock), judge, wire)
+    plain = Plain(httpx2.AsyncClient(transport=wire, base_url="http://till.test"), judge, clock)
+    return Till(sandbox, Called(connector), plain, judge, wire)
 
 
 EVERYTHING = ProductDraft(
@@ -184,7 +185,13 @@ async def test_everything_the_connector_sends_is_as_published(record_property: C
 
 @pytest.mark.parametrize(
     ("switches", "lenient"),
-    [({"empty_strings": False}, False), ({"string_ids": True}, True), ({"php_floats": True}, False), ({"max_size": 5}, False), ({"prices_include_vat": False}, False)],
+    [
+        ({"empty_strings": False}, False),
+        ({"string_ids": True}, True),
+        ({"php_floats": True}, False),
+        ({"max_size": 5}, False),
+        ({"prices_include_vat": False}, False),
+    ],
     ids=["nulls", "texts for numbers", "seventeen digits", "short pages", "net prices"],
 )
 async def test_an_awkward_till_changes_nothing_in_what_is_sent(
@@ -203,9 +210,7 @@ async def test_an_awkward_till_changes_nothing_in_what_is_sent(
 def served() -> set[tuple[str, str]]:
     """Return method and route of everything that the sandbox serves."""
     sandbox = TillSandbox(SHOP)
-    return {
-        (method, route) for route, resource in routes(sandbox.till, Shapes(sandbox.till)).items() for method in resource.handlers
-    }
+    return {(method, route) for route, resource in routes(sandbox.till, Shapes(sandbox.till)).items() for method in resource.handlers}
 
 
 def test_the_sandbox_serves_only_what_is_documented() -> None:
@@ -301,7 +306,6 @@ async def test_every_refusal_of_the_sandbox_is_as_published(record_property: Cal
 
 async def test_an_error_code_of_the_sdk_has_a_meaning_for_the_connector() -> None:
     """Whatever the till refuses with, the connector makes one of the port's errors of it, never a fault of its own."""
-
 
     class Refusing(httpx2.AsyncBaseTransport):
         """Answers everything with one code."""

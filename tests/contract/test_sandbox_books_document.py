@@ -8,11 +8,10 @@ from copy import deepcopy
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
-from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from connectors.sandbox.eaccounting import access, overlay
 from connectors.sandbox.eaccounting.api import HANDLERS
-from connectors.sandbox.eaccounting.facts import COMMITTED, extract, facts
+from connectors.sandbox.eaccounting.facts import COMMITTED, extract
 from tests.contract.books_support import PUBLISHED, TODAY, Published, Shop, Violation, published, writable
 from tests.contract.fuzz_books import fuzz
 
@@ -42,12 +41,19 @@ def test_the_committed_facts_are_those_of_the_published_document() -> None:
     assert json.loads(COMMITTED.read_text("utf-8")) == extract(document())
 
 
-def test_the_overlay_makes_a_valid_document_of_it() -> None:
-    """Eight mistakes as published, none afterwards; the document itself is left as it was."""
+def test_the_overlay_mends_the_names_of_path_parameters() -> None:
+    """As published, four operations name a parameter in another way than their path; afterwards none, and the original is untouched."""
     original = document()
-    assert len(list(OpenAPIV31SpecValidator(original).iter_errors())) == 8
-    assert list(OpenAPIV31SpecValidator(overlay.applied(original)).iter_errors()) == []
+    assert _misnamed(original) == 4
+    assert _misnamed(overlay.applied(original)) == 0
     assert original == document()
+
+
+def _misnamed(whole: Any) -> int:
+    return sum(
+        set(re.findall(r"{([^}]+)}", path)) != {one["name"] for one in operation.get("parameters", ()) if one["in"] == "path"}
+        for path, _, operation in overlay.operations(whole)
+    )
 
 
 @pytest.mark.parametrize(
@@ -112,7 +118,7 @@ async def test_every_served_operation_works_as_published() -> None:
     async with Shop.open(country="SE", auto_invoice=True) as swedish:
         code = (await swedish.get("/foreignpaymentcodes"))["Data"][0]
         await swedish.get(f"/foreignpaymentcodes/{code['Id']}")
-        settings = await swedish.read(await swedish.send("PUT", "/companysettings/rotrut", {"RotReducedInvoicingPercent": 0.3}), 200)
+        settings = await swedish.put("/companysettings/rotrut", {"RotReducedInvoicingPercent": 0.3})
         assert str(settings["CompanyRotRutSettings"]["RotReducedInvoicingPercent"]) == "0.3"
         terms = await swedish.one("termsofpayments", Name="30 dagar")
         customer = await swedish.post(
@@ -170,18 +176,20 @@ async def test_a_body_that_should_not_have_been_accepted_is_noticed() -> None:
 
 
 def test_generated_requests_do_no_harm() -> None:
-    """A few hundred of them here; ``make fuzz`` sends many thousands."""
+    """A hundred of them here; ``make fuzz`` sends many thousands."""
     judge = published()
     assert judge is not None
-    state = fuzz(judge, 300, 7, operations=23)
+    state = fuzz(judge, 100, 7, operations=6)
     assert state.failures == []
-    assert sum(state.statuses.values()) >= 300
+    assert sum(state.statuses.values()) >= 100
     assert state.statuses[200] > 0
 
 
 def _broken(judge: Published, exchange: Exchange) -> Iterator[tuple[str, Any]]:
     """Yield an answer with one thing wrong at a time: in the record, in the first record of a list, and in the list's own frame."""
     answer = json.loads(exchange.content)
+    if isinstance(answer, dict) and "Data" in answer:
+        answer["Data"] = answer["Data"][:1]
     found = judge.operation(exchange.asked.method, exchange.asked.path)
     assert found is not None
     schema = found[1]["responses"][str(exchange.status)]["content"]["application/json"]["schema"]
@@ -328,14 +336,13 @@ async def _invoices(shop: Shop) -> None:
     late = await shop.invoice(row, InvoiceDate="2026-01-02", DueDate="2026-01-03")
     await shop.send("POST", f"/customerinvoices/{late['Id']}/paymentreminders", {"EmailDetails": {"Email": "jo@winkel.example"}})
     await shop.send("POST", f"/customerinvoices/{late['Id']}/void", updateStock="true")
-    for _ in range(2):
-        draft = await shop.post("/customerinvoicedrafts", await shop.draft_body())
+    draft, other = [await shop.post("/customerinvoicedrafts", await shop.draft_body()) for _ in range(2)]
     path = f"/customerinvoicedrafts/{draft['Id']}"
     await shop.put(path, writable("CustomerInvoiceDraftApi", draft))
     await shop.get(path)
-    listed = (await shop.get("/customerinvoicedrafts"))["Data"]
+    await shop.get("/customerinvoicedrafts")
     await shop.post(f"{path}/convert")
-    await shop.send("DELETE", f"/customerinvoicedrafts/{listed[0]['Id']}")
+    await shop.send("DELETE", f"/customerinvoicedrafts/{other['Id']}")
 
 
 async def _bookkeeping(shop: Shop) -> None:
@@ -352,7 +359,11 @@ async def _bookkeeping(shop: Shop) -> None:
         await shop.get(path)
     for path in (f"/accountbalances/{TODAY}", f"/accountbalances/1000/{TODAY}"):
         await shop.get(path)
-    rows = [{"AccountNumber": 1300, "DebitAmount": 121}, {"AccountNumber": 8000, "CreditAmount": 100}, {"AccountNumber": 1520, "CreditAmount": 21}]
+    rows = [
+        {"AccountNumber": 1300, "DebitAmount": 121},
+        {"AccountNumber": 8000, "CreditAmount": 100},
+        {"AccountNumber": 1520, "CreditAmount": 21},
+    ]
     voucher = await shop.post("/vouchers", {"VoucherDate": TODAY, "VoucherText": "Verkoop", "Rows": rows})
     for path in ("/vouchers", f"/vouchers/{year['Id']}", f"/vouchers/{year['Id']}/{voucher['Id']}"):
         await shop.get(path)
@@ -378,7 +389,7 @@ async def _bookkeeping(shop: Shop) -> None:
     await shop.send("DELETE", f"/bankaccounts/{bank['Id']}")
     project = {"Number": "1", "Name": "Verbouwing", "StartDate": TODAY, "Status": 1}
     made = await shop.post("/projects", project)
-    await shop.read(await shop.send("PUT", f"/projects/{made['Id']}", project), 201)
+    assert (await shop.send("PUT", f"/projects/{made['Id']}", project)).status_code == 201
     await shop.get("/projects")
     await shop.get(f"/projects/{made['Id']}")
     center = (await shop.get("/costcenters"))["Data"][0]

@@ -1,12 +1,194 @@
-"""Bridges that are wrong on purpose: each of them must be caught, or the search is worth nothing."""
+"""Bridges that are wrong on purpose.  Each of them must be caught, or the search is worth nothing.
+
+A variant swaps one decision of the program for the one that seems simpler.  It exists only here, in the tests.
+"""
+
 from __future__ import annotations
-from contextlib import contextmanager
-from dataclasses import dataclass
-@dataclass(frozen=True)
+
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, cast
+from unittest import mock
+
+from connectors.model import BookPayment
+from connectors.port import ConnectorError, Uncertain
+from daemon.engine import writes
+from daemon.flows import debtors, documents, products
+from daemon.state.port import Intent, IntentState
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+
+    from connectors.port import Position
+    from daemon.engine.context import Context
+    from daemon.engine.writes import OnceWrite, Written
+    from daemon.state.port import NewWork, Store
+    from tests.fault.bridge import Life
+
+
+@dataclass(frozen=True, slots=True)
 class Variant:
+    """A wrong bridge.  ``scenarios`` are those in which it is looked for, ``patches`` what is swapped: (object, name) -> instead."""
+
     name: str
+    about: str
+    scenarios: tuple[str, ...]
+    patches: Mapping[tuple[object, str], object] = field(default_factory=dict)
+    spoil: Callable[[Store], Store] = lambda store: store
+    index_lag: float | None = None
+
     @contextmanager
-    def applied(self):
-        yield
-    def fit(self, life): pass
-VARIANTS={"good":Variant("good")}
+    def applied(self, life: Life) -> Iterator[None]:
+        """Be wrong for as long as this life goes on."""
+        life.spoil = self.spoil
+        if self.index_lag is not None:
+            life.policy = replace(life.policy, index_lag=self.index_lag)
+        with ExitStack() as stack:
+            for (target, name), instead in self.patches.items():
+                stack.enter_context(mock.patch.object(target, name, instead))
+            yield
+
+
+async def _retries_blindly(
+    context: Context,
+    scope: str,
+    write: OnceWrite,
+    *,
+    send: Callable[[], Awaitable[str]],
+    find: Callable[[Intent], Awaitable[str | None]],
+) -> Written:
+    """Has an intent, and sends again when it finds one without an answer."""
+    del find
+    intent = Intent(scope, write.key, write.flow, write.record, write.operation, write.reference, "", IntentState.SENT, context.now())
+    earlier = await context.store.intend(intent)
+    if earlier is not None and earlier.state == IntentState.DONE:
+        return writes.Written(earlier.remote_id, adopted=True)
+    remote_id = await send()
+    await context.store.settle_intent(scope, write.key, IntentState.DONE, remote_id=remote_id)
+    return writes.Written(remote_id, adopted=False)
+
+
+async def _has_no_intent(
+    context: Context,
+    scope: str,
+    write: OnceWrite,
+    *,
+    send: Callable[[], Awaitable[str]],
+    find: Callable[[Intent], Awaitable[str | None]],
+) -> Written:
+    """Just sends."""
+    del context, scope, write, find
+    return writes.Written(await send(), adopted=False)
+
+
+async def _takes_a_lost_answer_for_a_refusal(
+    context: Context,
+    scope: str,
+    write: OnceWrite,
+    *,
+    send: Callable[[], Awaitable[str]],
+    find: Callable[[Intent], Awaitable[str | None]],
+) -> Written:
+    """Believes that nothing happened whenever it gets no answer."""
+
+    async def refused() -> str:
+        try:
+            return await send()
+        except Uncertain as error:
+            raise ConnectorError(str(error)) from error
+
+    try:
+        return await writes.once(context, scope, write, send=refused, find=find)
+    except ConnectorError as error:
+        raise Uncertain(str(error)) from error
+
+
+async def _looks_from_the_moment_of_sending(
+    context: Context, scope: str, earlier: Intent, find: Callable[[Intent], Awaitable[str | None]]
+) -> Written | None:
+    """Counts the index lag from the intent, as if a request took no time and died with its process."""
+    age = (context.now() - earlier.sent_at).total_seconds()
+    if 0 <= age < context.policy.index_lag:
+        raise Uncertain("too early", retry_after=context.policy.index_lag - age)
+    found = await find(earlier)
+    if found is not None:
+        await context.store.settle_intent(scope, earlier.key, IntentState.DONE, remote_id=found)
+        return writes.Written(found, adopted=True)
+    await context.store.resend_intent(scope, earlier.key, now=context.now())
+    return None
+
+
+def _once(instead: object) -> dict[tuple[object, str], object]:
+    return {(module, "once"): instead for module in (documents, debtors, products)}
+
+
+class _Spoilt:
+    """A store with some methods done wrong."""
+
+    def __init__(self, store: object, **wrong: Callable[..., Any]) -> None:
+        self._store, self._wrong = store, wrong
+
+    def __getattr__(self, name: str) -> Any:
+        return self._wrong.get(name) or getattr(self._store, name)
+
+
+def _cursor_first(store: Store) -> Store:
+    """Stores the position, and then, in another transaction, the work."""
+
+    async def record_page(link: str, flow: str, position: Position, works: Sequence[NewWork]) -> int:
+        await store.record_page(link, flow, position, ())
+        return await store.record_page(link, flow, position, works)
+
+    return cast("Store", _Spoilt(store, record_page=record_page))
+
+
+def _forgets_what_was_running(store: Store) -> Store:
+    """Leaves alone what a dead process had in hand."""
+
+    async def recover() -> int:
+        return 0
+
+    return cast("Store", _Spoilt(store, recover=recover))
+
+
+async def _pays_what_is_open(self: documents.Documents, sale: Any, rules: Any, document: Any, payments: Sequence[Any]) -> None:
+    """Registers payments without an intent for each."""
+    for payment in payments:
+        await self._context.books.register_payment(
+            BookPayment(document.id, payment.account.id, payment.amount, document.currency, sale.sold_at.date(), "", complete=True)
+        )
+    del rules
+
+
+async def _never_begun(self: documents.Documents, sale: Any) -> bool:
+    """Books at once as soon as it may, whatever was begun."""
+    del self, sale
+    return False
+
+
+async def _found_nothing(self: documents.Documents, keys: Sequence[str], *, since: Any) -> dict[str, list[Any]]:
+    """Never finds what it wrote."""
+    del self, keys, since
+    return {}
+
+
+ALL = (
+    Variant("blind-retry", "an intent without an answer is sent again", ("sale", "split", "products"), _once(_retries_blindly)),
+    Variant("no-intent", "nothing is written down before it is sent", ("sale", "newcomer", "products"), _once(_has_no_intent)),
+    Variant("no-lag-wait", "a lost answer is looked up at once", ("sale", "newcomer"), index_lag=0.0),
+    Variant("cursor-first", "the position is stored before the work", ("sale", "products"), spoil=_cursor_first),
+    Variant("lost-is-refused", "a lost answer counts as a refusal", ("sale", "split"), _once(_takes_a_lost_answer_for_a_refusal)),
+    Variant(
+        "lag-from-intent",
+        "the index lag is counted from the intent",
+        ("sale", "business"),
+        {(writes, "_resolve"): _looks_from_the_moment_of_sending},
+    ),
+    Variant("no-recovery", "what a dead process had in hand stays there", ("sale", "refund"), spoil=_forgets_what_was_running),
+    Variant("plain-payments", "payments have no intent", ("sale", "split"), {(documents.Documents, "pay"): _pays_what_is_open}),
+    Variant(
+        "leaves-drafts", "a proposal that was begun is forgotten", ("first",), {(documents.Documents, "_proposal_begun"): _never_begun}
+    ),
+    Variant("never-looks", "documents are never looked up", ("sale", "business"), {(documents.Documents, "existing"): _found_nothing}),
+)
+BY_NAME = {variant.name: variant for variant in ALL}

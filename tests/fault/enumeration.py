@@ -1,3 +1,4 @@
+# ruff: noqa: T201 - a command prints what it finds
 """Every scenario under every fault, and under every pair of faults: nothing lost, nothing doubled.
 
 ``python -m tests.fault.enumeration`` runs all single faults and pairs of them; ``--replay 'refund:17a+42l'`` runs one schedule and
@@ -7,6 +8,7 @@ tells what happened at each point.
 from __future__ import annotations
 
 import argparse
+import copy
 import gc
 import multiprocessing
 import random
@@ -15,24 +17,24 @@ import sys
 import time
 import traceback
 from collections import Counter
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-import anyio
-
 from daemon.state.sqlite import open_store
-from tests.fault.bad import VARIANTS, Variant
-from tests.fault.bridge import Disk, Life, Stuck, scratch, template, virtual_loop
+from tests.fault import bad
+from tests.fault.bridge import Disk, Life, Stuck, in_virtual_time, scratch, template
 from tests.fault.checks import LOST, WRONG, Problem, at_rest, difference
 from tests.fault.points import MODES, Fault, Mode, Points, Schedule
 from tests.fault.scenarios import ALL, BY_NAME, Scenario, Step
 from tests.fault.vendors import World
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from tests.fault.bad import Variant
     from tests.fault.points import Passed
 
 #: how long nothing happens before everything is looked at, in seconds: listings show everything by then
@@ -62,41 +64,64 @@ class Verdict:
         return sum(1 for problem in self.problems if problem.kind == kind)
 
 
+@dataclass(frozen=True, slots=True)
+class Morning:
+    """What a scenario begins with, after all that happens before it: the vendors, the state, and the time of the loop."""
+
+    world: World
+    state: Path
+    at: float
+
+
 class Bench:
-    """Runs schedules, each from the same first state; use as a context."""
+    """Runs schedules, each of a scenario from the same morning on."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self._template = root / "template"
-        template(self._template)
+        self._first_start = root / "first-start"
+        template(self._first_start)
+        self._mornings: dict[str, Morning] = {}
+
+    def _morning(self, scenario: Scenario) -> Morning:
+        if scenario.name not in self._mornings:
+            disk = Disk(self._fresh(f"{scenario.name}-morning"), like=self._first_start)
+
+            async def before() -> Morning:
+                world = World.open(scenario.books, scenario.till)
+                await _live(_life(scenario, world, disk, {}), scenario.before)
+                return Morning(world, disk.state, world.clock.monotonic())
+
+            self._mornings[scenario.name] = in_virtual_time(before)
+        return self._mornings[scenario.name]
+
+    def _fresh(self, name: str) -> Path:
+        directory = self._root / name
+        directory.mkdir()
+        return directory
 
     def run(self, schedule: Schedule, variant: Variant | None = None) -> Verdict:
-        """Run a schedule."""
-        directory = self._root / "run"
-        directory.mkdir()
+        """Run a schedule, on a bridge that may be wrong on purpose."""
+        scenario = BY_NAME[schedule.scenario]
+        morning = self._morning(scenario)
+        directory = self._fresh("run")
+        disk = Disk(directory, like=morning.state)
+        life = _life(scenario, copy.deepcopy(morning.world), disk, {fault.point: fault.mode for fault in schedule.faults})
         try:
-            with VARIANTS["good" if variant is None else variant.name].applied():
-                return anyio.run(
-                    _run,
-                    BY_NAME[schedule.scenario],
-                    schedule,
-                    Disk(directory, like=self._template),
-                    variant,
-                    backend_options={"loop_factory": virtual_loop},
-                )
+            with nullcontext() if variant is None else variant.applied(life):
+                return in_virtual_time(_run, life, scenario, schedule, start=morning.at)
         finally:
             shutil.rmtree(directory)
 
 
-async def _run(scenario: Scenario, schedule: Schedule, disk: Disk, variant: Variant | None) -> Verdict:
-    world = World.open(scenario.habits)
-    points = Points(world.clock, {fault.point: fault.mode for fault in schedule.faults})
-    life = Life(world, points, disk, payment_methods=scenario.payment_methods, chunk=scenario.chunk)
-    if variant is not None:
-        variant.fit(life)
+def _life(scenario: Scenario, world: World, disk: Disk, faults: Mapping[int, Mode]) -> Life:
+    points = Points(world.clock, faults)
+    return Life(world, points, disk, payment_methods=scenario.payment_methods, chunk=scenario.chunk)
+
+
+async def _run(life: Life, scenario: Scenario, schedule: Schedule) -> Verdict:
     problems: list[Problem] = []
+    world, points = life.world, life.points
     try:
-        await _live(life, scenario.before)
         points.armed = True
         await _live(life, scenario.steps)
         points.armed = False
@@ -121,17 +146,17 @@ async def _run(scenario: Scenario, schedule: Schedule, disk: Disk, variant: Vari
 async def _live(life: Life, steps: Sequence[Step]) -> None:
     for step in steps:
         step.act(life.world)
-        await life.world.clock.sleep(_PAUSE / 2)
+        await life.world.clock.sleep(step.pause)
         await life.until_quiet(step.flows, step.tell)
 
 
 async def _look(life: Life, scenario: Scenario) -> list[Problem]:
     """Let everything come to rest, see that nothing more is written then, and look at the world."""
+    await life.world.clock.sleep(_PAUSE)
+    await life.until_quiet()
     written = life.points.writes
-    for _ in range(2):
-        written = life.points.writes
-        await life.world.clock.sleep(_PAUSE)
-        await life.until_quiet()
+    await life.world.clock.sleep(_PAUSE)
+    await life.until_quiet()
     problems = []
     if life.points.writes != written:
         problems.append(Problem(WRONG, f"{life.points.writes - written} writes although nothing was left to do"))
@@ -201,14 +226,104 @@ class Report:
         yield f"lost {lost}, doubled {twice}, wrong {wrong}, difference {self.difference:.2f}"
 
 
-def one(bench: Bench, schedule: Schedule, variant: Variant | None = None) -> Verdict:
-    """Run a schedule twice if it fails, so that a failure that cannot be replayed shows."""
-    return bench.run(schedule, variant)
-
-
-def singles(bench: Bench, scenario: Scenario, *, every: int = 1, variant: Variant | None = None) -> Iterator[Verdict]:
-    """Run a scenario without a fault, then with each single one (or each ``every``-th)."""
-    clean = bench.run(Schedule(scenario.name), variant)
+def singles(bench: Bench, scenario: Scenario, *, chosen: Callable[[Passed], bool] = lambda _: True) -> Iterator[Verdict]:
+    """Run a scenario without a fault, then with each single one at the points chosen."""
+    clean = bench.run(Schedule(scenario.name))
     yield clean
-    for schedule in list(following(clean))[::every]:
-        yield bench.run(schedule, variant)
+    for schedule in following(clean):
+        if chosen(clean.trace[schedule.faults[0].point]):
+            yield bench.run(schedule)
+
+
+def pairs(single: Verdict, count: int, seed: int) -> list[Schedule]:
+    """Choose pairs of faults that begin with this single one; the same seed gives the same."""
+    all_of_them = list(following(single))
+    chosen = random.Random(f"{seed} {single.schedule}").sample(all_of_them, min(count, len(all_of_them)))
+    return sorted(chosen, key=str)
+
+
+def caught(bench: Bench, variant: Variant) -> tuple[int, int, str]:
+    """Run a wrong bridge under all single faults; return how many caught it, of how many, and the first."""
+    tried, found, first = 0, 0, ""
+    for name in variant.scenarios:
+        clean = bench.run(Schedule(name), variant)
+        for schedule in [clean.schedule, *following(clean)]:
+            verdict = bench.run(schedule, variant)
+            tried += 1
+            found += not verdict.good
+            first = first or ("" if verdict.good else f"{schedule}: {verdict.problems[0]}")
+    return found, tried, first
+
+
+# -- on the command line --------------------------------------------------------------------------------------------------------------
+def _replay(text: str, variant: Variant | None) -> int:
+    """Run one schedule and tell everything."""
+    with scratch() as root:
+        verdict = Bench(root).run(Schedule.parse(text), variant)
+    at = {fault.point: fault.mode for fault in verdict.schedule.faults}
+    for passed in verdict.trace:
+        mark = f"   <- {at[passed.number].name.lower()}" if passed.number in at else ""
+        print(f"{passed.number:4} {passed.kind:6} {passed.name}{mark}")
+    print(f"{verdict.crashes} crash(es), {verdict.documents} document(s), {verdict.payments} payment(s), difference {verdict.difference}")
+    for problem in verdict.problems:
+        print(problem)
+    return 0 if verdict.good else 1
+
+
+def _share(work: tuple[int, int, int, int]) -> Report:
+    """Run one process's share: every ``of``-th single fault, from ``part`` on, and the pairs that begin with it."""
+    part, of, pairs_each, seed = work
+    report = Report()
+    gc.freeze()
+    with scratch() as root:
+        bench = Bench(root)
+        number = 0
+        for scenario in ALL:
+            clean = bench.run(Schedule(scenario.name))
+            for schedule in [clean.schedule, *following(clean)]:
+                number += 1
+                if number % of != part:
+                    continue
+                single = bench.run(schedule)
+                report.add(single)
+                for pair in pairs(single, pairs_each, seed) if schedule.faults else ():
+                    report.add(bench.run(pair))
+    return report
+
+
+def _variant(name: str) -> tuple[str, int, int, str]:
+    with scratch() as root:
+        return name, *caught(Bench(root), bad.BY_NAME[name])
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Search, or replay."""
+    parser = argparse.ArgumentParser(prog="python -m tests.fault.enumeration", description=__doc__)
+    parser.add_argument("--replay", metavar="SCHEDULE", help="run one schedule and tell what happened at each point")
+    parser.add_argument("--variant", choices=sorted(bad.BY_NAME), help="with --replay: on a bridge that is wrong on purpose")
+    parser.add_argument("--pairs", type=int, default=4, help="how many pairs of faults for each single fault (default 4)")
+    parser.add_argument("--seed", type=int, default=1, help="chooses the pairs")
+    parser.add_argument("--processes", type=int, default=2)
+    given = parser.parse_args(arguments)
+    if given.replay:
+        return _replay(given.replay, bad.BY_NAME[given.variant] if given.variant else None)
+    started = time.monotonic()
+    report, missed = Report(), 0
+    with multiprocessing.get_context("spawn").Pool(given.processes) as pool:
+        shares = [(part, given.processes, given.pairs, given.seed) for part in range(given.processes)]
+        for share in pool.imap_unordered(_share, shares):
+            report.merge(share)
+        for schedule, problems in report.failed:
+            print(f"FAILED {problems}\n  python -m tests.fault.enumeration --replay '{schedule}'")
+        for text in report.lines(time.monotonic() - started):
+            print(text, flush=True)
+        for name, found, tried, first in pool.imap(_variant, bad.BY_NAME):
+            missed += not found
+            print(
+                f"wrong on purpose: {name:16} caught by {found} of {tried} schedules, first {first.splitlines()[0] if first else 'by none'}"
+            )
+    return 1 if report.failed or missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

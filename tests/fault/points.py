@@ -81,17 +81,18 @@ MODES: Mapping[Kind, Sequence[Mode]] = {
 
 _READS = (
     "read_changes get_product find_products stock_levels find_customers find_documents find_proposals documents_since proposals_since "
-    "get_document money_accounts company server_time all_products get_sale payment_methods store"
+    "get_document money_accounts company server_time facts all_products get_sale payment_methods store"
 )
 _WRITES = "update_customer book propose revise confirm withdraw register_payment update_product"
 _CREATES = "create_customer create_product"
 CALLS: Mapping[str, Kind] = {
     name: kind for names, kind in ((_READS, Kind.READ), (_WRITES, Kind.WRITE), (_CREATES, Kind.CREATE)) for name in names.split()
 }
-COMMITS = frozenset(
+_COMMITS = (
     "record_page claim finish finish_many defer hold resend release_waiting recover intend settle_intent resend_intent bind unbind "
-    "ask answer withdraw_question remember note prune save_alert reconciled".split()
+    "ask answer withdraw_question remember note prune save_alert reconciled"
 )
+COMMITS = frozenset(_COMMITS.split())
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ import time
 import tomllib
 from collections import Counter
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -29,10 +30,10 @@ from tests.system.support import Vendors, adapt, ask, started, until, vendors
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from connectors.sandbox.world import World
-
-KINDS = ("refuse", "reset_before", "reset_after", "slow", "cut_body", "not_json", "status_429", "status_500", "duplicate_page")
-KINDS = (*KINDS, "shifted_page", "post_204", "empty_body")
+KINDS = (
+    *("refuse", "reset_before", "reset_after", "slow", "cut_body", "not_json", "status_429", "status_500"),
+    *("duplicate_page", "shifted_page", "post_204", "empty_body"),
+)
 #: how long after a write a listing does not show it, and how much longer the daemon waits before it looks, in seconds
 STALE, LAG = 0.3, 0.6
 #: one life in so many ends while the process is still starting
@@ -47,6 +48,7 @@ class Report:
 
     seed: int
     receipts: int
+    booked: int = 0
     kills: int = 0
     ended_by_itself: list[str] = field(default_factory=list)
     seconds: float = 0.0
@@ -66,14 +68,15 @@ class Report:
         assert self.verdict is not None
         found = self.verdict
         ready = sorted(self.ready)
+        fates = ", ".join(f"{kind} {count}" for kind, count in sorted(self.fired.items()))
+        booked = f"lost {len(found.lost)}, doubled {len(found.doubled)}, difference {found.difference:.2f}, not paid {found.remaining:.2f}"
+        others = f"stock wrong {len(found.stock)}, payments wrong {len(found.payments)}, waiting for a person {len(self.open)}"
         return [
             f"seed {self.seed}: {self.kills} kills, {self.kills + 1} starts, {self.seconds:.0f} s and {self.settling:.0f} s to settle",
             f"ready after {ready[len(ready) // 2]:.2f} s (median of {len(ready)}, worst {ready[-1]:.2f})" if ready else "never ready",
-            "faults " + ", ".join(f"{kind} {count}" for kind, count in sorted(self.fired.items())) + f", together {self.fired.total()}",
-            f"receipts {self.receipts}, documents {found.documents}, lost {len(found.lost)}, doubled {len(found.doubled)}, "
-            f"difference {found.difference:.2f}, not paid {found.remaining:.2f}",
-            f"products doubled {found.products}, customers doubled {len(found.customers)}, stock wrong {len(found.stock)}, "
-            f"payments wrong {len(found.payments)}, waiting for a person {len(self.open)}",
+            f"faults {self.fired.total()}: {fates}",
+            f"receipts {self.receipts}, documents {found.documents}, of them before the last life {self.booked}, {booked}",
+            f"products doubled {found.products}, customers doubled {len(found.customers)}, {others}",
             *(f"ended by itself: {line}" for line in self.ended_by_itself),
             "right" if self.right else f"WRONG: {found} {self.open}",
         ]
@@ -98,15 +101,15 @@ def campaign(folder: Path, *, kills: int, seed: int, day: Path | None = None, ra
     source = ("--receipts", day) if day else ("--seed", str(seed))
     with vendors(folder, *source, "--faults", faults_file(folder, rate, seed), lag=LAG) as running:
         quicken(running.config, folder / "state")
-        sold = running.till_ledger()["receipts"]
-        report = Report(seed, sold)
+        report = Report(seed, running.till_ledger()["receipts"])
         began = time.monotonic()
-        startup = 1.0
-        while report.kills < kills:
-            early = random.randrange(EARLY) == 0
-            startup = one_life(folder, running, report, random.uniform(0, startup) if early else None, random.expovariate(1 / life), startup)
+        for _ in range(kills):
+            usual = report.ready[-1] if report.ready else 1.0
+            early = random.uniform(0, usual) if random.randrange(EARLY) == 0 else None
+            one_life(folder, running.config, report, early=early, more=random.expovariate(1 / life))
         report.seconds = time.monotonic() - began
         report.fired = fired(running)
+        report.booked = len(running.books_ledger()["documents"])
         running.strike(**dict.fromkeys(KINDS, 0), stale_index_seconds=0)
         settle(folder, running, report)
         emails, report.open = anyio.run(inside, folder / "state", running)
@@ -123,10 +126,10 @@ def quicken(config: Path, state: Path) -> None:
     config.write_text(f"{text}\n{flows}\n", encoding="utf-8")
 
 
-def one_life(folder: Path, running: Vendors, report: Report, early: float | None, more: float, startup: float) -> float:
-    """Start the daemon and kill it, ``early`` seconds after its start or ``more`` seconds after it is ready; return how long that took."""
+def one_life(folder: Path, config: Path, report: Report, *, early: float | None, more: float) -> None:
+    """Start the daemon and kill it: ``early`` seconds after its start, or ``more`` seconds after it is ready."""
     born = time.monotonic()
-    with started(folder, "run", "--config", running.config) as program:
+    with started(folder, "run", "--config", config) as program:
         if early is not None:
             time.sleep(early)
         else:
@@ -136,20 +139,13 @@ def one_life(folder: Path, running: Vendors, report: Report, early: float | None
                 if program.runs:
                     raise
             else:
-                startup = time.monotonic() - born
-                report.ready.append(startup)
+                report.ready.append(time.monotonic() - born)
                 time.sleep(more)
-        if program.runs:
-            program.process.kill()
-            report.kills += 1
-        else:
+        if not program.runs:
             report.ended_by_itself.append(f"exit code {program.process.returncode}: {program.said.strip().splitlines()[-1:]}")
-            report.kills += 1  # or a daemon that cannot start would be started for ever
+        program.process.kill()
         program.process.wait(10)
-        for file in (program.out, program.err):
-            file.unlink(missing_ok=True)
-            file.touch()
-    return startup
+        report.kills += 1
 
 
 def fired(running: Vendors) -> Counter[str]:
@@ -168,8 +164,8 @@ def settle(folder: Path, running: Vendors, report: Report) -> None:
     def quiet() -> bool:
         nonlocal calm
         till, books = running.till_ledger(), running.books_ledger()
-        stock = {sku.casefold(): float(quantity) for sku, quantity in books["stock"].items()}
-        same = all(q is None or stock.get(sku.casefold()) == float(q) for sku, q in till["stock"].items())
+        stock = {sku.casefold(): Decimal(quantity) for sku, quantity in books["stock"].items()}
+        same = all(q is None or stock.get(sku.casefold()) == Decimal(q) for sku, q in till["stock"].items())
         calm = calm + 1 if running.in_step() and same and len(till["stock"]) >= len(stock) else 0
         time.sleep(1)
         return calm >= 3
@@ -191,7 +187,9 @@ async def inside(state: Path, running: Vendors) -> tuple[list[str], dict[str, st
     try:
         tokens = await SqliteTokenStore(store, "books", state, clock=clock).load()
         works = [work for flow in ("sales", "products") for work in await store.open_work("shop/till", flow)]
-        undecided = [intent for link in ("shop/till", "shop") for intent in await store.intents(link) if intent.state in {"sent", "unknown"}]
+        undecided = [
+            intent for link in ("shop/till", "shop") for intent in await store.intents(link) if intent.state in {"sent", "unknown"}
+        ]
     finally:
         await store.close()
     given = tomllib.loads(await anyio.Path(running.config).read_text())["connections"]["books"]["access_token"]

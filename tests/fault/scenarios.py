@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from tests.fault.bridge import Bridge
 
 D = Decimal
-PERSON = Customer(email="jan@example.nl", name="Jan Jansen", phone="0150000000", invoice_address=Address("Kade 1", "2611 AB", "Delft", "NL"))
+PERSON = Customer(
+    email="jan@example.nl", name="Jan Jansen", phone="0150000000", invoice_address=Address("Kade 1", "2611 AB", "Delft", "NL")
+)
 BUSINESS = Customer(
     email="inkoop@bakker.nl",
     name="Ans Bakker",
@@ -65,6 +67,8 @@ class Step:
     act: Callable[[World], None] = lambda _: None
     tell: Callable[[Bridge], Awaitable[None]] | None = None
     flows: tuple[str, ...] = FLOWS
+    #: how long after that the bridge looks, in seconds
+    pause: float = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +79,8 @@ class Scenario:
     about: str
     steps: tuple[Step, ...]
     before: tuple[Step, ...] = ()
-    habits: Habits = Habits()
+    books: Habits = field(default_factory=Habits)
+    till: Habits = field(default_factory=Habits)
     chunk: int = 10
     expected: Expected = field(default_factory=lambda: Expected({}))
     payment_methods: Mapping[str, str] = field(default_factory=lambda: PAYMENT_METHODS)
@@ -128,7 +133,7 @@ async def _answer(bridge: Bridge) -> None:
 _NEW_PHONE = replace(PERSON, phone="0159999999")
 
 
-def _prices_there_and_back(world: World) -> None:
+def _price_up(world: World) -> None:
     world.books.change_article(_article(world, "KAARS"), price=D("6.00"))
 
 
@@ -141,11 +146,24 @@ ALL = (
     Scenario(
         "back",
         "a price goes up and at once down again",
-        (Step(_prices_there_and_back, flows=("products",)), Step(_price_back)),
+        (Step(_price_up, flows=("products",), pause=1.0), Step(_price_back, pause=1.0)),
         OPENED,
+        books=Habits(lag=0.5),
+        till=Habits(lag=4.0),
     ),
-    Scenario("stock", "a person corrects the stock, and something is sold", (Step(_changed_articles), sell(receipt("R1", line("THEE", "2", "3.79", "9")))), KNOWN),
-    Scenario("first", "the first two private receipts, the earlier by a proposal", (sell(receipt("R1", line()), receipt("R2", line())),), OPENED, chunk=1),
+    Scenario(
+        "stock",
+        "a person corrects the stock, and something is sold",
+        (Step(_changed_articles), sell(receipt("R1", line("THEE", "2", "3.79", "9")))),
+        KNOWN,
+    ),
+    Scenario(
+        "first",
+        "the first two private receipts, the earlier by a proposal",
+        (sell(receipt("R1", line()), receipt("R2", line())),),
+        OPENED,
+        chunk=1,
+    ),
     Scenario("sale", "a private receipt, booked at once", (sell(receipt("R1", line(quantity="3"))),), KNOWN),
     Scenario(
         "business",
@@ -153,7 +171,9 @@ ALL = (
         (sell(receipt("R1", line("KAARS", "7", "0.42"), line("KAARS", "3", "0.47"), line("THEE", "5", "3.79", "9"), customer=BUSINESS)),),
         KNOWN,
     ),
-    Scenario("refund", "a receipt and its refund", (sell(receipt("R1", line(quantity="3"))), sell(receipt("C2", line(quantity="-1")))), KNOWN),
+    Scenario(
+        "refund", "a receipt and its refund", (sell(receipt("R1", line(quantity="3"))), sell(receipt("C2", line(quantity="-1")))), KNOWN
+    ),
     Scenario(
         "newcomer",
         "two receipts of one new customer",
@@ -192,14 +212,14 @@ ALL = (
         "the books do not filter on the reference: a private and a business receipt",
         (sell(receipt("R1", line()), receipt("R2", line(), customer=BUSINESS)),),
         KNOWN,
-        habits=Habits(filterable=False),
+        books=Habits(filterable=False),
     ),
     Scenario(
         "net",
         "private prices are without VAT in these books",
         (sell(receipt("R1", line(quantity="3")), receipt("R2", line("THEE", "2", "3.79", "9"))),),
         OPENED,
-        habits=Habits(private_prices_include_vat=False),
+        books=Habits(private_prices_include_vat=False),
     ),
     Scenario(
         "busy",

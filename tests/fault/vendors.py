@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 import anyio
 
 from connectors.model import (
+    BooksFacts,
     Company,
     Customer,
     Document,
@@ -27,6 +28,7 @@ from connectors.model import (
     Product,
     StockLevel,
     Store,
+    TillFacts,
 )
 from connectors.port import Change, Missing, Page, Rejected, Unfilterable
 
@@ -349,6 +351,10 @@ class BooksTwin:
         """As the port says."""
         return self._clock.now()
 
+    async def facts(self) -> BooksFacts:
+        """As the port says."""
+        return BooksFacts(company=await self.company(), money_accounts=self.accounts)
+
     async def aclose(self) -> None:
         """As the port says."""
 
@@ -419,6 +425,10 @@ class TillTwin:
         """As the port says."""
         self.products.put(product_id, _merged(self.products.get(product_id), draft))
 
+    async def facts(self) -> TillFacts:
+        """As the port says."""
+        return TillFacts(store=await self.store(), payment_methods=tuple(await self.payment_methods()))
+
     async def aclose(self) -> None:
         """As the port says."""
 
@@ -432,7 +442,7 @@ class World:
     till: TillTwin
 
     @classmethod
-    def open(cls, habits: Habits) -> World:
+    def open(cls, books: Habits, till: Habits) -> World:
         """Open the shop."""
         clock = LoopClock()
-        return cls(clock, BooksTwin(clock, habits), TillTwin(clock, habits))
+        return cls(clock, BooksTwin(clock, books), TillTwin(clock, till))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import looptime
@@ -30,6 +32,14 @@ def _no_blocking_calls() -> Iterator[BlockBuster]:
             if name.startswith("sqlite3"):
                 function.deactivate()
         yield blocker
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """A folder in memory where there is one: a day syncs thousands of times, and what is proven here does not depend on the disk."""
+    memory = Path("/dev/shm")  # noqa: S108 - a private folder is made in it
+    with TemporaryDirectory(prefix="kassabrug-", dir=memory if memory.is_dir() else None) as folder:
+        yield Path(folder)
 
 
 @pytest.fixture(autouse=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from connectors.sandbox.salespos.assumptions import TARIFFS, with_vat
 from connectors.sandbox.world import World, WorldArticle, WorldCustomer
 from tests.flow.shop import BUSINESS, PERSON, line, open_shop, receipt
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
     from connectors.sandbox.eaccounting import BooksSwitches
     from connectors.sandbox.salespos import TillSwitches
+    from connectors.sandbox.salespos.till import Product
     from connectors.sandbox.world import WorldReceipt
     from tests.flow.shop import Shop
 
@@ -104,7 +106,7 @@ async def write_down_the_known_customer(running: Shop) -> None:
     """A person does so, in the vendor's own screen."""
     books = running.books.books
     terms = next(iter(books.terms.rows))
-    books.add(books.customers, {**KNOWN, "TermsOfPaymentId": terms, "CustomerNumber": "77"})
+    books.add(books.customers, {**KNOWN, "TermsOfPaymentId": terms, "CustomerNumber": "77", "CurrencyCode": books.currency})
 
 
 async def live(running: Shop) -> Outcome:
@@ -147,7 +149,14 @@ def look(running: Shop, held: dict[str, str]) -> Outcome:
         stock=ledger.stock,
         till_stock=till.stock,
         till_products=till.products,
-        till_prices={one.number: one.values["price"] for one in running.till.till.products.values()},
+        till_prices={one.number: _paid_for(one, running) for one in running.till.till.products.values()},
         held=held,
         drafts=len(books.drafts.rows),
     )
+
+
+def _paid_for(product: Product, running: Shop) -> Decimal:
+    """Return what a customer pays, whether this till's prices include VAT or not."""
+    price = D(product.values["price"]) - D(product.values["discount"])
+    included = running.till.till.switches.prices_include_vat
+    return price if included else with_vat(price, TARIFFS[product.values["taxtariff"]])

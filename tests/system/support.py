@@ -31,7 +31,7 @@ RETAIL = REPOSITORY.parent / "shared" / "data" / "retail"
 #: the command as any Python with the dependencies can run it, installed or not
 COMMAND = (sys.executable, "-c", "import sys; from daemon.cli import main; sys.exit(main())")
 #: a command that takes longer than this hangs
-PATIENCE = 50.0
+PATIENCE = 120.0
 _WRITES = ("POST", "PUT", "PATCH", "DELETE")
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from tests.system.support import Finished
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.timeout(150)]
 
 AMOUNT = re.compile(r"-?\d+\.\d\d")
 COLUMNS = ["created", "updated", "unchanged", "skipped", "held", "failed"]

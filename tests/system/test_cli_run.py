@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from tests.system.support import Program
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.timeout(150)]
 
 #: an article of the shop that seed 1 makes up
 SKU = "01001A"

@@ -14,7 +14,7 @@ from tests.system.support import kassabrug, made_up_day, references, started, ve
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.timeout(150)]
 
 
 def test_a_second_sync_finds_everything_done_and_writes_nothing(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from tests.system.support import environment, kassabrug, made_up_day
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.timeout(150)]
 
 #: good, but nobody listens at its addresses
 CONFIG = """

@@ -293,3 +293,6 @@ def test_only_plain_sums_are_booked_without_a_look_at_the_vendors_total() -> Non
     assert not arithmetic_is_certain(receipt, PRIVATE, private_prices_include_vat=None, totals_rounded=False)
     assert not arithmetic_is_certain(receipt, PRIVATE, private_prices_include_vat=True, totals_rounded=True)
     assert not arithmetic_is_certain(receipt, BUSINESS, private_prices_include_vat=True, totals_rounded=False)
+    refund = sale(line(quantity="-1"))
+    assert refund.gross < 0
+    assert not arithmetic_is_certain(refund, PRIVATE, private_prices_include_vat=True, totals_rounded=False)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
-
 from connectors.salespos import dialect, marks
 from tests.conftest import REPOSITORY
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+    import pytest
 
 PAGE: Path = REPOSITORY / "docs" / "vendors" / "salespos.md"
 
@@ -32,7 +33,7 @@ def test_every_belief_stands_on_the_page_under_its_status() -> None:
 def test_a_changed_belief_changes_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
     """Another value, another text, another status: the page is no longer the committed one."""
     before = marks.page()
-    changes = [
+    changes: list[Callable[[pytest.MonkeyPatch], None]] = [
         lambda patch: patch.setattr(dialect, "PAGE_SIZE", 100),
         lambda patch: patch.setitem(dialect.MARKS, "PAGE_SIZE", dialect.Mark(dialect.Status.INFERRED, "something else", "x")),
         lambda patch: patch.setitem(dialect.MARKS, "sale.order", dialect.Mark(dialect.Status.EVIDENCE, "A sale is an order.", "x")),

@@ -389,6 +389,19 @@ async def test_next_due_is_the_earliest_claimable_moment(store: SqliteStore) -> 
     assert await store.next_due("shop", "sales") == minutes(7)
 
 
+async def test_what_a_wrong_clock_put_off_is_due_when_it_is_right_again(store: SqliteStore, clock: StillClock) -> None:
+    """Else a record would wait for as long as the clock had been ahead."""
+    await take_in(store, new("1"))
+    clock.moment = minutes(26 * 60)
+    [work] = await claim(store, at=26 * 60)
+    await store.defer(work, State.UNCERTAIN, not_before=minutes(26 * 60 + 1), reason=Reason.ANSWER_LOST, attempt=1)
+    assert await claim(store, at=26 * 60) == []
+    clock.moment = minutes(5)
+    assert await store.next_due("shop", "sales") == minutes(5)
+    [work] = await claim(store, at=5)
+    assert (work.record, work.attempt) == ("1", 1)
+
+
 async def test_counts_tell_what_waits_and_since_when(store: SqliteStore, clock: StillClock) -> None:
     """A settled record is not counted, and one that is sent again waits since then."""
     await take_in(store, new("1"), new("2"))

@@ -36,7 +36,13 @@ def _post(call: Call) -> bytes:
         books,
         customer,
         body["Rows"],
-        sales.Terms(customer["CurrencyCode"], customer["IsPrivatePerson"], "IsVatFree", body.get("ReplaceUnitPriceWhenZero", False)),
+        sales.Terms(
+            customer["CurrencyCode"],
+            customer["IsPrivatePerson"],
+            "IsVatFree",
+            body.get("ReplaceUnitPriceWhenZero", False),
+            numbered=False,
+        ),
         credit=body.get("IsCreditInvoice", False),
     )
     invoice = book(books, customer, body, priced)
@@ -192,7 +198,9 @@ def _void(call: Call) -> bytes:
     writable = {name: row[name] for name, field in books.invoices.schema.fields.items() if not field.read_only}
     rows = [{**line, "Id": None, "Quantity": -line["Quantity"]} for line in row["Rows"]]
     values = {**writable, "IsCreditInvoice": True, "InvoiceDate": books.today(), "DueDate": None}
-    priced = sales.price(books, customer, rows, sales.Terms(row["CurrencyCode"], row["CustomerIsPrivatePerson"], "IsVatFree"))
+    priced = sales.price(
+        books, customer, rows, sales.Terms(row["CurrencyCode"], row["CustomerIsPrivatePerson"], "IsVatFree", numbered=False)
+    )
     credit = book(books, customer, values, priced, moves_stock=restock, origin={"ReferringInvoiceId": row["Id"]})
     settled = {"RemainingAmount": ZERO, "RemainingAmountInvoiceCurrency": ZERO, "PaymentStatus": 0}
     _owe(books, customer, -row["RemainingAmount"] - credit["RemainingAmount"])

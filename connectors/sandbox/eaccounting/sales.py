@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from connectors.sandbox.eaccounting.validate import Row
 
 _MAX_ROWS: Final = 1000
+_MOST: Final = Decimal("99999999.99")
 _DOMESTIC_DECIMALS: Final = 2
 _FOREIGN_DECIMALS: Final = 4
 #: how a sale is taxed -> the field of a coding that holds its sales account
@@ -87,6 +88,8 @@ class Terms:
     multiplier: str = "Quantity"
     reverse: bool = False
     sign: int = 1
+    #: rows of drafts, orders and quotes carry a line number, which ends at 1000; those of an invoice number themselves (reference: schema)
+    numbered: bool = True
 
 
 def price_document(books: Books, customer: Row, rows: list[Row], terms: Terms, *, credit: bool) -> Priced:
@@ -106,7 +109,7 @@ def price(books: Books, customer: Row, rows: list[Row], terms: Terms) -> Priced:
     Raises:
         Refusal: a row that names no article, too many decimals, a missing sales account.
     """
-    if len(rows) > _MAX_ROWS:
+    if terms.numbered and len(rows) > _MAX_ROWS:
         raise invalid_field("Rows", f"At most {_MAX_ROWS} rows are allowed.")
     taxed = treatment(books, customer)
     includes_vat = terms.private and books.switches.show_prices_excl_vat_pc == books.switches.includes_vat_polarity
@@ -125,9 +128,12 @@ def price(books: Books, customer: Row, rows: list[Row], terms: Terms) -> Priced:
             unit_price = cents(article["GrossPrice" if includes_vat else "NetPrice"])
         free = row.get(terms.free, False) and (not terms.reverse or customer["ReverseChargeOnConstructionServices"])
         rate = _rate(books, article, taxed, free=free, reverse=terms.reverse)
+        _check_size(row, path)
         quantity, discount = row.get(terms.multiplier, ZERO) * terms.sign, row.get("DiscountPercentage", ZERO)
         amount = row_amount(quantity, unit_price, discount)
         lines.append(Line(article, row.get("Text") or article["Name"], quantity, unit_price, discount, rate, amount, row, free))
+    if sum((abs(line.amount) for line in lines), ZERO) > _MOST:
+        raise invalid_field("Rows", f"The rows come to more than {_MOST}.")
     found = totals(
         ((line.rate, line.amount) for line in lines if line.rate is not None),
         includes_vat=includes_vat,
@@ -143,6 +149,13 @@ def _text_line(row: Row, path: str) -> Line:
     if not row.get("Text"):
         raise invalid_field(path + "Text", f"{path}Text must have at least one character on a text row.")
     return Line(None, row["Text"], ZERO, ZERO, ZERO, None, ZERO, row)
+
+
+def _check_size(row: Row, path: str) -> None:
+    """Refuse quantities and prices beyond what a ledger item may hold (reference: CustomerLedgerItemApi)."""
+    for name in ("Quantity", "DeliveredQuantity", "UnitPrice"):
+        if abs(row.get(name, ZERO)) > _MOST:
+            raise invalid_field(path + name, f"{path}{name} must be at most {_MOST}.")
 
 
 def _check_decimals(value: Decimal, allowed: int, field: str) -> None:

@@ -190,7 +190,7 @@ class ListUnknowns:
         False,
         what="Texts are compared without regard to case in $filter (an article's Number too).",
         source="section 4 (not told)",
-        client="Asks for a number as given, in capitals and in small letters, for an address as given and in small letters.",
+        client="Finds out once by asking for a name of a register in the other case; then asks in as many spellings as it takes.",
     )
     property_ignores_case: bool = switch(
         True,
@@ -328,7 +328,7 @@ class BookingUnknowns:
             "else they are given as on an invoice and the flag turns the sign (signed rows are then refused); else both are taken."
         ),
         source="section 6 (ledger: negative totals for credits; rows not told)",
-        client="Sends signed rows. Where they are refused, the credit is rejected with the vendor's words, and nothing is booked.",
+        client="Tries signed rows first; where they are refused, or a draft comes out positive, it turns them and remembers.",
     )
     credit_flag: Literal["checked", "derived"] = switch(
         "checked",
