@@ -37,6 +37,12 @@ bench: $(STAMP)  ## ratios and figures; never part of the tests
 soak: $(STAMP)  ## sales rung up for hours, and what grows meanwhile (HOURS=2, ARGS='--rate 5')
 	$(BIN)/python -m tests.fault.soak --hours $(HOURS) $(ARGS)
 
+fault: $(STAMP)  ## ten thousand and more fault schedules over all flows (ARGS='--seed 7')
+	$(BIN)/python -m tests.fault.enumeration $(ARGS)
+
+fuzz: $(STAMP)  ## generated requests from the published document against the eAccounting sandbox
+	$(BIN)/python -m tests.contract.fuzz_books $(ARGS)
+
 format: $(STAMP)  ## let ruff lay the code out
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 from blockbuster import BlockBuster, blockbuster_ctx
 
+from tests.contract.counts import pytest_terminal_summary  # noqa: F401 - pytest calls it: what the contracts covered
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 

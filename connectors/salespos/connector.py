@@ -104,7 +104,7 @@ class SalesPos:
     @property
     def register_reads(self) -> Mapping[str, int]:
         """How often each register was really read."""
-        own = {"numbers of products": self._skus, "packages": self._package, "the shop": self._shop}
+        own: dict[str, Register[Any]] = {"numbers of products": self._skus, "packages": self._package, "the shop": self._shop}
         return {name: register.reads for name, register in own.items()} | dict(self._categories.reads)
 
     async def aclose(self) -> None:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 @asynccontextmanager
 async def _house(settings: Settings, metrics: Metrics, state_dir: Path | None) -> AsyncIterator[House]:
-    """Build everything, as owner or beside a running daemon.  The store can be written either way: a token that was renewed must be kept."""
+    """Build everything, as owner or beside a running daemon; a token that is renewed meanwhile can be stored either way."""
     async with AsyncExitStack() as stack:
         try:
             session = await stack.enter_async_context(owning(settings, metrics, state_dir))

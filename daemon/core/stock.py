@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from connectors.model import LineKind, Product, Sale, StockLevel
@@ -34,6 +34,8 @@ class StockPlan:
     skipped: Mapping[Reason, int]
     #: the numbers of all articles that the books list
     listed: tuple[str, ...] = ()
+    #: what the books show now, by article id
+    shown: Mapping[str, str] = field(default_factory=dict)
 
 
 def on_their_way(sales: Iterable[Sale]) -> dict[str, Decimal]:
@@ -55,8 +57,22 @@ def wanted_stock(level: StockLevel, moving: Mapping[str, Decimal]) -> Decimal | 
     return level.available - moving.get(sku_key(level.sku), ZERO)
 
 
-def plan_stock(levels: Sequence[StockLevel], targets: Sequence[Product], moving: Mapping[str, Decimal]) -> StockPlan:
-    """Compare every level with what the till shows."""
+def _carried(level: StockLevel, carried_over: Mapping[str, str] | None) -> bool:
+    return carried_over is not None and carried_over.get(level.product_id) == str(level.available)
+
+
+def plan_stock(
+    levels: Sequence[StockLevel],
+    targets: Sequence[Product],
+    moving: Mapping[str, Decimal],
+    *,
+    carried_over: Mapping[str, str] | None = None,
+) -> StockPlan:
+    """Compare every level with what the till shows.
+
+    In books whose stock moves with their documents every difference counts.  In books whose stock is a plain number that only a person
+    changes, ``carried_over`` holds, by article id, the number that was carried over last: while it stands, the till knows better.
+    """
     by_sku: dict[str, list[Product]] = defaultdict(list)
     for product in targets:
         by_sku[sku_key(product.sku)].append(product)
@@ -72,8 +88,9 @@ def plan_stock(levels: Sequence[StockLevel], targets: Sequence[Product], moving:
             skipped[Reason.NOT_AT_TARGET] += 1
         elif len(there) > 1:
             skipped[Reason.SKU_AMBIGUOUS] += 1
-        elif there[0].tracked and there[0].quantity == wanted:
+        elif there[0].tracked and (there[0].quantity == wanted or _carried(level, carried_over)):
             unchanged += 1
         else:
             changes.append(SetStock(there[0], there[0].quantity if there[0].tracked else None, wanted))
-    return StockPlan(tuple(changes), unchanged, dict(skipped), tuple(level.sku for level in levels))
+    shown = {level.product_id: str(level.available) for level in levels if level.tracked and level.available is not None}
+    return StockPlan(tuple(changes), unchanged, dict(skipped), tuple(level.sku for level in levels), shown)

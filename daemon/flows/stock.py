@@ -14,7 +14,7 @@ from daemon.core.life import Outcome, Reason
 from daemon.core.stock import StockPlan, on_their_way, plan_stock
 from daemon.engine.braking import brake
 from daemon.flows.payload import open_sales
-from daemon.state.port import Activity
+from daemon.state.port import Activity, Binding
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from connectors.model import Sale
     from daemon.core.stock import SetStock
     from daemon.engine.context import Context
+
+
+#: the kind of binding that remembers a number of the books which the till has taken over
+CARRIED = "stock"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +60,23 @@ class Stock:
             return Wait(f"{unknown} receipt(s) are in hand whose lines are not known yet")
         levels = await context.books.stock_levels()
         targets = await context.till.all_products()
-        return plan_stock(levels, targets, on_their_way(known))
+        if context.company is None or context.company.stock_module:
+            return plan_stock(levels, targets, on_their_way(known))
+        # no document moves this stock: neither a receipt on its way nor a sale in the till is missing from it
+        return plan_stock(levels, targets, {}, carried_over=await self._carried_over())
+
+    async def _carried_over(self) -> dict[str, str]:
+        bindings = await self._context.store.bindings(self._context.scope, CARRIED)
+        return {article: binding.fingerprint for article, binding in bindings.items()}
+
+    async def _remember(self, plan: StockPlan) -> None:
+        """Remember which numbers the till has taken over, where the books' stock is a plain number."""
+        context = self._context
+        if context.company is None or context.company.stock_module:
+            return
+        before = await self._carried_over()
+        changed = {article: number for article, number in plan.shown.items() if before.get(article) != number}
+        await context.store.bind([Binding(context.scope, CARRIED, article, article, number) for article, number in changed.items()])
 
     async def run(self) -> None:
         """Write what differs; raises the errors of the port once the others are written."""
@@ -96,6 +116,8 @@ class Stock:
                 group.start_soon(write, change)
         if errors:
             raise errors[0]
+        if not (context.stopping.is_set() or context.paused):
+            await self._remember(plan)
 
     def _activity(self, change: SetStock) -> Activity:
         context = self._context

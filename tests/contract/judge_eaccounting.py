@@ -166,9 +166,12 @@ class BooksJudge:
     def answer(self, method: str, target: str, status: int, content: bytes) -> None:
         """Judge an answer.  A success may come without a body (reference: section 7, 5)."""
         self.verdict.answers += 1
+        if f"{method} {target}" == _TOKEN:
+            self.verdict.violations += [f"{_TOKEN} answered {status}: {one}" for one in _wrong_token(status, content)]
+            return
         operation = self._operation(method, target)
         if operation is None:
-            return  # a token's answer is not in the document; an unknown operation was noted with its request
+            return  # noted with its request
         where = f"{operation.name} answered {status}"
         known = operation.known["responses"].get(str(status))
         if known is None:
@@ -229,6 +232,15 @@ def _token_request(headers: Mapping[str, str], content: bytes) -> Iterator[str]:
     form = dict(parse_qsl(content.decode()))
     if form.keys() != _TOKEN_FORM or form["grant_type"] != "refresh_token":
         yield f"the form holds {', '.join(sorted(form))}"
+
+
+def _wrong_token(status: int, content: bytes) -> Iterator[str]:
+    answer = exact(content)
+    if status == 200:  # RFC 6749 section 5.1; reference: section 3
+        kinds = {"access_token": str, "refresh_token": str, "expires_in": int, "token_type": str, "scope": str}
+        yield from (f"{name} is no {kind.__name__}" for name, kind in kinds.items() if not isinstance(answer.get(name), kind))
+    elif not isinstance(answer.get("error"), str):
+        yield "a refusal without error"
 
 
 def _wrong_headers(headers: Mapping[str, str], *, body: bool) -> Iterator[str]:

@@ -29,6 +29,7 @@ from tests.contract.judge_eaccounting import BooksJudge
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from tests.contract.judge import Exchange
 
@@ -477,3 +478,14 @@ def test_an_answer_that_is_not_as_published_is_noticed(judge: BooksJudge) -> Non
         judge.verdict.violations.clear()
         judge.answer("GET", "/v2/units", status, answer)
         assert judge.verdict.violations, answer
+
+
+def test_without_the_published_document_the_tests_say_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A loud skip on a machine without it, a failure where everything has to be judged."""
+    monkeypatch.setattr("tests.contract.test_contract_eaccounting.PUBLISHED", tmp_path / "nowhere.json")
+    monkeypatch.delenv("CI", raising=False)
+    with pytest.raises(pytest.skip.Exception, match="NOT JUDGED"):
+        published.__wrapped__()
+    monkeypatch.setenv("CI", "true")
+    with pytest.raises(pytest.fail.Exception, match="is not at"):
+        published.__wrapped__()

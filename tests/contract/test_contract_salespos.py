@@ -142,15 +142,19 @@ async def drive(at: Till) -> None:
     """Do everything that the connector can do."""
     pos = at.connector
     page = await pos.read_changes(None)
+    listed = {change.id: change.record for change in page.changes}
+    while page.more:
+        page = await pos.read_changes(None, after=page.changes[-1])
+        listed |= {change.id: change.record for change in page.changes}
     await pos.read_changes(START - timedelta(days=1), after=page.changes[-1])
     await pos.read_changes(START - timedelta(days=1))
-    for change in page.changes:
-        await pos.get_sale(change.record)
+    for sale in listed.values():
+        await pos.get_sale(sale)
     await pos.get_sale(page.changes[0].record)  # no longer kept from the listing: asked for by its id
     order = next(one for one in at.sandbox.till.orders.values() if one.user_id)
     order.customer, order.customer_given = None, {}
     order.shown.clear()
-    await pos.get_sale(page.changes[[one.id for one in page.changes].index(str(order.id))].record)
+    await pos.get_sale(listed[str(order.id)])
     first = await pos.create_product(EVERYTHING)
     await pos.create_product(ProductDraft(sku="THEE-9", name="Thee", price=D(4), vat_rate=D(21)))
     await pos.update_product(first, ProductDraft(price=D("0.1"), quantity=D(0), tracked=False, categories=("Wonen", "Nieuw")))

@@ -34,6 +34,7 @@ AWKWARD = {
     "rows without numbers": TillSwitches(rows_without_numbers=True),
     "no answer to a POST": TillSwitches(post_204=True),
     "net prices": TillSwitches(prices_include_vat=False),
+    "filters that regard case": TillSwitches(filter_ignores_case=False),
 }
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from connectors.sandbox.eaccounting import access, overlay
 from connectors.sandbox.eaccounting.api import HANDLERS
+from connectors.sandbox.eaccounting.errors import STATUS, Code
 from connectors.sandbox.eaccounting.facts import COMMITTED, extract
 from tests.contract.books_support import PUBLISHED, TODAY, Published, Shop, Violation, published, writable
 from tests.contract.fuzz_books import fuzz
@@ -88,6 +89,14 @@ def test_every_list_is_paged_and_every_operation_can_be_refused() -> None:
         listing = json.dumps(operation["responses"].get("200", {})).find("PaginatedResponseOf") > 0
         names = {one["name"] for one in operation.get("parameters", ())}
         assert ({"$page", "$pagesize", "$filter", "$orderby", "$select"} <= names) is (listing and method == "get"), path
+
+
+def test_the_catalogue_of_errors_is_whole() -> None:
+    """56 entries, of which two share code 4002; each code has a status that the overlay lets every operation answer with, or 503."""
+    assert len(Code) + 1 == 56
+    assert STATUS.keys() == set(Code)
+    known = {int(status) for status in overlay.operations(overlay.applied(document()))[0][2]["responses"]}
+    assert set(STATUS.values()) <= known | {503}
 
 
 @pytest.mark.skipif(not APPENDIX.exists(), reason="the extract of the older document is not at hand")

@@ -65,7 +65,7 @@ def test_only_free_values_have_no_alternatives() -> None:
 
 
 def test_the_page_of_switches_is_up_to_date() -> None:
-    """docs/vendors/eaccounting-switches.md is what ``switchdoc.write`` makes of the switches."""
+    """docs/vendors/eaccounting-switches.md is what the switches say; ``python -m`` of switchdoc makes it anew."""
     assert PAGE.read_text("utf-8") == render()
 
 
@@ -421,7 +421,7 @@ async def test_vat_numbers_may_be_left_unchecked() -> None:
 async def test_too_many_requests_at_a_time() -> None:
     """While one request is in hand a second is one too many; afterwards there is room again."""
     async with Shop.open(limits=True, concurrent_requests=1) as shop:
-        api = shop.sandbox.app.routes[-1].app  # type: ignore[attr-defined]  # the mount of the API is the last route
+        api = shop.sandbox.app.routes[0].app  # type: ignore[attr-defined]  # the mount of the API is the first route
         api._in_hand = 1
         refusal = await shop.send("GET", "/units")
         assert (refusal.status_code, refusal.json()["ErrorCode"], refusal.headers["retry-after"]) == (429, 4010, "1")

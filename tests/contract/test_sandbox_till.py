@@ -953,3 +953,13 @@ async def test_an_invented_day_agrees_with_itself_on_the_wire(seed: int) -> None
         assert sum(gross for _, gross, _ in ledger.vat) + ledger.extra == ledger.gross
         assert ledger.receipts + ledger.corrections == len(day.receipts)
         assert sum(order["total_tax"] for order in orders) == sum(vat for _, _, vat in ledger.vat)
+
+
+async def test_a_filter_may_regard_case() -> None:
+    """Where the switch says so another spelling finds nothing, in products and in the look-up of a scanned code."""
+    for ignores in (True, False):
+        async with till(switches=TillSwitches(filter_ignores_case=ignores)) as client:
+            await client.add("/products/", {**PRODUCT, "productnumber": "Mok-1"})
+            for uri in ("/products/?productnumber=MOK-1", "/productqueries/?skunumber=mok-1"):
+                assert len(await client.all(uri)) == ignores
+            assert len(await client.all("/products/?productnumber=Mok-1")) == 1

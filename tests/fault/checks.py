@@ -8,14 +8,14 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from daemon.core.customers import email_key, is_anonymous
-from daemon.core.life import OPEN_STATES, Outcome, State
+from daemon.core.life import OPEN_STATES, Outcome, Reason, State
 from daemon.core.sku import sku_key
 from daemon.flows.sales import OVERLAP
 from daemon.state.port import IntentState
 from tests.fault.bridge import PAYMENT_METHODS, SCOPE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from connectors.model import Document, Product, Sale
     from daemon.state.port import Store, Work
@@ -79,22 +79,27 @@ def doubled(world: World) -> list[Problem]:
     return problems
 
 
-def booked_and_in_hand(world: World, works: Mapping[str, Work]) -> list[Problem]:
-    """Compare both sides to the cent while work goes on: each receipt that the state knows is booked once, or in hand, or left out."""
+def booked_and_in_hand(world: World, works: Mapping[str, Work], edited: Collection[str]) -> list[Problem]:
+    """Compare both sides to the cent while work goes on: each receipt that the state knows is booked as sold, or in hand, or left out.
+
+    ``edited`` are those that were changed since, of which the state may not know yet.
+    """
     problems = []
     documents = documents_by_key(world.books)
     for sale in world.till.sales.actual():
         work = works.get(sale.id)
-        booked = sum((document.gross for document in documents.get(key_of(sale), ())), ZERO)
-        if work is None or work.state in OPEN_STATES or work.outcome is Outcome.SKIPPED:
+        if work is None or work.state in OPEN_STATES or sale.number in edited:
             continue
-        if booked != sale.gross and work.outcome is not Outcome.HELD:
+        if work.outcome is Outcome.SKIPPED and work.reason is not Reason.EXISTS:
+            continue
+        booked = sum((document.gross for document in documents.get(key_of(sale), ())), ZERO)
+        if booked != sale.gross:
             problems.append(Problem(WRONG, f"receipt {sale.number} is settled with {booked}, it came to {sale.gross}"))
     return problems
 
 
-async def cursor_ahead(world: World, store: Store, works: Mapping[str, Work]) -> list[Problem]:
-    """A receipt that a listing shows at or before the position must be known to the state."""
+async def cursor_ahead(world: World, store: Store, works: Mapping[str, Work], shown_late: Collection[str] = ()) -> list[Problem]:
+    """A receipt that a listing shows at or before the position must be known to the state, unless it was shown only afterwards."""
     position = await store.position(SCOPE, "sales")
     if position.moment is None:
         return []
@@ -104,7 +109,7 @@ async def cursor_ahead(world: World, store: Store, works: Mapping[str, Work]) ->
     return problems + [
         Problem(LOST, f"the cursor has passed receipt {sale.number}, and there is no work for it")
         for sale in world.till.sales.listed()
-        if sale.sold_at < edge and sale.id not in works
+        if sale.sold_at < edge and sale.id not in works and sale.number not in shown_late
     ]
 
 

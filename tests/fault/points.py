@@ -154,6 +154,8 @@ class Points:
     writes: int = 0
     trace: list[Passed] = field(default_factory=list)
     fired: Counter[Mode] = field(default_factory=Counter)
+    #: until when (monotonic) a vendor refuses our sign-in
+    refused_until: dict[str, float] = field(default_factory=dict)
     #: what a dead process had sent and what the vendor has not done yet
     on_their_way: list[Callable[[], Awaitable[object]]] = field(default_factory=list)
 
@@ -182,6 +184,8 @@ class Points:
     async def call(self, name: str, kind: Kind, effect: Callable[[], Awaitable[T]]) -> T:
         """Call a vendor."""
         mode = self._take(name, kind)
+        if self.clock.monotonic() < self.refused_until.get(name.partition(".")[0], 0.0):
+            raise Unauthorized("signed out")
         if mode is Mode.BEFORE:
             raise self.die()
         if mode is Mode.IN_FLIGHT:

@@ -378,6 +378,12 @@ class TillTwin:
             if moves_stock and line.kind is LineKind.PRODUCT and product is not None and product.quantity is not None:
                 self.products.put(product.id, replace(product, quantity=product.quantity - line.quantity))
 
+    def add_product(self, sku: str, price: Decimal) -> None:
+        """Make a product by hand."""
+        product_id = f"prod-{next(self._numbers)}"
+        own = Product(product_id, sku, sku.title(), price, Decimal(21), tracked=True, quantity=Decimal(5))
+        self.products.put(product_id, own)
+
     def change_product(self, product_id: str, **values: object) -> None:
         """Edit a product."""
         self.products.put(product_id, replace(self.products.get(product_id), **values))  # type: ignore[arg-type]  # fields of Product

@@ -48,17 +48,21 @@ KNOWN = {
 
 
 def receipts() -> tuple[WorldReceipt, ...]:
-    """Private and business, home and abroad, goods that come back, vouchers, discounts, shipping, rounding, gifts, and nobody's name."""
+    """Private and business, home and abroad, goods that come back, vouchers, discounts, shipping, rounding, gifts, and nobody's name.
+
+    Some were rung up the evening before: their documents have that day's date, whenever they are booked.
+    """
     shipping = line("", "1", "5.95", kind="shipping")
+    evening = -11 * 60
     return (
         receipt("1001", line("Kaars-1", "3"), line("THEE-1", "1", "3.79", "9"), minute=1),
         receipt("1002", line("kaars-1", "2", "4.50"), line("", "1", "-1.00", kind="discount"), shipping, customer="p", minute=2),
-        receipt("1003", line("SNOEP", "432", "0.42", "9"), line("MOK-1", "7", "7.33"), customer="b", minute=3),
-        receipt("1004", line("MOK-1", "2", "6.06", "0"), customer="d", minute=4, intra_community=True),
+        receipt("1003", line("SNOEP", "432", "0.42", "9"), line("MOK-1", "7", "7.33"), customer="b", minute=evening + 3),
+        receipt("1004", line("MOK-1", "2", "6.06", "0"), customer="d", minute=evening + 4, intra_community=True),
         receipt("1005", line("THEE-1", "2", "3.79", "9"), customer="f", minute=5, paymethod="ideal"),
         receipt("1006", line("MOK-1", "1", "7.33"), customer="u", minute=6),
-        receipt("C1007", line("Kaars-1", "-1"), minute=7),
-        receipt("C1008", line("MOK-1", "-1", "7.33"), line("SNOEP", "-13", "0.42", "9"), customer="b", minute=8),
+        receipt("C1007", line("Kaars-1", "-1"), minute=evening + 7),
+        receipt("C1008", line("MOK-1", "-1", "7.33"), line("SNOEP", "-13", "0.42", "9"), customer="b", minute=evening + 8),
         receipt("1009", line("gift_1", "1", "25.00", "0", "voucher"), line("gift_2", "1", "10.00", "0", "voucher"), minute=9),
         receipt("1010", line("MOK-1", "1", "7.33"), minute=10, paymethod="voucher"),
         receipt("1011", line("THEE-1", "1", "3.79", "9"), minute=11, paymethod="cash", rounding=D("0.01")),

@@ -99,7 +99,9 @@ public_key = "p"
 secret_key = "s"
 [links.second]
 books = "books"
-tills = ["till", "other"]
+tills = ["other"]
+[links.second.booking]
+reference_prefix = "K2"
 """
     path = tmp_path / "kassabrug.toml"
     path.write_text(path.read_text("utf-8") + more, "utf-8")
@@ -107,7 +109,7 @@ tills = ["till", "other"]
     async with running.process() as bridge:
         books = {id(pair.context.books) for pair in bridge.house.pairs}
         tills = {id(pair.context.till) for pair in bridge.house.pairs}
-        assert (len(bridge.house.pairs), len(books), len(tills)) == (3, 1, 2)
+        assert (len(bridge.house.pairs), len(books), len(tills)) == (2, 1, 2)
 
 
 async def test_registers_are_read_once_in_a_day_and_counted(tmp_path: Path) -> None:

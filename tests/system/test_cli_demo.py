@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.system.support import kassabrug, retail
+from tests.system.support import kassabrug, made_up_day, retail
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -73,8 +73,9 @@ def test_a_real_day_comes_out_to_the_cent(tmp_path: Path) -> None:
     assert day.last["books"]["documents"] == 37
 
 
-def test_three_real_days_are_one_shop(tmp_path: Path) -> None:
-    """Several files in one call are several days of the same shop."""
-    days = kassabrug(tmp_path, "demo", "--once", "--json", *real("2010-12-23", "2011-02-14", "2011-01-20"))
+def test_three_days_are_one_shop(tmp_path: Path) -> None:
+    """Several files in one call are several days of the same shop: two real ones and a small one."""
+    small = ("--receipts", made_up_day(tmp_path / "small.csv", 12))
+    days = kassabrug(tmp_path, "demo", "--once", "--json", *real("2010-12-23", "2011-02-14"), *small)
     agrees(days)
-    assert days.last["books"]["documents"] == 143
+    assert days.last["books"]["documents"] == 37 + 54 + 12

@@ -117,6 +117,14 @@ def test_a_stock_plan_names_only_what_differs() -> None:
     assert [(c.product.id, c.before, c.after) for c in plan.changes] == [("t3", None, D(0))]
 
 
+def test_a_plain_number_of_the_books_is_carried_over_once() -> None:
+    """Where no document moves the books' stock, the till counts by itself until a person writes another number."""
+    sold = Product("t1", "SKU-1", "Kaars", D(1), D(21), tracked=True, quantity=D(4))
+    assert plan_stock([level("7")], [sold], {}, carried_over={"a1": "7"}).unchanged == 1
+    assert [c.after for c in plan_stock([level("9")], [sold], {}, carried_over={"a1": "7"}).changes] == [D(9)]
+    assert [c.after for c in plan_stock([level("7")], [sold], {}).changes] == [D(7)]
+
+
 def test_the_brake_needs_share_and_count() -> None:
     """Two of three is a small shop's day; two hundred of two hundred and thirty is an accident."""
     rules = BrakeRules(D("0.2"), 10)

@@ -252,8 +252,7 @@ class Api:
             else:
                 clean = schema.clean(body)
         query = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True, errors="replace"))
-        host = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"host"), "localhost")
-        return Call(books, operation, args, query, clean, f"{scope['scheme']}://{host}")
+        return Call(books, operation, args, query, clean, scope)
 
     def _status(self, refusal: Refusal, operation: Operation | None) -> int:
         status = dict(self._books.switches.statuses).get(refusal.code, refusal.status)

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
+    from starlette.types import Scope
+
     from connectors.sandbox.eaccounting.books import Books
     from connectors.sandbox.eaccounting.facts import Operation
     from connectors.sandbox.eaccounting.table import Table
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 class Call:
     """A request that passed sign-in, limits and the shape of its body.
 
-    ``args`` are the path's parameters in order, ``base`` the address of the server, for links in answers.
+    ``args`` are the path's parameters in order.
     """
 
     books: Books
@@ -31,7 +33,13 @@ class Call:
     args: tuple[str, ...]
     query: dict[str, str]
     body: Row
-    base: str = ""
+    scope: Scope
+
+    @property
+    def base(self) -> str:
+        """The address of the server, for links in answers."""
+        host = next((value.decode("latin-1") for name, value in self.scope["headers"] if name == b"host"), "localhost")
+        return f"{self.scope['scheme']}://{host}"
 
     def row(self, table: Table) -> Row:
         """Return the record that the path names.

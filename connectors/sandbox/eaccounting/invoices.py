@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from connectors.sandbox.eaccounting.call import Call, Handler
     from connectors.sandbox.eaccounting.validate import Row
 
+_HIGHEST_RATE: Final = 100
+
 
 def _list(call: Call) -> bytes:
     return listing(call, "customerinvoices", changed_since="modifiedSinceUtc")
@@ -98,6 +100,8 @@ def book(books: Books, customer: Row, values: Row, priced: sales.Priced, *, move
 
 def _amounts(books: Books, priced: sales.Priced, rate: Decimal | None) -> dict[str, Any]:
     found = priced.totals
+    if rate is not None and not 0 <= rate <= _HIGHEST_RATE:
+        raise invalid_field("CurrencyRate", f"CurrencyRate must be between 0 and {_HIGHEST_RATE}.")
     rate = Decimal(1) if priced.currency == books.currency else rate or books.rates[priced.currency]
     total = cents(found.total * rate)
     return {

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from connectors.sandbox.eaccounting.validate import Row
 
 _MAX_ROWS: Final = 1000
+#: beyond it no ledger item goes (reference: CustomerLedgerItemApi)
 _MOST: Final = Decimal("99999999.99")
 _DOMESTIC_DECIMALS: Final = 2
 _FOREIGN_DECIMALS: Final = 4
@@ -30,6 +31,7 @@ ACCOUNTS: Final = {
 }
 _FINISHED: Final = 2
 _COST_CENTERS: Final = ("CostCenterItemId1", "CostCenterItemId2", "CostCenterItemId3")
+_COST_OBJECTS: Final = frozenset({"ProjectId", *_COST_CENTERS})
 _ADDRESS: Final = ("Address1", "Address2", "PostalCode", "City", "CountryCode")
 
 Treatment = Literal["home", "eu", "reverse", "export"]
@@ -121,25 +123,27 @@ def price(books: Books, customer: Row, rows: list[Row], terms: Terms) -> Priced:
             lines.append(_text_line(row, path))
             continue
         article = books.require(books.articles, row["ArticleId"], path + "ArticleId")
-        check_cost_objects(books, row, path)
+        if not _COST_OBJECTS.isdisjoint(row):
+            check_cost_objects(books, row, path)
         unit_price = row.get("UnitPrice", ZERO)
         _check_decimals(unit_price, _FOREIGN_DECIMALS if foreign else _DOMESTIC_DECIMALS, path + "UnitPrice")
         if terms.replace_zero and not unit_price:
             unit_price = cents(article["GrossPrice" if includes_vat else "NetPrice"])
         free = row.get(terms.free, False) and (not terms.reverse or customer["ReverseChargeOnConstructionServices"])
         rate = _rate(books, article, taxed, free=free, reverse=terms.reverse)
-        _check_size(row, path)
         quantity, discount = row.get(terms.multiplier, ZERO) * terms.sign, row.get("DiscountPercentage", ZERO)
+        if not -_MOST <= quantity <= _MOST or not -_MOST <= unit_price <= _MOST:
+            raise invalid_field(path + terms.multiplier, f"{path}{terms.multiplier} and UnitPrice must be at most {_MOST}.")
         amount = row_amount(quantity, unit_price, discount)
         lines.append(Line(article, row.get("Text") or article["Name"], quantity, unit_price, discount, rate, amount, row, free))
-    if sum((abs(line.amount) for line in lines), ZERO) > _MOST:
-        raise invalid_field("Rows", f"The rows come to more than {_MOST}.")
     found = totals(
         ((line.rate, line.amount) for line in lines if line.rate is not None),
         includes_vat=includes_vat,
         per_row=books.switches.vat_per_row,
         whole_units=books.company["DomesticCurrencyRounding"] == 1 and terms.currency == books.currency,
     )
+    if max(sum((abs(line.amount) for line in lines), ZERO), abs(found.total)) > _MOST:
+        raise invalid_field("Rows", f"The rows come to more than {_MOST}.")
     return Priced(tuple(lines), found, includes_vat, terms.currency)
 
 
@@ -149,13 +153,6 @@ def _text_line(row: Row, path: str) -> Line:
     if not row.get("Text"):
         raise invalid_field(path + "Text", f"{path}Text must have at least one character on a text row.")
     return Line(None, row["Text"], ZERO, ZERO, ZERO, None, ZERO, row)
-
-
-def _check_size(row: Row, path: str) -> None:
-    """Refuse quantities and prices beyond what a ledger item may hold (reference: CustomerLedgerItemApi)."""
-    for name in ("Quantity", "DeliveredQuantity", "UnitPrice"):
-        if abs(row.get(name, ZERO)) > _MOST:
-            raise invalid_field(path + name, f"{path}{name} must be at most {_MOST}.")
 
 
 def _check_decimals(value: Decimal, allowed: int, field: str) -> None:

@@ -83,6 +83,7 @@ class BooksSandbox:
         self._sign_in = SignIn(self.identity, company=self.books.company["Name"], registered=self.switches.redirect_uris)
         self.app = Starlette(
             routes=[
+                Mount("/v2", app=Api(self.books, self.identity, limits=limits, requests=self.requests)),  # first: nearly all requests
                 Route("/connect/authorize", self._authorize, methods=["GET", "POST"]),
                 Route("/connect/token", self._token, methods=["POST"]),
                 Route("/connect/revocation", self._revocation, methods=["POST"]),
@@ -93,7 +94,6 @@ class BooksSandbox:
                 Route("/_sandbox/articles/{number:path}", self._article, methods=["POST"]),
                 Route("/_sandbox/password", self._password, methods=["POST"]),
                 Route("/_sandbox/files/{key}", self._file),
-                Mount("/v2", app=Api(self.books, self.identity, limits=limits, requests=self.requests)),
             ]
         )
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from connectors.sandbox.eaccounting.switches import CompanySetup, described
 from connectors.sandbox.eaccounting.unknowns import BodyUnknowns, BookingUnknowns, LimitUnknowns, ListUnknowns, RefusalUnknowns
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 _GROUPS: Final = (
     ("Bodies", BodyUnknowns),
@@ -21,7 +19,8 @@ _GROUPS: Final = (
 )
 _INTRODUCTION: Final = """# What is not known about eAccounting
 
-Made from the switches of the sandbox (`connectors/sandbox/eaccounting/unknowns.py` and `switches.py`); a test keeps it up to date.
+This page is made from the switches of the sandbox, `connectors/sandbox/eaccounting/unknowns.py` and `switches.py`
+(`python -m connectors.sandbox.eaccounting.switchdoc`); do not edit it by hand.
 
 Nobody outside the vendor knows how the live service behaves in each of these places. The sandbox has a switch for every one: its default
 is the likelier side, its alternatives are the others. The tests run the main work (read articles, find and make customers, book, pay,
@@ -41,11 +40,6 @@ def render() -> str:
     return "\n".join(parts)
 
 
-def write(target: Path) -> None:
-    """Write the page."""
-    target.write_text(render(), "utf-8")
-
-
 def _row(one: Any) -> str:
     meta = one.metadata
     others = [_shown(value) for value in meta["alternatives"]] + [f"{_shown(value)} †" for value in meta["stops"]]
@@ -61,3 +55,7 @@ def _shown(value: object) -> str:
             return "`" + ", ".join(f"{code}→{status}" for code, status in value) + "`"
         return "`" + ("/".join(map(str, value)) or "none") + "`"
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(render())

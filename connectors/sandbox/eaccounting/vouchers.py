@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _SERIES: Final = "V"
 _LONGEST_SERIES: Final = 10
+_ATTACHED_TO_VOUCHER: Final = 3
 
 
 def _list(call: Call) -> bytes:
@@ -69,10 +70,9 @@ def create(call: Call, body: Row, path: str) -> Row:
         raise invalid_field("NumberSeries", "There is no such series.")
     values = {**body, "Rows": rows, "NumberSeries": series, "NumberAndNumberSeries": f"{series}{books.number('voucher')}"}
     values["VoucherType"] = MANUAL
-    values["Attachments"] = {"DocumentId": None, "DocumentType": 0, "AttachmentIds": []}
-    row = books.add(books.tables["vouchers"], values)
-    row["Attachments"] = {"DocumentId": row["Id"], "DocumentType": 3, "AttachmentIds": []}
-    return row
+    key = books.new_id()
+    values["Attachments"] = {"DocumentId": key, "DocumentType": _ATTACHED_TO_VOUCHER, "AttachmentIds": []}
+    return books.add(books.tables["vouchers"], {**values, "Id": key})
 
 
 def _row(books: Books, row: Row, day: str, path: str, *, codes: bool) -> Row:

@@ -41,7 +41,7 @@ class Products:
         name, descending = call.order(_ORDERS, "id")
         expand = _expand(call)
         found = [product for product in self._till.products.values() if self._till.in_index(product.entered_at)]
-        for wanted in _filters(call):
+        for wanted in self._filters(call):
             found = [product for product in found if wanted(product)]
         found.sort(key=_SORT[name], reverse=descending)
         return page(call, found, lambda product: self._show(product, call.base, expand), self._till.switches, self._till.plan)
@@ -79,8 +79,8 @@ class Products:
         if len(numbers) != 1:
             raise invalid("one of productnumber, eannumber, mpnnumber and skunumber is required")
         [(name, wanted)] = numbers.items()
-        key = "productnumber" if name == "skunumber" else name
-        found = [one for one in self._till.products.values() if str(one.values.get(key, "")).casefold() == wanted.casefold()]
+        says = self._says("productnumber" if name == "skunumber" else name, wanted)
+        found = [one for one in self._till.products.values() if says(one)]
         return page(call, found, lambda product: self._shapes.product(product, call.base), self._till.switches, self._till.plan)
 
     def categories(self, call: Call) -> dict[str, Any]:
@@ -151,6 +151,14 @@ class Products:
         """Take a product out of a category."""
         del self._till.links.rows[_find(self._till.links, call)["id"]]
 
+    def _filters(self, call: Call) -> list[Callable[[Product], bool]]:
+        numbers = ("productnumber", "eannumber", "mpnnumber")
+        return [self._says(name, call.query[name]) for name in numbers if name in call.query] + _filters(call)
+
+    def _says(self, name: str, wanted: str) -> Callable[[Product], bool]:
+        as_compared = str.casefold if self._till.switches.filter_ignores_case else str
+        return lambda product: as_compared(str(product.values.get(name, ""))) == as_compared(wanted)
+
     def _show(self, product: Product, base: str, expand: frozenset[str]) -> Any:
         return self._shapes.product_expanded(product, base, expand) if expand else self._shapes.product(product, base)
 
@@ -212,8 +220,7 @@ def _expand(call: Call) -> frozenset[str]:
 
 
 def _filters(call: Call) -> list[Callable[[Product], bool]]:
-    numbers = ("productnumber", "eannumber", "mpnnumber")
-    filters = [_says(name, call.query[name].casefold()) for name in numbers if name in call.query]
+    filters: list[Callable[[Product], bool]] = []
     if "productname" in call.query:
         part = call.query["productname"].casefold()
         if len(part) < _SHORTEST_NAME:
@@ -230,10 +237,6 @@ def _filters(call: Call) -> list[Callable[[Product], bool]]:
     if (color := call.integer("color")) is not None:
         filters.append(lambda product: product.values.get("color_id") == color)
     return filters
-
-
-def _says(name: str, wanted: str) -> Callable[[Product], bool]:
-    return lambda product: str(product.values.get(name, "")).casefold() == wanted
 
 
 def _between(name: str, low: Decimal | None, high: Decimal | None) -> Callable[[Product], bool]:

@@ -20,7 +20,7 @@ def _switch(default: T, *alternatives: T, what: str, client: str, stops: tuple[T
     return field(default=default, metadata=about)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class TillSwitches:
     """Behaviours that a client has to stand either way."""
 
@@ -58,6 +58,12 @@ class TillSwitches:
         True,
         what="Numbers are written with seventeen digits, as PHP did: 2.55 becomes 2.5499999999999998.",
         client="Takes digits that only binary arithmetic explains for noise.",
+    )
+    filter_ignores_case: bool = _switch(
+        True,
+        False,
+        what="Numbers of products are compared without regard to case in filters.",
+        client="Asks for a number as given, in capitals and in small letters.",
     )
     rows_without_numbers: bool = _switch(
         False,

@@ -1,0 +1,440 @@
+"""Anything in any order: people sell and edit on both sides, things fail, processes die, backups are put back.
+
+After every step nothing may be doubled, both sides agree to the cent, and the cursor is not ahead of the stored work.  At the end, when
+everything was given its time and every question its answer, both sides are equal, or a reason says why not.
+
+``python -m tests.fault.machine --examples 500 --steps 60`` runs more of it than the tests do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections import Counter
+from contextlib import AsyncExitStack, ExitStack
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import anyio
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from connectors.model import Payment
+from connectors.port import ConnectorError
+from daemon.core.life import Reason, State
+from daemon.core.sku import sku_key
+from daemon.runs import SWEEP_EVERY
+from tests.fault.bridge import FLOWS, IN_FLIGHT, PAYMENT_METHODS, RESTART, SCOPE, SIGN_IN, Disk, Life, scratch, template, virtual_loop
+from tests.fault.checks import (
+    Expected,
+    Problem,
+    all_sales_work,
+    booked_and_in_hand,
+    cursor_ahead,
+    documents_by_key,
+    doubled,
+    key_of,
+    receipts,
+    state,
+)
+from tests.fault.points import Crash, Mode, Points
+from tests.fault.scenarios import BUSINESS, PERSON, line, receipt
+from tests.fault.vendors import Habits, World
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine
+
+    from connectors.model import Customer, Product, Sale
+    from daemon.state.port import Work
+    from tests.fault.bridge import Bridge
+
+T = TypeVar("T")
+D = Decimal
+
+PRICES = {"KAARS": ("4.95", "21"), "THEE": ("3.79", "9"), "MOK": ("7.33", "21")}
+CUSTOMERS: dict[str, Customer | None] = {
+    "nobody": None,
+    "person": PERSON,
+    "moved": replace(PERSON, phone="0159999999"),
+    "business": BUSINESS,
+}
+#: figures of all machines of this process
+FIGURES: Counter[str] = Counter()
+
+#: points counted from the beginning of a run, and what goes wrong there
+faults = st.lists(st.tuples(st.integers(0, 40), st.sampled_from(sorted(Mode))), max_size=4)
+receipts_drawn = st.lists(
+    st.fixed_dictionaries(
+        {
+            "lines": st.lists(st.tuples(st.sampled_from([*PRICES, "kaars", "LAMP"]), st.integers(1, 4)), min_size=1, max_size=3),
+            "who": st.sampled_from(sorted(CUSTOMERS)),
+            "method": st.sampled_from(["pin", "pin", "cash", "split", "split", "ideal"]),
+            "refund": st.booleans(),
+            "completed": st.sampled_from([True, True, True, True, False]),
+            "late": st.sampled_from([None, None, None, None, 30.0, 1500.0]),
+        }
+    ),
+    min_size=1,
+    max_size=4,
+)
+
+
+def _rung_up(number: str, *, lines: list[tuple[str, int]], who: str, method: str, refund: bool, completed: bool) -> Sale:
+    rung = []
+    for sku, quantity in lines:
+        price, rate = PRICES.get(sku.upper(), ("10.00", "21"))
+        rung.append(line(sku, str(-quantity if refund else quantity), price, rate))
+    sale = receipt(number, *rung, customer=CUSTOMERS[who], completed=completed)
+    first = D(-1) if refund else D(1)
+    shares = {"pin": first, "cash": sale.gross - first} if method == "split" else {method: sale.gross}
+    return replace(sale, payments=tuple(Payment(name, name.title(), amount) for name, amount in shares.items()))
+
+
+class Shop(RuleBasedStateMachine):
+    """A shop, the bridge, and everything that can happen to them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._closing = ExitStack()
+        self.root = self._closing.enter_context(scratch())
+        template(self.root / "first-start")
+        self._loop = self._closing.enter_context(asyncio.Runner(loop_factory=virtual_loop))
+        self._late: set[asyncio.Task[None]] = set()
+        self._process = AsyncExitStack()
+        self.bridge: Bridge | None = None
+        self.numbers = 0
+        self.edited: set[str] = set()
+        self.shown_late: set[str] = set()
+        self.loose: set[str] = set()
+        self.own_products: Counter[str] = Counter()
+        self.backup: Path | None = None
+        self.run(self._open())
+
+    # -- the loop ---------------------------------------------------------------------------------------------------------------
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Run something in the machine's loop, whose time goes on from step to step."""
+        return self._loop.run(coroutine)
+
+    async def _open(self) -> None:
+        self.world = World.open(Habits(), Habits())
+        for sku, (price, rate) in PRICES.items():
+            self.world.books.add_article(sku, price=D(price), vat_rate=D(rate), late=0)
+        self.world.books.add_article("KB-ROUND", vat_rate=D(0), price=D(0), tracked=False, quantity=None, late=0)
+        disk = Disk(self.root, like=self.root / "first-start")
+        self.life = Life(self.world, Points(self.world.clock), disk, payment_methods=PAYMENT_METHODS)
+        await self._start()
+        await self._keep_backup()
+        await self._until_quiet()
+
+    async def _start(self) -> None:
+        self._process = AsyncExitStack()
+        self.bridge = await self._process.enter_async_context(self.life.process())
+
+    async def _stop(self) -> None:
+        self.bridge = None
+        await self._process.aclose()
+
+    async def _run_flows(self, flows: tuple[str, ...], wrong: list[tuple[int, Mode]], *, together: bool = False) -> None:
+        """Run flows once each, one after the other or all at once, with things going wrong at points counted from here."""
+        points = self.life.points
+        points.faults = {len(points.trace) + offset: mode for offset, mode in wrong}
+        points.armed = True
+        try:
+            if self.bridge is None:
+                await self._start()
+            await self._each(flows, together=together)
+        except* Crash:
+            FIGURES["crashes"] += 1
+        finally:
+            points.armed, points.faults = False, {}
+        if points.dead:
+            await self._bury()
+
+    async def _each(self, flows: tuple[str, ...], *, together: bool) -> None:
+        assert self.bridge is not None
+        if not together:
+            for flow in flows:
+                await self.bridge.runner.run(flow)
+            return
+        async with anyio.create_task_group() as group:
+            for flow in flows:
+                group.start_soon(self.bridge.runner.run, flow)
+
+    async def _bury(self) -> None:
+        """The process is gone; what it had sent may still arrive."""
+        await self._stop()
+        for effect in self.life.points.on_their_way:
+            task = asyncio.create_task(self._arrive(effect))
+            self._late.add(task)
+            task.add_done_callback(self._late.discard)
+        self.life.points.on_their_way = []
+        await self.world.clock.sleep(RESTART)
+
+    async def _arrive(self, effect: Callable[[], Awaitable[object]]) -> None:
+        await self.world.clock.sleep(IN_FLIGHT)
+        try:
+            await effect()
+        except ConnectorError:
+            FIGURES["refused late"] += 1
+
+    async def _until_quiet(self) -> None:
+        """Run everything until nothing is due any more."""
+        for _ in range(60):
+            await self._run_flows(FLOWS, [])
+            assert self.bridge is not None
+            due = [moment for flow in FLOWS if (moment := await self.bridge.store.next_due(SCOPE, flow)) is not None]
+            if not due:
+                return
+            await self.world.clock.sleep(max(5.0, (min(due) - self.world.clock.now()).total_seconds()))
+        message = f"{len(due)} flows are never done"
+        raise AssertionError(message)
+
+    # -- at the till ------------------------------------------------------------------------------------------------------------
+    @rule(drawn=receipts_drawn)
+    def sell(self, drawn: list[dict[str, Any]]) -> None:
+        """Ring up receipts in one second; a listing may show one late."""
+        self.run(self._sell(drawn))
+
+    @rule(drawn=receipts_drawn, wrong=faults)
+    def sell_and_run(self, drawn: list[dict[str, Any]], wrong: list[tuple[int, Mode]]) -> None:
+        """Ring up receipts, and run all flows as soon as they are seen, with things going wrong."""
+        self.run(self._sell(drawn))
+        self.run(self.world.clock.sleep(self.world.till.habits.lag))
+        self.run(self._run_flows(FLOWS, wrong))
+
+    async def _sell(self, drawn: list[dict[str, Any]]) -> None:
+        for one in drawn:
+            self.numbers += 1
+            sale = _rung_up(f"R{self.numbers}", **{name: value for name, value in one.items() if name != "late"})
+            if one["late"] is not None:
+                self.shown_late.add(sale.number)
+            FIGURES["receipts"] += 1
+            self.world.till.ring_up(replace(sale, sold_at=self.world.clock.now()), late=one["late"])
+
+    def _sales(self, *, completed: bool) -> list[Sale]:
+        return [sale for sale in self.world.till.sales.actual() if sale.completed is completed]
+
+    @precondition(lambda self: self._sales(completed=True))
+    @rule(data=st.data())
+    def edit_receipt(self, data: st.DataObject) -> None:
+        """Change a receipt, booked or not."""
+        sale = data.draw(st.sampled_from(self._sales(completed=True)), label="sale")
+        first = replace(sale.lines[0], quantity=sale.lines[0].quantity * 2)
+        changed = receipt(sale.number, first, *sale.lines[1:], customer=sale.customer)
+        self.edited.add(sale.number)
+        self.run(self._put_sale(replace(changed, sold_at=sale.sold_at)))
+
+    @precondition(lambda self: self._sales(completed=False))
+    @rule(data=st.data())
+    def complete_receipt(self, data: st.DataObject) -> None:
+        """Complete a receipt that was opened before."""
+        sale = data.draw(st.sampled_from(self._sales(completed=False)), label="sale")
+        self.run(self._put_sale(replace(sale, completed=True)))
+
+    async def _put_sale(self, sale: Sale) -> None:
+        self.world.till.sales.put(sale.id, sale)
+
+    @rule(sku=st.sampled_from([*PRICES, "LAMP"]), what=st.sampled_from(["edit", "double", "delete"]))
+    def touch_product(self, sku: str, what: str) -> None:
+        """Edit or delete a product in the till, where the books are master (it lasts until the article changes), or make another."""
+        self.run(self._touch_product(sku, what))
+
+    async def _touch_product(self, sku: str, what: str) -> None:
+        if what == "double":
+            self.own_products[sku_key(sku)] += 1
+            self.world.till.add_product(sku.lower(), D("3.00"))
+            return
+        for product in self._products(sku):
+            self.loose.add(sku_key(sku))
+            if what == "edit":
+                self.world.till.change_product(product.id, price=D("1.00"))
+            else:
+                self.world.till.products.put(product.id, None)
+
+    def _products(self, sku: str) -> list[Product]:
+        return [product for product in self.world.till.products.actual() if sku_key(product.sku) == sku_key(sku)]
+
+    # -- in the books -----------------------------------------------------------------------------------------------------------
+    def _articles(self, sku: str) -> list[Product]:
+        return [article for article in self.world.books.articles.actual() if sku_key(article.sku) == sku_key(sku)]
+
+    @rule(sku=st.sampled_from([*PRICES, "LAMP"]), price=st.sampled_from(["4.95", "5.95", "6.95"]), stock=st.integers(0, 40))
+    def edit_article(self, sku: str, price: str, stock: int) -> None:
+        """Change an article's price and stock, or make it."""
+        self.run(self._edit_article(sku, price, stock))
+
+    async def _edit_article(self, sku: str, price: str, stock: int) -> None:
+        articles = self._articles(sku)
+        if not articles:
+            self.world.books.add_article(sku, price=D(price), quantity=D(stock))
+        for article in articles:
+            self.loose.discard(sku_key(sku))
+            self.world.books.change_article(article.id, price=D(price), quantity=D(stock), name=f"{sku} {self.world.clock.now()}")
+
+    @rule(sku=st.sampled_from(["MOK", "BEKER"]))
+    def rename_article(self, sku: str) -> None:
+        """Give an article another number."""
+        self.run(self._rename_article(sku))
+
+    async def _rename_article(self, sku: str) -> None:
+        for article in self._articles(sku):
+            self.world.books.change_article(article.id, sku="BEKER" if sku == "MOK" else "MOK")
+
+    # -- time, faults, processes ------------------------------------------------------------------------------------------------
+    @rule(seconds=st.sampled_from([1.0, 4.0, 30.0, 400.0, 1000.0]))
+    def wait(self, seconds: float) -> None:
+        """Let time pass."""
+        self.run(self.world.clock.sleep(seconds))
+
+    @rule(flow=st.sampled_from(FLOWS), wrong=faults)
+    def run_one(self, flow: str, wrong: list[tuple[int, Mode]]) -> None:
+        """Run one flow, with things going wrong."""
+        self.run(self._run_flows((flow,), wrong))
+
+    @rule(wrong=faults, together=st.booleans())
+    def run_all(self, wrong: list[tuple[int, Mode]], *, together: bool) -> None:
+        """Run all flows, one after the other or all at once, with things going wrong."""
+        self.run(self._run_flows(FLOWS, wrong, together=together))
+
+    @rule()
+    def settle(self) -> None:
+        """Run until nothing is due."""
+        self.run(self._until_quiet())
+
+    @rule(what=st.sampled_from(["sign out of books", "sign out of till", "restart", "back up", "put back", "iDEAL known", "iDEAL unknown"]))
+    def operate(self, what: str) -> None:
+        """What happens to a connection, the process, its state or its configuration."""
+        self.run(self._operate(what))
+
+    async def _operate(self, what: str) -> None:
+        if what.startswith("sign out"):
+            self.life.points.refused_until[what.split()[-1]] = self.world.clock.monotonic() + SIGN_IN
+            return
+        await self._stop()
+        if what == "back up":
+            await self._keep_backup()
+        elif what == "put back":
+            await self._put_back()
+        elif what.startswith("iDEAL"):
+            self.life.payment_methods = {**PAYMENT_METHODS, **({"ideal": "iDEAL"} if what.endswith(" known") else {})}
+
+    async def _keep_backup(self) -> None:
+        await self._stop()
+        self.backup = self.root / "backup.sqlite3"
+        shutil.copy(self.life.disk.state / "state.sqlite3", self.backup)
+
+    async def _put_back(self) -> None:
+        """Put the copy back, which takes a person a minute."""
+        assert self.backup is not None
+        shutil.copy(self.backup, self.life.disk.state / "state.sqlite3")
+        FIGURES["backups put back"] += 1
+        await self.world.clock.sleep(60.0)
+
+    # -- what must be true ------------------------------------------------------------------------------------------------------
+    @invariant()
+    def nothing_doubled(self) -> None:
+        """No second document, customer or payment, whatever goes on."""
+        FIGURES["steps"] += 1
+        self._none(doubled(self.world))
+        assert not self.life.log.faults, self.life.log.faults
+
+    @invariant()
+    def equal_to_the_cent(self) -> None:
+        """What is settled is booked as sold, and the cursor is not ahead of the work."""
+        if self.bridge is not None:
+            self.run(self._look())
+
+    async def _look(self) -> None:
+        assert self.bridge is not None
+        works = await all_sales_work(self.world, self.bridge.store)
+        self._none(booked_and_in_hand(self.world, works, self.edited))
+        self._none(await cursor_ahead(self.world, self.bridge.store, works, self.shown_late))
+
+    @staticmethod
+    def _none(problems: list[Problem]) -> None:
+        assert not problems, "\n".join(map(str, problems))
+
+    def teardown(self) -> None:
+        """Give everything its time, and look whether both sides are equal."""
+        try:
+            self.run(self._at_the_end())
+        finally:
+            try:
+                self.run(self._stop())
+            finally:
+                self._closing.close()
+
+    async def _at_the_end(self) -> None:
+        self.life.points.refused_until.clear()
+        for _ in range(3):
+            await self.world.clock.sleep(SWEEP_EVERY + SIGN_IN)
+            await self._until_quiet()
+            await self._cure()
+        await self._until_quiet()
+        assert self.bridge is not None
+        store = self.bridge.store
+        held = {work.label: work for flow in ("sales", "products") for work in await store.open_work(SCOPE, flow)}
+        self._none([problem for work in held.values() for problem in self._unexplained(work)])
+        expected = Expected(
+            {label: work.reason.value for label, work in held.items()},
+            unbooked=frozenset(sale.number for sale in self._sales(completed=False)),
+            accounts={**PAYMENT_METHODS, "ideal": "iDEAL"},
+        )
+        FIGURES["held at the end"] += len(held)
+        FIGURES["documents"] += len(self.world.books.documents.actual())
+        self._none([*doubled(self.world), *receipts(self.world, expected), *await state(self.world, store, expected)])
+        self._none(self._products_agree(expected))
+
+    async def _cure(self) -> None:
+        """A person answers every question and sends again what is held."""
+        assert self.bridge is not None
+        store = self.bridge.store
+        for question in await store.questions():
+            await store.answer(question.link, question.key, "iDEAL" if question.key.startswith("payment_method") else "continue")
+        for flow in ("sales", "products"):
+            for work in await store.open_work(SCOPE, flow):
+                if work.state in {State.HELD, State.DEAD}:
+                    await store.resend(SCOPE, work.record, flow=flow)
+
+    def _unexplained(self, work: Work) -> list[Problem]:
+        """Complain of what is held without the shop being as the reason says."""
+        sale = next((one for one in self.world.till.sales.actual() if one.id == work.record), None)
+        active = Counter(sku_key(article.sku) for article in self.world.books.articles.actual() if article.active)
+        skus = {sku_key(one.sku) for one in sale.lines} if sale is not None else set()
+        true = {
+            Reason.ARTICLE_MISSING: any(not active[sku] for sku in skus),
+            Reason.ARTICLE_AMBIGUOUS: any(active[sku] > 1 for sku in skus),
+            Reason.SUM_DIFFERS: sale is not None and sale.number in self.edited,
+            Reason.CHANGED_AFTER_BOOKING: sale is not None and sale.number in self.edited,
+            Reason.SKU_AMBIGUOUS: sale is None and len(self._products(work.label)) > 1,
+        }
+        return [] if true.get(work.reason) else [Problem("wrong", f"{work.label} is held: {work.reason} {work.detail}")]
+
+    def _products_agree(self, expected: Expected) -> list[Problem]:
+        """Each article is one product of the till, the same and with the same stock, unless somebody made it otherwise."""
+        problems = []
+        booked = documents_by_key(self.world.books)
+        waiting: Counter[str] = Counter()
+        for sale in self._sales(completed=True):
+            for one in sale.lines if key_of(sale) not in booked else ():
+                waiting[sku_key(one.sku)] += int(one.quantity)
+        for article in self.world.books.articles.actual():
+            sku = sku_key(article.sku)
+            there = self._products(sku)
+            if article.sku.startswith("KB-") or sku in {"mok", "beker"} or article.sku in expected.held:
+                continue
+            if len(there) > 1 + self.own_products[sku]:
+                problems.append(Problem("doubled", f"{len(there)} products are {article.sku}"))
+            if len(there) != 1 or sku in self.loose:
+                if not there and sku not in self.loose:
+                    problems.append(Problem("lost", f"no product is {article.sku}"))
+                continue
+            if (there[0].price, there[0].name) != (article.price, article.name):
+                problems.append(Problem("wrong", f"{article.sku}: {article.price} in the books, {there[0].price} in the till"))
+            if there[0].quantity != (article.quantity or 0) - waiting[sku]:
+                problems.append(
+                    Problem("wrong", f"{article.sku}: stock {article.quantity}, on its way {waiting[sku]}, till {there[0].quantity}")
+                )
+        return problems
