@@ -20,6 +20,8 @@ ORDER = ("sales", "products", "stock")
 #: what is worth waiting for; anything else needs a person
 _PASSING = frozenset({Reason.UNREACHABLE, Reason.THROTTLED, Reason.TRANSIENT, Reason.ANSWER_LOST})
 _WAIT_SECONDS = 5.0
+#: so many runs in a row may end with an answer that cannot be understood: a page of maintenance passes
+_UNREADABLE_RUNS = 5
 
 
 class GaveUp(Exception):
@@ -33,12 +35,14 @@ async def settle_all(runner: Runner, flows: Sequence[str], *, waiting: Callable[
         GaveUp: a vendor refuses the whole flow (signed out, no right), which waiting does not cure.
     """
     context = runner.pair.context
+    unreadable = 0
     while not context.stopping.is_set():
         failed: Run | None = None
         for flow in flows:
             run = await runner.run(flow)
             if run.result == "failure":
-                if run.reason not in _PASSING:
+                unreadable += run.reason is Reason.UNREADABLE
+                if run.reason not in _PASSING and not (run.reason is Reason.UNREADABLE and unreadable < _UNREADABLE_RUNS):
                     message = f"{context.scope}: {flow}: {run.reason}: {run.error}"
                     raise GaveUp(message)
                 failed = run
@@ -46,6 +50,7 @@ async def settle_all(runner: Runner, flows: Sequence[str], *, waiting: Callable[
         due = [moment for flow in flows if (moment := await context.store.next_due(context.scope, flow)) is not None]
         if failed is None and not due:
             return
+        unreadable = unreadable if failed else 0
         seconds = max(context.paused_until - context.clock.monotonic(), _WAIT_SECONDS if failed else 0.0)
         if due and failed is None:
             seconds = max(seconds, (min(due) - context.now()).total_seconds(), 0.0)

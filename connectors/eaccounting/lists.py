@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
@@ -166,16 +167,26 @@ async def read_since(api: Api, listing: Listing[R], name: str, at: Callable[[R],
     raise Unreadable(f"GET {listing.path}: the pages since {since} repeat or do not add up")
 
 
+@cache
+def _envelope(model: type[R]) -> type[wire.Envelope[R]]:
+    """Return the model of a page of records; pydantic looks long for a class that it made before."""
+    return wire.Envelope[model]  # type: ignore[valid-type]  # pydantic makes the class
+
+
+_LOOSE = wire.Envelope[dict[str, Any]]
+
+
 def _parser(model: type[R], number: int) -> Callable[[bytes], Part[R]]:
     """Return what reads page ``number``; it raises ValueError for what is not that page."""
+    envelope = _envelope(model)
 
     def parse(content: bytes) -> Part[R]:
         bad: list[Bad] = []
         try:
-            whole = wire.Envelope[model].model_validate_json(content)  # type: ignore[valid-type]  # pydantic makes the class
+            whole = envelope.model_validate_json(content)
             meta, records = whole.meta, whole.data
         except ValidationError:
-            loose = wire.Envelope[dict[str, Any]].model_validate(wire.loads(content))
+            loose = _LOOSE.model_validate(wire.loads(content))
             meta, records = loose.meta, []
             for raw in loose.data:
                 try:

@@ -66,6 +66,10 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
 }
 
 
+#: making one looks through all its operators and functions; evaluating never waits, so that one serves all
+_EVALUATOR = SimpleEval(functions=FUNCTIONS)
+
+
 class _ExactLiterals(ast.NodeTransformer):
     """Turn decimal literals into ``Decimal``, so that no float ever meets an amount."""
 
@@ -89,9 +93,9 @@ class Expression:
 
     def __call__(self, names: Mapping[str, Any]) -> Any:
         """Evaluate over plain data; raises :class:`MappingError`."""
-        evaluator = SimpleEval(names=dict(names), functions=FUNCTIONS)
+        _EVALUATOR.names = dict(names)
         try:
-            return evaluator.eval(self.source, previously_parsed=self.node)
+            return _EVALUATOR.eval(self.source, previously_parsed=self.node)
         except Exception as error:
             # the error's own words may quote the record
             message = f"{self.source!r}: {type(error).__name__}"

@@ -24,6 +24,8 @@ class RetryPolicy:
     """How often and how patiently; delays in seconds."""
 
     max_attempts: int = 8
+    #: how often an answer that cannot be understood is asked for again before the record is held
+    unreadable_attempts: int = 4
     first_delay: float = 5.0
     longest_delay: float = 3600.0
     #: how long to leave an unreachable vendor alone
@@ -74,7 +76,10 @@ def after_error(error: Exception, attempt: int, policy: RetryPolicy, *, jitter: 
                 return Fate(State.DEAD, Reason.ATTEMPTS_EXHAUSTED, attempt + 1)
             return Fate(State.RETRYING, Reason.TRANSIENT, attempt + 1, back_off(attempt + 1, policy, jitter))
         case Unreadable():
-            return Fate(State.HELD, Reason.UNREADABLE, attempt + 1)
+            # a page of maintenance passes; what stays unreadable is for a person
+            if attempt + 1 >= min(policy.max_attempts, policy.unreadable_attempts):
+                return Fate(State.HELD, Reason.UNREADABLE, attempt + 1)
+            return Fate(State.RETRYING, Reason.UNREADABLE, attempt + 1, back_off(attempt + 1, policy, jitter))
         case Rejected():
             return Fate(State.HELD, Reason.REJECTED, attempt + 1, outcome=Outcome.REJECTED)
         case Missing():

@@ -79,13 +79,17 @@ class Products:
         works = await self._context.store.open_work(self._context.scope, self.name)
         if not works:
             return
-        articles = [load_product(work.payload) for work in works if work.payload]
+        articles = [await self._article(work) for work in works]
         await self.look_up([article.sku for article in articles])
         question = await self._brake(articles)
         if question is None:
             await drain(self._context, self)
         else:
             await self._hold_all(question)
+
+    async def _article(self, work: Work) -> Product:
+        """Return the article of a piece of work; one that was settled and is sent again has no payload any more and is fetched afresh."""
+        return load_product(work.payload) if work.payload else await self._context.books.get_product(work.record)
 
     async def _brake(self, articles: Sequence[Product]) -> Question | None:
         """Decide everything that is in hand before the first write: a mass change is seen as a whole or not at all."""
@@ -161,8 +165,7 @@ class Products:
 
     async def process(self, work: Work) -> Settlement | Hold:
         """Settle one article."""
-        assert work.payload is not None  # noqa: S101 - work in hand keeps its payload; this tells the type checker
-        source = load_product(work.payload)
+        source = await self._article(work)
         bound = (await self._context.store.bindings(self._context.scope, "product", [work.record])).get(work.record)
         decision = await self.decide(source, bound)
         if bound is None and isinstance(decision, KeepProduct | UpdateProduct):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from connectors.model import ZERO, LineKind
+from connectors.model import ZERO, LineKind, Sale
 from connectors.port import Rejected
 from daemon.core.booking import (
     Debtor,
@@ -33,7 +33,7 @@ from daemon.state.port import Binding, IntentState, NewWork, Settlement
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from connectors.model import Document, DocumentDraft, MoneyAccount, Product, Sale
+    from connectors.model import Document, DocumentDraft, MoneyAccount, Product
     from connectors.port import Change
     from daemon.core.booking import BookingRules
     from daemon.engine.context import Context
@@ -173,7 +173,7 @@ class Sales:
     async def prepare(self, works: Sequence[Work]) -> None:
         """Ask once for what is known of all these receipts: bindings here, documents there."""
         bindings = await self._context.store.bindings(self._context.scope, "sale", [work.record for work in works])
-        unbound = [load_sale(work.payload) for work in works if work.payload and work.record not in bindings]
+        unbound = [load_sale(work.payload) if work.payload else _stub(work) for work in works if work.record not in bindings]
         self._bindings.update(bindings)
         self._found.update(await self.documents_for(unbound))
 
@@ -190,9 +190,9 @@ class Sales:
 
     async def process(self, work: Work) -> Settlement | Hold:
         """Settle one receipt."""
-        assert work.payload is not None  # noqa: S101 - work in hand keeps its payload; this tells the type checker
-        header = load_sale(work.payload)
         bound = self._bindings.pop(work.record, None)
+        # a receipt that was settled and is sent again has no payload any more: it is fetched afresh
+        header = load_sale(work.payload) if work.payload else await self._context.till.get_sale(_stub(work))
         if bound is not None and bound.fingerprint:
             return _again(header, bound)
         sale = await self.whole(header)
@@ -261,6 +261,11 @@ class Sales:
             remote_id=document.id,
             amounts={"till": str(sale.gross), "books": str(books)},
         )
+
+
+def _stub(work: Work) -> Sale:
+    """Return as much of a receipt as it takes to ask for it."""
+    return Sale(work.record, work.label, work.moment, ZERO, "", ())
 
 
 def fingerprint(sale: Sale) -> str:

@@ -212,7 +212,7 @@ POLICY = RetryPolicy(max_attempts=3)
         (Uncertain("x"), State.UNCERTAIN, Reason.ANSWER_LOST, 2),
         (Rejected("x"), State.HELD, Reason.REJECTED, 2),
         (Missing("x"), State.HELD, Reason.VANISHED, 2),
-        (Unreadable("x"), State.HELD, Reason.UNREADABLE, 2),
+        (Unreadable("x"), State.RETRYING, Reason.UNREADABLE, 2),
         (ConnectorError("x"), State.HELD, Reason.REJECTED, 2),
         (KeyError("x"), State.HELD, Reason.INTERNAL, 2),
     ],
@@ -221,6 +221,12 @@ def test_each_error_has_its_fate(error: Exception, state: State, reason: Reason,
     """Waiting for a vendor is not an attempt; everything else is."""
     fate = after_error(error, 1, POLICY, jitter=0.5)
     assert (fate.state, fate.reason, fate.attempt) == (state, reason, attempts)
+
+
+def test_what_stays_unreadable_is_held() -> None:
+    """A page of maintenance passes; rubbish that stays is for a person."""
+    fate = after_error(Unreadable("x"), 3, RetryPolicy(), jitter=0.5)
+    assert (fate.state, fate.reason) == (State.HELD, Reason.UNREADABLE)
 
 
 def test_retries_end() -> None:
