@@ -72,6 +72,9 @@ async def once(
         memo=write.memo,
     )
     earlier = await context.store.intend(intent)
+    if earlier is None and context.store.restored:
+        # a store that was put back may have forgotten that this was sent: it is looked for like any other
+        earlier = intent
     if earlier is not None:
         if earlier.state == IntentState.DONE:
             return Written(earlier.remote_id, adopted=True)

@@ -2,16 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from pydantic import TypeAdapter
 
 from connectors.model import Product, Sale
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from daemon.state.port import Work
 
 _SALES = TypeAdapter(Sale)
 _PRODUCTS = TypeAdapter(Product)
@@ -35,15 +28,3 @@ def dump_product(product: Product) -> bytes:
 def load_product(payload: bytes) -> Product:
     """Return the product that :func:`dump_product` wrote."""
     return _PRODUCTS.validate_json(payload)
-
-
-def open_sales(works: Sequence[Work]) -> tuple[list[Sale], int]:
-    """Return the sales in hand whose lines are known, and how many are in hand whose lines are not."""
-    known, unknown = [], 0
-    for work in works:
-        sale = load_sale(work.payload) if work.payload else None
-        if sale is None or not sale.lines:
-            unknown += 1
-        else:
-            known.append(sale)
-    return known, unknown

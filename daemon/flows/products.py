@@ -26,7 +26,8 @@ from daemon.engine.braking import brake
 from daemon.engine.handling import CHUNK, drain
 from daemon.engine.polling import Polled, poll
 from daemon.engine.writes import OnceWrite, identified, once, settled_by
-from daemon.flows.payload import dump_product, load_product, open_sales
+from daemon.flows.moving import sales_on_their_way
+from daemon.flows.payload import dump_product, load_product
 from daemon.state.port import Binding, Intent, IntentState, NewWork, Question, Settlement
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ class Products:
         for product in there:
             self._by_sku.setdefault(sku_key(product.sku), []).append(product)
         self._targets = {product.id: product for product in there}
-        known, _ = open_sales(await self._context.store.open_work(self._context.scope, "sales"))
+        known, _ = await sales_on_their_way(self._context)
         self._moving = on_their_way(known)
 
     async def decide(self, source: Product, bound: Binding | None) -> ProductDecision:
@@ -168,7 +169,7 @@ class Products:
         source = await self._article(work)
         bound = (await self._context.store.bindings(self._context.scope, "product", [work.record])).get(work.record)
         decision = await self.decide(source, bound)
-        if bound is None and isinstance(decision, KeepProduct | UpdateProduct):
+        if isinstance(decision, KeepProduct | UpdateProduct) and (bound is None or bound.target != decision.target.id):
             await settled_by(self._context, self._context.scope, self.name, _key(work), decision.target.id)
         match decision:
             case Hold():

@@ -13,7 +13,7 @@ from daemon.core.brake import stock_alarm
 from daemon.core.life import Outcome, Reason
 from daemon.core.stock import StockPlan, on_their_way, plan_stock
 from daemon.engine.braking import brake
-from daemon.flows.payload import open_sales
+from daemon.flows.moving import sales_on_their_way
 from daemon.state.port import Activity, Binding
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class Stock:
         context = self._context
         if not_stored is None:
             await self._poll_sales()
-            known, unknown = open_sales(await context.store.open_work(context.scope, "sales"))
+            known, unknown = await sales_on_their_way(context)
         else:
             known, unknown = list(not_stored), 0
         if unknown:

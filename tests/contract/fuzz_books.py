@@ -25,7 +25,7 @@ from schemathesis.core.result import Ok
 
 from connectors.sandbox.eaccounting import BooksSandbox, BooksSwitches
 from connectors.sandbox.eaccounting.api import HANDLERS
-from tests.contract.books_support import PUBLISHED, TODAY, WORLD, Asked, Clock, Published, Violation, published
+from tests.contract.books_support import NIL, PUBLISHED, TODAY, WORLD, Asked, Clock, Published, Violation, published
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -318,10 +318,23 @@ class Fuzz:
         except (TypeError, ValueError):
             return b"\xff"
 
+    def _rows(self) -> list[dict[str, Any]]:
+        """Return rows for a paper or a voucher that was generated without any."""
+        if "voucher" in self.template:
+            return [{"AccountNumber": 1300, "DebitAmount": 0, "CreditAmount": 0}]
+        flags = {
+            "IsTextRow": False,
+            "IsWorkCost": False,
+            "EligibleForReverseChargeOnVat": False,
+            "ReversedConstructionServicesVatFree": False,
+        }
+        return [{"LineNumber": 1, "ArticleId": NIL, "Quantity": 1, "UnitPrice": 10, **flags}]
+
     def _improved(self, value: Any, name: str = "") -> Any:
         """Return a body with ids, dates and amounts that make sense, most of the time."""
         if isinstance(value, list):
-            return [self._improved(one, name) for one in value]
+            filled = value or (self._rows() if name == "Rows" and self.rng.random() > self.left_alone else [])
+            return [self._improved(one, name) for one in filled]
         if isinstance(value, dict):
             return {key: self._improved(one, key) for key, one in value.items()}
         if self.rng.random() < self.left_alone:
@@ -331,6 +344,8 @@ class Fuzz:
             kind = self.template.rpartition("/")[2] + "s" if name == "DockumentId" else ""
             rows = self.sandbox.books.tables[kind if kind in self.sandbox.books.tables else _IDS[name]].rows
             return self.rng.choice(list(rows)) if rows else value
+        if name == "Number" and self.template.startswith("/accounts"):
+            return str(self.rng.randrange(1002, 1099))
         if name in _VALUES:
             return self.rng.choice(_VALUES[name])
         return TODAY if name.endswith("Date") and isinstance(value, str) else value

@@ -15,7 +15,7 @@ from daemon.state.port import IntentState
 from tests.fault.bridge import PAYMENT_METHODS, SCOPE
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Mapping
 
     from connectors.model import Document, Product, Sale
     from daemon.state.port import Store, Work
@@ -195,8 +195,9 @@ async def state(world: World, store: Store, expected: Expected) -> list[Problem]
 
 
 def _label(world: World, record: str) -> str:
-    labels: Iterable[tuple[str, str]] = [(sale.id, sale.number) for sale in world.till.sales.actual()]
-    return dict(labels).get(record, record)
+    labels = {sale.id: sale.number for sale in world.till.sales.actual()}
+    labels.update((article.id, article.sku) for article in world.books.articles.actual())
+    return labels.get(record, record)
 
 
 async def at_rest(world: World, store: Store, expected: Expected) -> list[Problem]:

@@ -45,7 +45,7 @@ def judge(world: World, till: Mapping[str, Any], books: Mapping[str, Any], email
     wanted = {f"KB-{receipt.number}" for receipt in world.receipts if not receipt.is_correction}
     references = Counter(str(one["reference"]) for one in books["documents"])
     shelves = {sku.casefold(): Decimal(quantity) for sku, quantity in books["stock"].items()}
-    shown = {sku.casefold(): Decimal(quantity) for sku, quantity in till["stock"].items() if quantity is not None}
+    shown = {sku.casefold(): None if quantity is None else Decimal(quantity) for sku, quantity in till["stock"].items()}
     due = {ACCOUNTS[code]: Decimal(gross) for code, gross in till["paymethods"].items() if code}
     paid = {account: Decimal(amount) for account, amount in books["payments"].items()}
     return Verdict(

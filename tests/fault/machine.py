@@ -124,7 +124,6 @@ class Shop(RuleBasedStateMachine):
         self.world.books.add_article("KB-ROUND", vat_rate=D(0), price=D(0), tracked=False, quantity=None, late=0)
         disk = Disk(self.root, like=self.root / "first-start")
         self.life = Life(self.world, Points(self.world.clock), disk, payment_methods=PAYMENT_METHODS)
-        await self._start()
         await self._keep_backup()
         await self._until_quiet()
 
@@ -321,6 +320,7 @@ class Shop(RuleBasedStateMachine):
             self.life.payment_methods = {**PAYMENT_METHODS, **({"ideal": "iDEAL"} if what.endswith(" known") else {})}
 
     async def _keep_backup(self) -> None:
+        await self._start()  # what a dead process left in the log is folded in when the next one ends
         await self._stop()
         self.backup = self.root / "backup.sqlite3"
         shutil.copy(self.life.disk.state / "state.sqlite3", self.backup)
@@ -328,6 +328,7 @@ class Shop(RuleBasedStateMachine):
     async def _put_back(self) -> None:
         """Put the copy back, which takes a person a minute."""
         assert self.backup is not None
+        (self.life.disk.state / "state.sqlite3-wal").unlink(missing_ok=True)
         shutil.copy(self.backup, self.life.disk.state / "state.sqlite3")
         FIGURES["backups put back"] += 1
         await self.world.clock.sleep(60.0)
@@ -372,6 +373,9 @@ class Shop(RuleBasedStateMachine):
             await self.world.clock.sleep(SWEEP_EVERY + SIGN_IN)
             await self._until_quiet()
             await self._cure()
+        for _ in range(2):  # the first run may have compared with what listings showed before its own writes
+            await self._until_quiet()
+            await self.world.clock.sleep(SIGN_IN)
         await self._until_quiet()
         assert self.bridge is not None
         store = self.bridge.store
@@ -412,11 +416,17 @@ class Shop(RuleBasedStateMachine):
         }
         return [] if true.get(work.reason) else [Problem("wrong", f"{work.label} is held: {work.reason} {work.detail}")]
 
+    @staticmethod
+    def _differs(sale: Sale, expected: Expected) -> bool:
+        return expected.held.get(sale.number) == Reason.SUM_DIFFERS
+
     def _products_agree(self, expected: Expected) -> list[Problem]:
         """Each article is one product of the till, the same and with the same stock, unless somebody made it otherwise."""
         problems = []
         booked = documents_by_key(self.world.books)
         waiting: Counter[str] = Counter()
+        # of a receipt held because its document has another total nobody can say which lines moved the stock
+        unsure = {sku_key(one.sku) for sale in self._sales(completed=True) for one in sale.lines if self._differs(sale, expected)}
         for sale in self._sales(completed=True):
             for one in sale.lines if key_of(sale) not in booked else ():
                 waiting[sku_key(one.sku)] += int(one.quantity)
@@ -433,7 +443,7 @@ class Shop(RuleBasedStateMachine):
                 continue
             if (there[0].price, there[0].name) != (article.price, article.name):
                 problems.append(Problem("wrong", f"{article.sku}: {article.price} in the books, {there[0].price} in the till"))
-            if there[0].quantity != (article.quantity or 0) - waiting[sku]:
+            if sku not in unsure and there[0].quantity != (article.quantity or 0) - waiting[sku]:
                 problems.append(
                     Problem("wrong", f"{article.sku}: stock {article.quantity}, on its way {waiting[sku]}, till {there[0].quantity}")
                 )

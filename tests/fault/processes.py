@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 import tempfile
 import time
 import tomllib
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -28,7 +30,7 @@ from tests.fault.judge import Verdict, judge
 from tests.system.support import Vendors, adapt, ask, started, until, vendors
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 KINDS = (
     *("refuse", "reset_before", "reset_after", "slow", "cut_body", "not_json", "status_429", "status_500"),
@@ -38,8 +40,12 @@ KINDS = (
 STALE, LAG = 0.3, 0.6
 #: one life in so many ends while the process is still starting
 EARLY = 8
+#: how long nobody listens on a port after a refusal, in seconds
+REFUSING = 0.1
+#: for so many seconds more nothing may change: the queue is counted every five seconds
+CALM = 6
 #: how long the last life may take to bring everything in order
-SETTLING = 300.0
+SETTLING = 120.0
 
 
 @dataclass(slots=True)
@@ -88,7 +94,7 @@ def faults_file(folder: Path, rate: float, seed: int) -> Path:
     tables = []
     for number, vendor in enumerate(("eaccounting", "salespos")):
         rates = "\n".join(f"{kind} = {rate}" for kind in KINDS)
-        more = f"stale_index_seconds = {STALE}\nslow_seconds = 0.3\nrefuse_seconds = 0.1\nseed = {seed + number}\n"
+        more = f"stale_index_seconds = {STALE}\nslow_seconds = 0.3\nrefuse_seconds = {REFUSING}\nseed = {seed + number}\n"
         tables.append(f"[{vendor}]\n{rates}\n{more}")
     path.write_text("\n".join(tables), encoding="utf-8")
     return path
@@ -108,9 +114,10 @@ def campaign(folder: Path, *, kills: int, seed: int, day: Path | None = None, ra
             early = random.uniform(0, usual) if random.randrange(EARLY) == 0 else None
             one_life(folder, running.config, report, early=early, more=random.expovariate(1 / life))
         report.seconds = time.monotonic() - began
+        patiently(lambda: running.strike(**dict.fromkeys(KINDS, 0), stale_index_seconds=0))
+        time.sleep(REFUSING * 2)  # a port that is closed is open again then
         report.fired = fired(running)
         report.booked = len(running.books_ledger()["documents"])
-        running.strike(**dict.fromkeys(KINDS, 0), stale_index_seconds=0)
         settle(folder, running, report)
         emails, report.open = anyio.run(inside, folder / "state", running)
         report.verdict = judge(world, running.till_ledger(), running.books_ledger(), emails)
@@ -148,6 +155,16 @@ def one_life(folder: Path, config: Path, report: Report, *, early: float | None,
         report.kills += 1
 
 
+def patiently(call: Callable[[], None]) -> None:
+    """Call something over a port that may be closed for a while."""
+    for _ in range(50):
+        with suppress(ConnectionError):
+            call()
+            return
+        time.sleep(REFUSING / 3)
+    call()
+
+
 def fired(running: Vendors) -> Counter[str]:
     """How often which fault struck, at both vendors."""
     counts: Counter[str] = Counter()
@@ -157,20 +174,21 @@ def fired(running: Vendors) -> Counter[str]:
 
 
 def settle(folder: Path, running: Vendors, report: Report) -> None:
-    """Let the daemon work in peace until both sides agree and stay so, and end it as a service manager does."""
+    """Let the daemon work in peace until nothing is in its queue and both sides agree, and end it as a service manager does."""
     began = time.monotonic()
+    listen = tomllib.loads(running.config.read_text(encoding="utf-8"))["daemon"]["listen"]
     calm = 0
 
     def quiet() -> bool:
         nonlocal calm
-        till, books = running.till_ledger(), running.books_ledger()
-        stock = {sku.casefold(): Decimal(quantity) for sku, quantity in books["stock"].items()}
-        same = all(q is None or stock.get(sku.casefold()) == Decimal(q) for sku, q in till["stock"].items())
-        calm = calm + 1 if running.in_step() and same and len(till["stock"]) >= len(stock) else 0
         time.sleep(1)
-        return calm >= 3
+        metrics = ask("GET", f"http://{listen}/metrics")[2].decode()
+        waiting = sum(float(number) for number in re.findall(r"(?m)^kassabrug_queue_records\{.*\} (\S+)$", metrics))
+        calm = calm + 1 if not waiting and running.in_step() and same_stock(running.till_ledger(), running.books_ledger()) else 0
+        return calm > CALM
 
     with started(folder, "run", "--config", running.config) as program:
+        program.says(r"\bstarted\b")
         try:
             until(quiet, within=SETTLING, what="settled", alive=program)
         except AssertionError as error:
@@ -180,6 +198,12 @@ def settle(folder: Path, running: Vendors, report: Report) -> None:
             program.end()
 
 
+def same_stock(till: dict[str, Any], books: dict[str, Any]) -> bool:
+    """Whether every article is in the till with the stock that the books say."""
+    shown = {sku.casefold(): quantity for sku, quantity in till["stock"].items()}
+    return all(Decimal(shown.get(sku.casefold()) or "NaN") == Decimal(quantity) for sku, quantity in books["stock"].items())
+
+
 async def inside(state: Path, running: Vendors) -> tuple[list[str], dict[str, str]]:
     """Return the e-mail addresses of all customers in the books, read with the daemon's own token, and what it still has open."""
     clock = SystemClock()
@@ -187,6 +211,7 @@ async def inside(state: Path, running: Vendors) -> tuple[list[str], dict[str, st
     try:
         tokens = await SqliteTokenStore(store, "books", state, clock=clock).load()
         works = [work for flow in ("sales", "products") for work in await store.open_work("shop/till", flow)]
+        asked = {f"question {one.key}": one.text for one in await store.questions()}
         undecided = [
             intent for link in ("shop/till", "shop") for intent in await store.intents(link) if intent.state in {"sent", "unknown"}
         ]
@@ -196,7 +221,7 @@ async def inside(state: Path, running: Vendors) -> tuple[list[str], dict[str, st
     token = given if tokens is None else tokens.access_token
     rows = await anyio.to_thread.run_sync(customers, running.books, token)
     open_now = {f"{work.flow} {work.label}": f"{work.state} {work.reason} {work.detail}" for work in works}
-    return [str(row["EmailAddress"] or "") for row in rows], open_now | {f"intent {one.key}": one.state for one in undecided}
+    return [str(row["EmailAddress"] or "") for row in rows], open_now | asked | {f"intent {one.key}": one.state for one in undecided}
 
 
 def customers(books: str, token: str) -> list[dict[str, Any]]:

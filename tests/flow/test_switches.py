@@ -130,9 +130,10 @@ ABROAD = "country"
 
 def expect(reference: Outcome, values: dict[str, Any]) -> Outcome:
     """Return what both vendors must say under these switches."""
-    nobody = [CHANGES[one] for one in values.items() if CHANGES.get(one) is counted_by_nobody]
-    changes = [CHANGES[one] for one in values.items() if one in CHANGES and CHANGES[one] is not counted_by_nobody]
-    for change in [*changes, *nobody[:1]]:  # where nobody counts, nothing is put back either
+    changes = [CHANGES[one] for one in values.items() if one in CHANGES]
+    if counted_by_nobody in changes:  # where the books do not count, they put nothing back either
+        changes = [counted_by_nobody, *(one for one in changes if one not in {counted_by_nobody, not_put_back})]
+    for change in changes:
         reference = change(reference)
     return reference
 
