@@ -65,6 +65,8 @@ class TokenKeeper:
         self._try_again_at: float | None = None
         #: the access token that was last seen to work
         self._proven = ""
+        #: the access token that the last renewal gave
+        self._renewed = ""
         self._failures = 0
         self._failed: ConnectorError | None = None
         self._rest_until = 0.0
@@ -97,10 +99,15 @@ class TokenKeeper:
             if stored.access_token != spent.access_token and not self._expires_within(stored, _EARLY):
                 self._held = stored
                 return stored
+            if spent.access_token == self._renewed != self._proven and not self._expires_within(spent, _EARLY):
+                # two requests were the first to use it: one more renewal would help neither
+                refused = Unauthorized("the API refuses a token that was just renewed")
+                self._deny(refused, stored, try_again_at=self._clock.monotonic() + _REFUSED_LIFE)
+                raise refused
             # From here to the end of save() the new refresh token exists only in this task.
             with anyio.CancelScope(shield=True):
                 fresh = await self._refresh(stored)
-            self._held = fresh
+            self._held, self._renewed = fresh, fresh.access_token
             return fresh
 
     def worked(self, tokens: Tokens) -> None:
