@@ -66,7 +66,9 @@ def take_in(connection: sqlite3.Connection, cipher: Cipher, link: str, flow: str
     connection.executemany(
         "UPDATE work SET state = 'queued', label = :label, version = :version, moment = :moment, payload = :payload,"
         " outcome = NULL, reason = '', detail = '', attempt = 0, question = NULL, updated_at = :now,"
-        " not_before = CASE state WHEN 'uncertain' THEN not_before END, created_at = CASE state WHEN 'done' THEN :now ELSE created_at END"
+        # a moment that a clock running ahead wrote down is forgotten: with updated_at renewed nobody would see that it was
+        " not_before = CASE WHEN state = 'uncertain' AND updated_at <= :now THEN not_before END,"
+        " created_at = CASE state WHEN 'done' THEN :now ELSE created_at END"
         " WHERE link = :link AND flow = :flow AND record = :record AND state <> 'running'",
         changed,
     )

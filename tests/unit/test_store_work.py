@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -458,3 +459,16 @@ async def test_pruning_forgets_what_is_settled_and_old(store: SqliteStore, clock
     assert len(await store.activity()) == 1
     assert await store.bindings("shop", "product") == {"1": pair("1", "17")}
     assert await store.position("shop", "sales") == Position(NOON)
+
+
+async def test_a_moment_written_by_a_clock_that_ran_ahead_is_forgotten_when_the_record_changes(
+    store: SqliteStore, clock: StillClock
+) -> None:
+    """Uncertain until tomorrow, said a clock a day ahead; the record changes after the clock was put right, and is due at once."""
+    await take_in(store, new("1"))
+    [work] = await claim(store)
+    right, clock.moment = clock.moment, clock.moment + timedelta(hours=26)
+    await store.defer(work, State.UNCERTAIN, not_before=clock.moment, reason=Reason.ANSWER_LOST, attempt=1)
+    clock.moment = right
+    await take_in(store, new("1", version="2"))
+    assert [one.record for one in await claim(store)] == ["1"]
