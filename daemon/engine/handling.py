@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import anyio
 
-from connectors.port import ConnectorError
+from connectors.port import ConnectorError, Missing, Unreadable
 from daemon.core.booking import Hold
 from daemon.core.brake import exceeds
 from daemon.core.life import Outcome, Reason, State
@@ -149,13 +149,16 @@ async def handle(context: Context, processor: Processor, work: Work) -> str:
 
     Returns what failed where the record failed (refused, unreadable, a fault of ours), an empty text otherwise.
     """
-    if work.version.startswith(UNREADABLE_VERSION):
-        await _hold(context, processor, work, Hold(Reason.UNREADABLE, work.version.removeprefix(UNREADABLE_VERSION)))
-        return Reason.UNREADABLE
     try:
         ended = await processor.process(work)
     except StoreError:
         raise
+    except (Unreadable, Missing) as error:
+        if not work.version.startswith(UNREADABLE_VERSION):
+            return await _settle_fate(context, processor, work, error)
+        # a listing said so, and asking for the record by its id (again, when a person sends it again) did not help
+        await _hold(context, processor, work, Hold(Reason.UNREADABLE, work.version.removeprefix(UNREADABLE_VERSION)))
+        return Reason.UNREADABLE
     except Undecidable as error:
         await _hold(context, processor, work, Hold(Reason.UNDECIDABLE, str(error)))
     except Exception as error:  # noqa: BLE001 - one bad record stops only itself: a fault of ours is held like any other

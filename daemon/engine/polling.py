@@ -84,7 +84,7 @@ async def sweep(context: Context, flow: str, source: ChangeSource[T], describe: 
             message = "the source gives the same page again"
             raise Unreadable(message)
         fresh, _, current = advance(current, page)
-        works = [describe(change) for change in fresh]
+        works = [describe(change) for change in fresh] + _unreadable(page, context.now())
         async with context.exclusive(f"poll {flow}"):
             position = await context.store.position(context.scope, flow)
             new += await context.store.record_page(context.scope, flow, position, works)

@@ -11,6 +11,7 @@ from connectors.model import BookPayment, Document
 from connectors.port import Missing, Transient, Unfilterable
 from daemon.core.booking import Hold, arithmetic_is_certain, business_day, compose, reference
 from daemon.core.life import Reason
+from daemon.core.money import total
 from daemon.engine.writes import OnceWrite, Undecidable, Written, once
 from daemon.state.port import Intent, IntentState
 
@@ -89,6 +90,15 @@ class Documents:
         ids = [document.id for document in found if document.key == intent.reference]
         return ids[0] if ids else None
 
+    async def drop_proposals(self, intents: Sequence[Intent]) -> None:
+        """Withdraw what was begun as a proposal of a receipt whose document turned out to be there: nobody must book it a second time."""
+        for intent in intents:
+            if intent.operation == "proposal" and intent.state in {IntentState.SENT, IntentState.DONE}:
+                left = await self._find_proposal(intent)
+                if left is not None:
+                    await self._context.books.withdraw(left)
+                await self._context.store.settle_intent(intent.link, intent.key, IntentState.REFUSED)
+
     # -- what private persons' prices mean in these books -----------------------------------------------------------------------
     async def private_prices_include_vat(self) -> bool | None:
         """Return what earlier answers of the books showed, ``None`` before the first."""
@@ -115,8 +125,8 @@ class Documents:
             private_prices_include_vat=private_includes,
             totals_rounded=self._context.company is not None and self._context.company.rounds_totals,
         )
-        # a proposal that was begun is carried to its end: booked at once, the receipt would leave it behind
-        at_once = certain and not await self._proposal_begun(layout.sale)
+        # a proposal that was, or may have been, begun is carried to its end: booked at once, the receipt would leave it behind
+        at_once = certain and not (self._context.store.restored or await self._proposal_begun(layout.sale))
         document = await (self._book_at_once(layout) if at_once else self._book_by_proposal(layout))
         if isinstance(document, Document):
             await self._learn(document, layout.debtor)
@@ -218,32 +228,36 @@ class Documents:
             if isinstance(corrected, Hold):
                 return corrected
             proposal = await context.books.revise(proposal.id, corrected)
-        total = before_rounding(proposal)
-        if total != layout.sale.gross:
-            return Hold(Reason.SUM_DIFFERS, f"receipt {layout.sale.gross}, document {total}")
+        comes_to = before_rounding(proposal)
+        if comes_to != layout.sale.gross:
+            return Hold(Reason.SUM_DIFFERS, f"receipt {layout.sale.gross}, document {comes_to}")
         return proposal
 
     # -- payments ---------------------------------------------------------------------------------------------------------------
-    async def pay(self, sale: Sale, rules: BookingRules, document: Document, payments: Sequence[PlannedPayment]) -> None:
-        """Register the receipt's payments on its document, each once.  What remains on the document decides after a lost answer.
+    async def pay(self, sale: Sale, rules: BookingRules, document: Document, payments: Sequence[PlannedPayment]) -> Hold | None:
+        """Register the receipt's payments on its document, each once.
 
-        A document on which something was paid that this state knows nothing of (a restored backup, another installation) is left alone.
+        Payments cannot be read back, but they are registered in order: what remains on the document tells how many of them are there.
+        So nothing is paid twice although this state may know nothing of it (a backup put back, another installation).
         """
+        amounts = _amounts(document, payments)
+        intents = await self._context.store.intents(self._context.scope, record=sale.id)
+        begun = {intent.key for intent in intents if intent.state != IntentState.REFUSED}
         remaining = document.remaining
-        if remaining != document.gross and not await self._payments_begun(sale):
-            return
-        for index, payment in enumerate(payments):
-            # where the books round totals to whole units, the last payment settles what they say remains
-            last = index == len(payments) - 1
-            amount = remaining if last and abs(remaining - payment.amount) < 1 and document.rounding else payment.amount
-            written = await self._register(sale, rules, document, replace(payment, amount=amount), index=index, remaining=remaining)
+        for index, (payment, amount) in enumerate(zip(payments, amounts, strict=True)):
+            if _payment_key(sale, index) not in begun:
+                if paid_so_far(amounts, document.gross, remaining) != index:
+                    remaining = (await self._context.books.get_document(document.id)).remaining
+                paid = paid_so_far(amounts, document.gross, remaining)
+                if paid is None or paid < index:
+                    return Hold(Reason.PAYMENT_DIFFERS, f"document {document.number} of {document.gross}: {remaining} remains to be paid")
+                if paid > index:
+                    continue
+            written = await self._register(sale, rules, document, replace(payment, amount=amount), index=index, amounts=amounts)
             if not written.adopted:
                 # what was registered earlier is no part of what the books said remains
                 remaining -= amount
-
-    async def _payments_begun(self, sale: Sale) -> bool:
-        intents = await self._context.store.intents(self._context.scope, record=sale.id)
-        return any(intent.operation == "payment" for intent in intents)
+        return None
 
     async def _register(
         self,
@@ -253,9 +267,10 @@ class Documents:
         payment: PlannedPayment,
         *,
         index: int,
-        remaining: Decimal,
+        amounts: Sequence[Decimal],
     ) -> Written:
         context = self._context
+        before = document.gross - total(amounts[:index])
         entry = BookPayment(
             document_id=document.id,
             account_id=payment.account.id,
@@ -263,7 +278,7 @@ class Documents:
             currency=document.currency,
             date=business_day(sale, rules),
             reference=reference(sale, rules),
-            complete=payment.amount == remaining,
+            complete=payment.amount == before,
         )
 
         async def send() -> str:
@@ -272,24 +287,40 @@ class Documents:
 
         async def find(intent: Intent) -> str | None:
             now = (await context.books.get_document(document.id)).remaining
-            before, amount = Decimal(intent.memo["remaining"]), Decimal(intent.memo["amount"])
-            if now == before - amount:
-                return document.id
-            if now == before:
-                return None
-            message = f"remaining was {before}, {amount} was sent, remaining is {now}"
-            raise Undecidable(message)
+            paid = paid_so_far(amounts, document.gross, now)
+            if paid is None or paid < index:
+                message = f"remaining was {intent.memo['remaining']}, {intent.memo['amount']} was sent, remaining is {now}"
+                raise Undecidable(message)
+            return document.id if paid > index else None
 
         write = OnceWrite(
-            f"sale:{sale.id}:payment:{index}",
+            _payment_key(sale, index),
             FLOW,
             sale.id,
             "payment",
             entry.reference,
             f"{entry.account_id} {entry.amount}",
-            {"remaining": str(remaining), "amount": str(payment.amount)},
+            {"remaining": str(before), "amount": str(payment.amount)},
         )
         return await once(context, context.scope, write, send=send, find=find)
+
+
+def _payment_key(sale: Sale, index: int) -> str:
+    return f"sale:{sale.id}:payment:{index}"
+
+
+def _amounts(document: Document, payments: Sequence[PlannedPayment]) -> list[Decimal]:
+    """Return what each payment registers; where the books round totals to whole units, the last one settles what they say remains."""
+    amounts = [payment.amount for payment in payments]
+    if amounts and document.rounding:
+        rest = document.gross - total(amounts[:-1])
+        amounts[-1] = rest if abs(rest - amounts[-1]) < 1 else amounts[-1]
+    return amounts
+
+
+def paid_so_far(amounts: Sequence[Decimal], gross: Decimal, remaining: Decimal) -> int | None:
+    """Return how many of the payments, in order, are on a document of which this remains; ``None`` where no number explains it."""
+    return next((count for count in range(len(amounts), -1, -1) if gross - total(amounts[:count]) == remaining), None)
 
 
 def before_rounding(document: Document) -> Decimal:

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from connectors.model import Product, ProductDraft
-from connectors.port import Conflict, Missing, Transient
+from connectors.port import Conflict, Missing, Transient, Unreadable
 from daemon.core.booking import Hold, Skip
 from daemon.core.brake import products_alarm
 from daemon.core.life import Outcome, Reason
@@ -80,13 +80,23 @@ class Products:
         works = await self._context.store.open_work(self._context.scope, self.name)
         if not works:
             return
-        articles = [await self._article(work) for work in works]
+        articles = await self._in_hand(works)
         await self.look_up([article.sku for article in articles])
         question = await self._brake(articles)
         if question is None:
             await drain(self._context, self)
         else:
             await self._hold_all(question)
+
+    async def _in_hand(self, works: Sequence[Work]) -> list[Product]:
+        """Return the articles of this work; one that cannot be had stops nobody, and is told when its own turn comes."""
+        articles = []
+        for work in works:
+            try:
+                articles.append(await self._article(work))
+            except (Missing, Unreadable):
+                continue
+        return articles
 
     async def _article(self, work: Work) -> Product:
         """Return the article of a piece of work; one that was settled and is sent again has no payload any more and is fetched afresh."""

@@ -15,6 +15,7 @@ from daemon.core.booking import (
     Skip,
     article_number,
     articles_needed,
+    business_day,
     compose,
     match_articles,
     plan_payments,
@@ -173,7 +174,7 @@ class Sales:
     async def prepare(self, works: Sequence[Work]) -> None:
         """Ask once for what is known of all these receipts: bindings here, documents there."""
         bindings = await self._context.store.bindings(self._context.scope, "sale", [work.record for work in works])
-        unbound = [load_sale(work.payload) if work.payload else _stub(work) for work in works if work.record not in bindings]
+        unbound = [load_sale(work.payload) for work in works if work.payload and work.record not in bindings]
         self._bindings.update(bindings)
         self._found.update(await self.documents_for(unbound))
 
@@ -191,14 +192,15 @@ class Sales:
     async def process(self, work: Work) -> Settlement | Hold:
         """Settle one receipt."""
         bound = self._bindings.pop(work.record, None)
-        # a receipt that was settled and is sent again has no payload any more: it is fetched afresh
+        # one that was settled and is sent again, or that a listing could not show, is fetched, and looked up by its own number
         header = load_sale(work.payload) if work.payload else await self._context.till.get_sale(_stub(work))
         if bound is not None and bound.fingerprint:
             return _again(header, bound)
+        if not work.payload:
+            self._found.update(await self.documents_for([header]))
         sale = await self.whole(header)
         key = reference(sale, self.rules)
         intents = await self._context.store.intents(self._context.scope, record=work.record)
-        ours = [intent for intent in intents if intent.operation == "document"]
         decision = await self.decide(sale, self._found.pop(key, ()))
         match decision:
             case Skip():
@@ -207,21 +209,34 @@ class Sales:
             case Hold():
                 return decision
             case Found():
-                return await self._adopt(sale, decision.document, ours)
+                return await self._adopt(sale, decision.document, intents)
             case Booking():
                 return await self._book(sale, decision)
 
-    async def _adopt(self, sale: Sale, document: Document, ours: Sequence[Intent]) -> Settlement | Hold:
-        """The document is there.  Ours, with its answer lost: go on with it.  Anybody's: leave it, and pay it if nobody did."""
+    async def _adopt(self, sale: Sale, document: Document, intents: Sequence[Intent]) -> Settlement | Hold:
+        """The document is there.  Ours, with its answer lost: go on with it.  Anybody's: leave it, and pay what nobody did."""
         payments = plan_payments(sale, self.rules, self._accounts)
         if isinstance(payments, Hold):
             return payments
+        ours = [intent for intent in intents if intent.operation == "document"]
+        if not ours and (hold := await self._anothers(sale, document)) is not None:
+            return hold
+        await self._documents.drop_proposals(intents)
         for intent in ours:
             if intent.state != IntentState.DONE:
                 await self._context.store.settle_intent(intent.link, intent.key, IntentState.DONE, remote_id=document.id)
                 self._context.metrics.duplicate_prevented(self.name)
         outcome, reason = (Outcome.CREATED, Reason.NONE) if ours else (Outcome.SKIPPED, Reason.EXISTS)
         return await self._finish(sale, document, payments, outcome, reason=reason)
+
+    async def _anothers(self, sale: Sale, document: Document) -> Hold | None:
+        """A document that we do not know to be ours may be another receipt's of the same number: tills begin to count anew."""
+        day = business_day(sale, self.rules)
+        if document.date not in {None, day}:
+            return Hold(Reason.DOCUMENT_AMBIGUOUS, f"document {document.number} of {document.date}, receipt of {day}")
+        same = [one for one in await self._context.store.find_work(sale.number) if (one.link, one.flow) == (self._context.scope, self.name)]
+        others = {one.record for one in same if one.label == sale.number} - {sale.id}
+        return Hold(Reason.DOCUMENT_AMBIGUOUS, f"{1 + len(others)} receipts carry the number {sale.number}") if others else None
 
     async def _book(self, sale: Sale, booking: Booking) -> Settlement | Hold:
         debtor = await self._debtors.ensure(sale, self.rules, booking.debtor)
@@ -251,7 +266,9 @@ class Sales:
         if books != sale.gross:
             # a booked document cannot be changed: a person has to credit it
             return Hold(Reason.SUM_DIFFERS, f"receipt {sale.gross}, document {document.number} {books}")
-        await self._documents.pay(sale, self.rules, document, payments)
+        unpaid = await self._documents.pay(sale, self.rules, document, payments)
+        if unpaid is not None:
+            return unpaid
         self._whole.pop(sale.id, None)
         return Settlement(
             outcome,

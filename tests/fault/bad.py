@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 from unittest import mock
 
 from connectors.model import BookPayment
-from connectors.port import ConnectorError, Uncertain
+from connectors.port import Uncertain
 from daemon.engine import writes
 from daemon.flows import debtors, documents, products
 from daemon.state.port import Intent, IntentState
@@ -81,28 +81,6 @@ async def _has_no_intent(
     return writes.Written(await send(), adopted=False)
 
 
-async def _takes_a_lost_answer_for_a_refusal(
-    context: Context,
-    scope: str,
-    write: OnceWrite,
-    *,
-    send: Callable[[], Awaitable[str]],
-    find: Callable[[Intent], Awaitable[str | None]],
-) -> Written:
-    """Believes that nothing happened whenever it gets no answer."""
-
-    async def refused() -> str:
-        try:
-            return await send()
-        except Uncertain as error:
-            raise ConnectorError(str(error)) from error
-
-    try:
-        return await writes.once(context, scope, write, send=refused, find=find)
-    except ConnectorError as error:
-        raise Uncertain(str(error)) from error
-
-
 async def _looks_from_the_moment_of_sending(
     context: Context, scope: str, earlier: Intent, find: Callable[[Intent], Awaitable[str | None]]
 ) -> Written | None:
@@ -125,11 +103,11 @@ def _once(instead: object) -> dict[tuple[object, str], object]:
 class _Spoilt:
     """A store with some methods done wrong."""
 
-    def __init__(self, store: object, **wrong: Callable[..., Any]) -> None:
+    def __init__(self, store: object, **wrong: object) -> None:
         self._store, self._wrong = store, wrong
 
     def __getattr__(self, name: str) -> Any:
-        return self._wrong.get(name) or getattr(self._store, name)
+        return self._wrong[name] if name in self._wrong else getattr(self._store, name)
 
 
 def _cursor_first(store: Store) -> Store:
@@ -160,6 +138,21 @@ async def _pays_what_is_open(self: documents.Documents, sale: Any, rules: Any, d
     del rules
 
 
+async def _pays_what_it_does_not_remember(self: documents.Documents, sale: Any, rules: Any, document: Any, payments: Sequence[Any]) -> None:
+    """Trusts its own memory of what was paid; leaves alone a document of which it has none, but on which something was paid."""
+    intents = await self._context.store.intents(self._context.scope, record=sale.id)
+    if document.remaining != document.gross and not any(intent.operation == "payment" for intent in intents):
+        return
+    amounts = [payment.amount for payment in payments]
+    for index, payment in enumerate(payments):
+        await self._register(sale, rules, document, payment, index=index, amounts=amounts)
+
+
+def _unaware_of_backups(store: Store) -> Store:
+    """Does not know that it was put back."""
+    return cast("Store", _Spoilt(store, restored=False))
+
+
 async def _never_begun(self: documents.Documents, sale: Any) -> bool:
     """Books at once as soon as it may, whatever was begun."""
     del self, sale
@@ -177,7 +170,6 @@ ALL = (
     Variant("no-intent", "nothing is written down before it is sent", ("sale", "newcomer", "products"), _once(_has_no_intent)),
     Variant("no-lag-wait", "a lost answer is looked up at once", ("sale", "newcomer"), index_lag=0.0),
     Variant("cursor-first", "the position is stored before the work", ("sale", "products"), spoil=_cursor_first),
-    Variant("lost-is-refused", "a lost answer counts as a refusal", ("sale", "split"), _once(_takes_a_lost_answer_for_a_refusal)),
     Variant(
         "lag-from-intent",
         "the index lag is counted from the intent",
@@ -186,6 +178,13 @@ ALL = (
     ),
     Variant("no-recovery", "what a dead process had in hand stays there", ("sale", "refund"), spoil=_forgets_what_was_running),
     Variant("plain-payments", "payments have no intent", ("sale", "split"), {(documents.Documents, "pay"): _pays_what_is_open}),
+    Variant(
+        "pays-by-memory",
+        "what is not remembered was not paid, also after a backup was put back",
+        ("split",),
+        {(documents.Documents, "pay"): _pays_what_it_does_not_remember},
+        spoil=_unaware_of_backups,
+    ),
     Variant(
         "leaves-drafts", "a proposal that was begun is forgotten", ("first",), {(documents.Documents, "_proposal_begun"): _never_begun}
     ),

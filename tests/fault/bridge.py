@@ -37,7 +37,7 @@ from daemon.runs import Runner
 from daemon.settings import LinkSettings
 from daemon.state.sqlite import open_store
 from tests.fault.points import IN_FLIGHT, Crash, Points, faulty_books, faulty_store, faulty_till
-from tests.fault.vendors import LoopClock
+from tests.fault.vendors import LoopClock, SkewedClock
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
@@ -110,6 +110,22 @@ class Disk:
         shutil.copytree(self.state, target, ignore=shutil.ignore_patterns("*-shm"))
         return target
 
+    def back_up(self) -> None:
+        """Keep a copy of the database, as a copy of the files makes it."""
+        kept = self.root / "backup"
+        shutil.rmtree(kept, ignore_errors=True)
+        shutil.copytree(self.state, kept, ignore=lambda _, names: [name for name in names if not name.startswith("state.sqlite3")])
+
+    def put_back(self) -> bool:
+        """Put that copy in the place of the database, if there is one; what lies beside the database stays."""
+        kept = self.root / "backup"
+        if not kept.is_dir():
+            return False
+        for file in self.state.glob("state.sqlite3*"):
+            file.unlink()
+        shutil.copytree(kept, self.state, dirs_exist_ok=True, ignore=shutil.ignore_patterns("*-shm"))
+        return True
+
     def go_on_with(self, directory: Path) -> None:
         """Let the next process find these files."""
         old, self.state = self.state, directory
@@ -157,6 +173,8 @@ class Life:
     #: what a known-bad variant does to the store
     spoil: Callable[[Store], Store] = lambda store: store
     log: Log = field(default_factory=Log)
+    #: what the process takes for the time
+    clock: SkewedClock = field(default_factory=SkewedClock)
     lives: int = 0
 
     @asynccontextmanager
@@ -165,7 +183,7 @@ class Life:
         self.points.dead = False
         self.lives += 1
         usual, handling.CHUNK = handling.CHUNK, self.chunk  # small, so that a few receipts are enough for several workers
-        store = await open_store(self.disk.state, clock=self.world.clock, inline=True)
+        store = await open_store(self.disk.state, clock=self.clock, inline=True)
         try:
             yield await self._build(self.spoil(faulty_store(store, self.points)))
         finally:
@@ -185,7 +203,7 @@ class Life:
             books=faulty_books(self.world.books, self.points),
             till=faulty_till(self.world.till, self.points),
             store=store,
-            clock=self.world.clock,
+            clock=self.clock,
             rng=random.Random(7),
             policy=self.policy,
             brake=BrakeRules(),

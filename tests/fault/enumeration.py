@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from tests.fault.bad import Variant
     from tests.fault.points import Passed
 
+#: how long it takes to put a backup back, in seconds
+_RESTORING = 60.0
 #: how long nothing happens before everything is looked at, in seconds: listings show everything by then
 _PAUSE = 10.0
 
@@ -114,7 +116,7 @@ class Bench:
 
 
 def _life(scenario: Scenario, world: World, disk: Disk, faults: Mapping[int, Mode]) -> Life:
-    points = Points(world.clock, faults)
+    points = Points(world.clock, faults, back_up=disk.back_up)
     return Life(world, points, disk, payment_methods=scenario.payment_methods, chunk=scenario.chunk)
 
 
@@ -125,6 +127,7 @@ async def _run(life: Life, scenario: Scenario, schedule: Schedule) -> Verdict:
         points.armed = True
         await _live(life, scenario.steps)
         points.armed = False
+        await _put_back(life, scenario)
         problems += await _look(life, scenario)
     except Stuck as stuck:
         problems.append(Problem(LOST, str(stuck)))
@@ -148,6 +151,14 @@ async def _live(life: Life, steps: Sequence[Step]) -> None:
         step.act(life.world)
         await life.world.clock.sleep(step.pause)
         await life.until_quiet(step.flows, step.tell)
+
+
+async def _put_back(life: Life, scenario: Scenario) -> None:
+    """Put a backup back if one was made: it takes a minute, and a person answers again what is then asked again."""
+    if life.disk.put_back():
+        await life.world.clock.sleep(_RESTORING)
+        for tell in (None, scenario.steps[-1].tell):
+            await life.until_quiet(first=tell)
 
 
 async def _look(life: Life, scenario: Scenario) -> list[Problem]:

@@ -13,8 +13,8 @@ import shutil
 from collections import Counter
 from contextlib import AsyncExitStack, ExitStack
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
@@ -26,7 +26,7 @@ from connectors.port import ConnectorError
 from daemon.core.life import Reason, State
 from daemon.core.sku import sku_key
 from daemon.runs import SWEEP_EVERY
-from tests.fault.bridge import FLOWS, IN_FLIGHT, PAYMENT_METHODS, RESTART, SCOPE, SIGN_IN, Disk, Life, scratch, template, virtual_loop
+from tests.fault.bridge import FLOWS, PAYMENT_METHODS, RESTART, SCOPE, SIGN_IN, Disk, Life, scratch, template, virtual_loop
 from tests.fault.checks import (
     Expected,
     Problem,
@@ -39,12 +39,13 @@ from tests.fault.checks import (
     receipts,
     state,
 )
-from tests.fault.points import Crash, Mode, Points
+from tests.fault.points import IN_FLIGHT, Crash, Mode, Points
 from tests.fault.scenarios import BUSINESS, PERSON, line, receipt
 from tests.fault.vendors import Habits, World
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
+    from pathlib import Path
 
     from connectors.model import Customer, Product, Sale
     from daemon.state.port import Work
@@ -187,7 +188,7 @@ class Shop(RuleBasedStateMachine):
             if not due:
                 return
             await self.world.clock.sleep(max(5.0, (min(due) - self.world.clock.now()).total_seconds()))
-        message = f"{len(due)} flows are never done"
+        message = "something is never done"
         raise AssertionError(message)
 
     # -- at the till ------------------------------------------------------------------------------------------------------------
@@ -200,8 +201,11 @@ class Shop(RuleBasedStateMachine):
     def sell_and_run(self, drawn: list[dict[str, Any]], wrong: list[tuple[int, Mode]]) -> None:
         """Ring up receipts, and run all flows as soon as they are seen, with things going wrong."""
         self.run(self._sell(drawn))
-        self.run(self.world.clock.sleep(self.world.till.habits.lag))
-        self.run(self._run_flows(FLOWS, wrong))
+        self.run(self._see_and_run(wrong))
+
+    async def _see_and_run(self, wrong: list[tuple[int, Mode]]) -> None:
+        await self.world.clock.sleep(self.world.till.habits.lag)
+        await self._run_flows(FLOWS, wrong)
 
     async def _sell(self, drawn: list[dict[str, Any]]) -> None:
         for one in drawn:
@@ -259,18 +263,35 @@ class Shop(RuleBasedStateMachine):
     def _articles(self, sku: str) -> list[Product]:
         return [article for article in self.world.books.articles.actual() if sku_key(article.sku) == sku_key(sku)]
 
-    @rule(sku=st.sampled_from([*PRICES, "LAMP"]), price=st.sampled_from(["4.95", "5.95", "6.95"]), stock=st.integers(0, 40))
-    def edit_article(self, sku: str, price: str, stock: int) -> None:
-        """Change an article's price and stock, or make it."""
-        self.run(self._edit_article(sku, price, stock))
+    @rule(
+        sku=st.sampled_from([*PRICES, "LAMP"]),
+        price=st.sampled_from(["4.95", "5.95", "6.95"]),
+        stock=st.integers(0, 40),
+        active=st.sampled_from([True, True, True, False]),
+    )
+    def edit_article(self, sku: str, price: str, stock: int, *, active: bool) -> None:
+        """Change an article's price and stock, take it out or bring it back, or make it."""
+        self.run(self._edit_article(sku, price, stock, active=active))
 
-    async def _edit_article(self, sku: str, price: str, stock: int) -> None:
+    async def _edit_article(self, sku: str, price: str, stock: int, *, active: bool) -> None:
         articles = self._articles(sku)
         if not articles:
             self.world.books.add_article(sku, price=D(price), quantity=D(stock))
         for article in articles:
             self.loose.discard(sku_key(sku))
-            self.world.books.change_article(article.id, price=D(price), quantity=D(stock), name=f"{sku} {self.world.clock.now()}")
+            name = f"{sku} {self.world.clock.now()}"
+            self.world.books.change_article(article.id, price=D(price), quantity=D(stock), name=name, active=active)
+
+    @rule(data=st.data(), side=st.sampled_from(["books", "till", "neither"]))
+    def spoil(self, data: st.DataObject, side: str) -> None:
+        """Make one record of one side unreadable, and cure the one before."""
+        self.world.books.unreadable.clear()
+        self.world.till.unreadable.clear()
+        articles, sales = self.world.books.articles.actual(), self.world.till.sales.actual()
+        ids = sorted({"books": [one.id for one in articles], "till": [one.id for one in sales]}.get(side, []))
+        if ids:
+            FIGURES["spoilt"] += 1
+            (self.world.books if side == "books" else self.world.till).unreadable.add(data.draw(st.sampled_from(ids), label="id"))
 
     @rule(sku=st.sampled_from(["MOK", "BEKER"]))
     def rename_article(self, sku: str) -> None:
@@ -297,6 +318,21 @@ class Shop(RuleBasedStateMachine):
         """Run all flows, one after the other or all at once, with things going wrong."""
         self.run(self._run_flows(FLOWS, wrong, together=together))
 
+    @rule(seconds=st.floats(0.02, 8.0))
+    def stop_in_the_middle(self, seconds: float) -> None:
+        """Tell the process to stop, and cut off what is in hand then."""
+        self.run(self._stop_in_the_middle(seconds))
+
+    async def _stop_in_the_middle(self, seconds: float) -> None:
+        with anyio.move_on_after(seconds):
+            await self._run_flows(FLOWS, [], together=True)
+        await self._stop()
+
+    @rule(hours=st.sampled_from([-25, -1, 0, 0, 1, 25]))
+    def set_clock(self, hours: int) -> None:
+        """Set the clock of our machine, wrong or right."""
+        self.life.clock.skew = timedelta(hours=hours)
+
     @rule()
     def settle(self) -> None:
         """Run until nothing is due."""
@@ -309,7 +345,7 @@ class Shop(RuleBasedStateMachine):
 
     async def _operate(self, what: str) -> None:
         if what.startswith("sign out"):
-            self.life.points.refused_until[what.split()[-1]] = self.world.clock.monotonic() + SIGN_IN
+            self.life.points.refused_until[what.rsplit(maxsplit=1)[-1]] = self.world.clock.monotonic() + SIGN_IN
             return
         await self._stop()
         if what == "back up":
@@ -369,6 +405,9 @@ class Shop(RuleBasedStateMachine):
 
     async def _at_the_end(self) -> None:
         self.life.points.refused_until.clear()
+        self.life.clock.skew = timedelta()
+        self.world.books.unreadable.clear()
+        self.world.till.unreadable.clear()
         for _ in range(3):
             await self.world.clock.sleep(SWEEP_EVERY + SIGN_IN)
             await self._until_quiet()
@@ -392,11 +431,16 @@ class Shop(RuleBasedStateMachine):
         self._none(self._products_agree(expected))
 
     async def _cure(self) -> None:
-        """A person answers every question and sends again what is held."""
+        """A person brings back what is missing in the books, answers every question and sends again what is held."""
         assert self.bridge is not None
+        await self._rename_article("BEKER")
+        for sku in (*PRICES, "LAMP"):
+            if not any(article.active for article in self._articles(sku)):
+                await self._edit_article(sku, PRICES.get(sku, ("10.00", "21"))[0], 7, active=True)
         store = self.bridge.store
         for question in await store.questions():
-            await store.answer(question.link, question.key, "iDEAL" if question.key.startswith("payment_method") else "continue")
+            answers = {"payment_method": "iDEAL", "article": "KB-ROUND"}
+            await store.answer(question.link, question.key, answers.get(question.key.partition(":")[0], "continue"))
         for flow in ("sales", "products"):
             for work in await store.open_work(SCOPE, flow):
                 if work.state in {State.HELD, State.DEAD}:
@@ -433,7 +477,7 @@ class Shop(RuleBasedStateMachine):
         for article in self.world.books.articles.actual():
             sku = sku_key(article.sku)
             there = self._products(sku)
-            if article.sku.startswith("KB-") or sku in {"mok", "beker"} or article.sku in expected.held:
+            if not article.active or article.sku.startswith("KB-") or sku in {"mok", "beker"} or article.sku in expected.held:
                 continue
             if len(there) > 1 + self.own_products[sku]:
                 problems.append(Problem("doubled", f"{len(there)} products are {article.sku}"))
@@ -441,7 +485,7 @@ class Shop(RuleBasedStateMachine):
                 if not there and sku not in self.loose:
                     problems.append(Problem("lost", f"no product is {article.sku}"))
                 continue
-            if (there[0].price, there[0].name) != (article.price, article.name):
+            if (there[0].price, there[0].name, there[0].active) != (article.price, article.name, article.active):
                 problems.append(Problem("wrong", f"{article.sku}: {article.price} in the books, {there[0].price} in the till"))
             if sku not in unsure and there[0].quantity != (article.quantity or 0) - waiting[sku]:
                 problems.append(

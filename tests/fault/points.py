@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from connectors.port import ConnectorError, Throttled, Transient, Unauthorized, Uncertain, Unreachable
+from connectors.port import ConnectorError, Rejected, Throttled, Transient, Unauthorized, Uncertain, Unreachable
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -56,6 +56,8 @@ class Mode(StrEnum):
     SLOW = "s"  # it takes very long, has its effect, then the process dies
     IN_FLIGHT = "f"  # the process dies, and it has its effect a little later
     BLANK = "k"  # the answer has no id
+    REJECTED = "j"  # refused, for a reason that passes
+    RESTORED = "r"  # a backup made right after it is put back when all is done
 
 
 _READ = (Mode.BEFORE, Mode.LOST, Mode.UNREACHABLE, Mode.THROTTLED, Mode.UNAUTHORIZED)
@@ -76,7 +78,15 @@ MODES: Mapping[Kind, Sequence[Mode]] = {
     Kind.READ: _READ,
     Kind.WRITE: _WRITE,
     Kind.CREATE: (*_WRITE, Mode.BLANK),
-    Kind.COMMIT: (Mode.BEFORE, Mode.AFTER),
+    Kind.COMMIT: (Mode.BEFORE, Mode.AFTER, Mode.RESTORED),
+}
+
+#: what is not searched through, for a person has to send again what was refused
+_ALSO: Mapping[Kind, Sequence[Mode]] = {
+    Kind.READ: (),
+    Kind.WRITE: (Mode.REJECTED,),
+    Kind.CREATE: (Mode.REJECTED,),
+    Kind.COMMIT: (),
 }
 
 _READS = (
@@ -156,6 +166,8 @@ class Points:
     fired: Counter[Mode] = field(default_factory=Counter)
     #: until when (monotonic) a vendor refuses our sign-in
     refused_until: dict[str, float] = field(default_factory=dict)
+    #: keeps a copy of the state as it is
+    back_up: Callable[[], None] = lambda: None
     #: what a dead process had sent and what the vendor has not done yet
     on_their_way: list[Callable[[], Awaitable[object]]] = field(default_factory=list)
 
@@ -165,7 +177,7 @@ class Points:
             return None
         self.trace.append(Passed(len(self.trace), name, kind))
         mode = self.faults.get(len(self.trace) - 1)
-        if mode is None or mode not in MODES[kind]:
+        if mode is None or mode not in (*MODES[kind], *_ALSO[kind]):
             return None
         self.fired[mode] += 1
         return mode
@@ -212,6 +224,8 @@ class Points:
         result = await transaction()
         if mode is Mode.AFTER:
             raise self.die()
+        if mode is Mode.RESTORED:
+            self.back_up()
         return result
 
 
@@ -227,6 +241,8 @@ def _without_effect(mode: Mode | None) -> ConnectorError | None:
             return Transient("busy")
         case Mode.UNAUTHORIZED:
             return Unauthorized("signed out")
+        case Mode.REJECTED:
+            return Rejected("not now", code="4000")
         case _:
             return None
 

@@ -30,10 +30,10 @@ from connectors.model import (
     Store,
     TillFacts,
 )
-from connectors.port import Change, Missing, Page, Rejected, Unfilterable
+from connectors.port import Change, Missing, Page, Rejected, Unfilterable, Unreadable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from connectors.model import BookPayment, DocumentDraft, ProductDraft, Sale
 
@@ -59,6 +59,17 @@ class LoopClock:
     async def sleep(self, seconds: float) -> None:
         """Wait."""
         await anyio.sleep(seconds)
+
+
+class SkewedClock(LoopClock):
+    """A machine whose wall clock is wrong, as it may be from one moment to the next."""
+
+    def __init__(self) -> None:
+        self.skew = timedelta()
+
+    def now(self) -> datetime:
+        """What the wall clock shows."""
+        return super().now() + self.skew
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,14 +121,18 @@ class Shelf(Generic[R]):
         return max((versions[-1][0] for versions in self._versions.values()), default=START)
 
 
-def page_of(changes: Iterable[Change[R]], since: datetime | None, after: Change[object] | None, size: int) -> Page[R]:
+def page_of(
+    changes: Iterable[Change[R]], since: datetime | None, after: Change[object] | None, size: int, unreadable: Collection[str]
+) -> Page[R]:
     """Read by keyset as the port says: from a moment on, inclusive; a page ends only where the moment has moved on."""
     start = since if after is None else after.moment
-    due = sorted((one for one in changes if start is None or one.moment >= start), key=lambda one: (one.moment, one.id))
+    there = sorted((one for one in changes if start is None or one.moment >= start), key=lambda one: (one.moment, one.id))
+    due = [one for one in there if one.id not in unreadable]
     end = size
     while end < len(due) and start is not None and due[end - 1].moment <= start:
         end += 1
-    return Page(tuple(due[:end]), end < len(due))
+    bad = tuple((one.id, one.moment, "cannot be read") for one in there if one.id in unreadable)
+    return Page(tuple(due[:end]), end < len(due), bad=bad)
 
 
 def _digest(value: object) -> str:
@@ -161,6 +176,8 @@ class BooksTwin:
         self.documents: Shelf[Paper] = Shelf(clock, habits.lag)
         self.proposals: Shelf[Paper] = Shelf(clock, habits.lag)
         self.payments: list[BookPayment] = []
+        #: ids of articles that cannot be understood
+        self.unreadable: set[str] = set()
         self.accounts = tuple(
             MoneyAccount(f"acc-{name}", name, ledger) for name, ledger in (("Pin", "1101"), ("Kas", "1000"), ("iDEAL", "1102"))
         )
@@ -187,16 +204,18 @@ class BooksTwin:
     async def read_changes(self, since: datetime | None, *, after: Change[object] | None = None) -> Page[Product]:
         """As the port says."""
         changes = [Change(one.id, one.changed_at or START, _digest(one), one) for one in self.articles.listed()]
-        return page_of(changes, since, after, self.habits.page_size)
+        return page_of(changes, since, after, self.habits.page_size, self.unreadable)
 
     async def get_product(self, product_id: str) -> Product:
         """As the port says."""
+        if product_id in self.unreadable:
+            raise Unreadable("cannot be read")
         return self.articles.get(product_id)
 
     async def find_products(self, skus: Iterable[str]) -> Sequence[Product]:
         """As the port says."""
         wanted = {_key(sku) for sku in skus}
-        return [article for article in self.articles.listed() if _key(article.sku) in wanted]
+        return [one for one in self.articles.listed() if _key(one.sku) in wanted and one.id not in self.unreadable]
 
     async def stock_levels(self) -> Sequence[StockLevel]:
         """As the port says."""
@@ -368,6 +387,8 @@ class TillTwin:
         self._numbers = itertools.count(1)
         self.products: Shelf[Product] = Shelf(clock, habits.lag)
         self.sales: Shelf[Sale] = Shelf(clock, habits.lag)
+        #: ids of receipts that cannot be understood
+        self.unreadable: set[str] = set()
 
     # -- what people do here ----------------------------------------------------------------------------------------------------
     def ring_up(self, sale: Sale, *, late: float | None = None, moves_stock: bool = True) -> None:
@@ -392,10 +413,12 @@ class TillTwin:
     async def read_changes(self, since: datetime | None, *, after: Change[object] | None = None) -> Page[Sale]:
         """As the port says."""
         changes = [Change(one.id, one.sold_at, _sale_version(one), replace(one, lines=())) for one in self.sales.listed()]
-        return page_of(changes, since, after, self.habits.page_size)
+        return page_of(changes, since, after, self.habits.page_size, self.unreadable)
 
     async def get_sale(self, sale: Sale) -> Sale:
         """As the port says."""
+        if sale.id in self.unreadable:
+            raise Unreadable("cannot be read")
         return self.sales.get(sale.id)
 
     async def payment_methods(self) -> Sequence[PaymentMethod]:

@@ -23,7 +23,7 @@ async def test_a_receipt_is_booked_and_paid(tmp_path: Path) -> None:
     async with running.process() as bridge:
         outcome = await bridge.settle()
     ledger = running.books.ledger()
-    assert [(d.reference, d.gross, d.remaining) for d in ledger.documents] == [("KB-R1", D("14.85"), 0)]
+    assert [(d.reference, d.gross, d.remaining) for d in ledger.documents] == [("KB-R1", D("14.85"), D(0))]
     assert ledger.payments == {"Pin": D("14.85")}
     assert outcome.as_json()["difference"] == "0.00"
 
@@ -42,7 +42,7 @@ async def test_a_refund_becomes_a_credit_that_is_paid_back(tmp_path: Path) -> No
     async with running.process() as bridge:
         await bridge.settle()
     ledger = running.books.ledger()
-    assert [(d.gross, d.is_credit, d.remaining) for d in ledger.documents] == [(D("14.85"), False, 0), (D("-4.95"), True, 0)]
+    assert [(d.gross, d.is_credit, d.remaining) for d in ledger.documents] == [(D("14.85"), False, D(0)), (D("-4.95"), True, D(0))]
     assert ledger.stock["KAARS-1"] == 48
 
 
@@ -72,7 +72,7 @@ async def test_two_gift_vouchers_are_two_rows_and_a_liability(tmp_path: Path) ->
     async with running.process() as bridge:
         await bridge.settle()
     [document] = running.books.ledger().documents
-    assert (document.gross, sum(document.vat.values())) == (D("35.00"), 0)
+    assert (document.gross, sum(document.vat.values(), D(0))) == (D("35.00"), D(0))
     rows = next(iter(running.books.books.invoices.rows.values()))["Rows"]
     assert [row["ArticleNumber"] for row in rows] == ["KB-VOUCHER", "KB-VOUCHER"]
 
@@ -91,7 +91,7 @@ async def test_cash_rounding_stands_on_its_own_row(tmp_path: Path) -> None:
     async with running.process() as bridge:
         await bridge.settle()
     ledger = running.books.ledger()
-    assert (ledger.gross, ledger.remaining) == (D("7.35"), 0)
+    assert (ledger.gross, ledger.remaining) == (D("7.35"), D(0))
     assert ledger.payments == {"Kas": D("7.35")}
 
 
@@ -157,7 +157,7 @@ async def test_an_unknown_payment_method_is_one_question(tmp_path: Path) -> None
         assert (question.key, question.waiting, outcome.held, outcome.documents) == ("payment_method:ideal", 3, 3, 3)
         assert await bridge.store.answer(question.link, question.key, "iDEAL") == 3
         outcome = await bridge.settle()
-        assert (outcome.held, outcome.documents, outcome.difference) == (0, 6, 0)
+        assert (outcome.held, outcome.documents, outcome.difference) == (0, 6, D(0))
     assert running.books.ledger().payments == {"Pin": D("14.85"), "iDEAL": D("14.85")}
 
 
