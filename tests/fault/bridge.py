@@ -22,6 +22,7 @@ import looptime
 from connectors.port import ConnectorError
 from daemon.assembly import Pair, booking_rules
 from daemon.core.brake import BrakeRules
+from daemon.core.life import Reason
 from daemon.core.retry import RetryPolicy
 from daemon.engine import handling
 from daemon.engine.context import Context, Mappings
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 
     from structlog.typing import FilteringBoundLogger
 
+    from daemon.runs import Run
     from daemon.state.port import Store
     from tests.fault.vendors import World
 
@@ -170,6 +172,8 @@ class Life:
     policy: RetryPolicy = field(default_factory=lambda: replace(RetryPolicy(), index_lag=5.0))
     workers: int = 2
     chunk: int = 10
+    #: whether all flows run at once, as they do in the daemon, or one after the other
+    together: bool = False
     #: what a known-bad variant does to the store
     spoil: Callable[[Store], Store] = lambda store: store
     log: Log = field(default_factory=Log)
@@ -239,7 +243,7 @@ class Life:
                     async with self.process() as bridge:
                         if first is not None:
                             await first(bridge)
-                        await settle_all(bridge.runner, flows, waiting=_nobody)
+                        await (settle_together if self.together else settle_one_by_one)(bridge.runner, flows)
                     ended = "quiet"
                 except* Crash:
                     ended = "died"
@@ -265,8 +269,30 @@ class Life:
             return
 
 
-def _nobody(_: str) -> None:
-    """Nobody waits here."""
+async def settle_one_by_one(runner: Runner, flows: Sequence[str]) -> None:
+    """Run the flows as ``sync`` does until nothing is left to do."""
+    await settle_all(runner, flows, waiting=lambda _: None)
+
+
+async def settle_together(runner: Runner, flows: Sequence[str]) -> None:
+    """Run the flows as the daemon does, all at once, until nothing is left to do."""
+    context = runner.pair.context
+    while True:
+        runs: list[Run] = []
+
+        async def run(flow: str, into: list[Run] = runs) -> None:
+            into.append(await runner.run(flow))
+
+        async with anyio.create_task_group() as group:
+            for flow in flows:
+                group.start_soon(run, flow)
+        if any(one.reason is Reason.UNAUTHORIZED for one in runs):
+            raise GaveUp
+        due = [moment for flow in flows if (moment := await context.store.next_due(context.scope, flow)) is not None]
+        if not due and all(one.result != "failure" for one in runs):
+            return
+        wait = min((moment - context.now()).total_seconds() for moment in due) if due else 0.0
+        await context.clock.sleep(max(wait, 1.0, context.paused_until - context.clock.monotonic()))
 
 
 def template(directory: Path) -> None:

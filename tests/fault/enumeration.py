@@ -31,7 +31,7 @@ from tests.fault.scenarios import ALL, BY_NAME, Scenario, Step
 from tests.fault.vendors import World
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from tests.fault.bad import Variant
@@ -117,7 +117,7 @@ class Bench:
 
 def _life(scenario: Scenario, world: World, disk: Disk, faults: Mapping[int, Mode]) -> Life:
     points = Points(world.clock, faults, back_up=disk.back_up)
-    return Life(world, points, disk, payment_methods=scenario.payment_methods, chunk=scenario.chunk)
+    return Life(world, points, disk, payment_methods=scenario.payment_methods, chunk=scenario.chunk, together=scenario.together)
 
 
 async def _run(life: Life, scenario: Scenario, schedule: Schedule) -> Verdict:
@@ -235,15 +235,6 @@ class Report:
         yield f"documents {self.documents}, payments {self.payments}"
         lost, twice, wrong = (self.problems[kind] for kind in ("lost", "doubled", "wrong"))
         yield f"lost {lost}, doubled {twice}, wrong {wrong}, difference {self.difference:.2f}"
-
-
-def singles(bench: Bench, scenario: Scenario, *, chosen: Callable[[Passed], bool] = lambda _: True) -> Iterator[Verdict]:
-    """Run a scenario without a fault, then with each single one at the points chosen."""
-    clean = bench.run(Schedule(scenario.name))
-    yield clean
-    for schedule in following(clean):
-        if chosen(clean.trace[schedule.faults[0].point]):
-            yield bench.run(schedule)
 
 
 def pairs(single: Verdict, count: int, seed: int) -> list[Schedule]:

@@ -1,3 +1,4 @@
+# ruff: noqa: T201 - a command prints what it finds
 """Anything in any order: people sell and edit on both sides, things fail, processes die, backups are put back.
 
 After every step nothing may be doubled, both sides agree to the cent, and the cursor is not ahead of the stored work.  At the end, when
@@ -8,8 +9,10 @@ everything was given its time and every question its answer, both sides are equa
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import shutil
+import sys
 from collections import Counter
 from contextlib import AsyncExitStack, ExitStack
 from dataclasses import replace
@@ -18,8 +21,9 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
+from hypothesis import HealthCheck, seed, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from connectors.model import Payment
 from connectors.port import ConnectorError
@@ -44,7 +48,7 @@ from tests.fault.scenarios import BUSINESS, PERSON, line, receipt
 from tests.fault.vendors import Habits, World
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine
+    from collections.abc import Awaitable, Callable, Coroutine, Sequence
     from pathlib import Path
 
     from connectors.model import Customer, Product, Sale
@@ -492,3 +496,33 @@ class Shop(RuleBasedStateMachine):
                     Problem("wrong", f"{article.sku}: stock {article.quantity}, on its way {waiting[sku]}, till {there[0].quantity}")
                 )
         return problems
+
+
+def run(*, examples: int, steps: int, chance: int | None = None) -> None:
+    """Run machines, the same ones every time unless ``chance`` chooses others; raises what a machine found, with the steps to it."""
+    given = settings(
+        max_examples=examples,
+        stateful_step_count=steps,
+        derandomize=chance is None,
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    machine = type("Shop", (Shop,), {})
+    run_state_machine_as_test(machine if chance is None else seed(chance)(machine), settings=given)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run machines from the command line."""
+    parser = argparse.ArgumentParser(prog="python -m tests.fault.machine", description=__doc__)
+    parser.add_argument("--examples", type=int, default=400)
+    parser.add_argument("--steps", type=int, default=40)
+    parser.add_argument("--seed", type=int, default=None, help="other machines than the usual ones")
+    given = parser.parse_args(arguments)
+    run(examples=given.examples, steps=given.steps, chance=given.seed)
+    print(", ".join(f"{name} {count}" for name, count in sorted(FIGURES.items())), "; lost 0, doubled 0, difference 0.00")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -84,6 +84,7 @@ class Scenario:
     chunk: int = 10
     expected: Expected = field(default_factory=lambda: Expected({}))
     payment_methods: Mapping[str, str] = field(default_factory=lambda: PAYMENT_METHODS)
+    together: bool = False
 
 
 def sell(*sales: Sale) -> Step:
@@ -140,6 +141,15 @@ def _price_up(world: World) -> None:
 def _price_back(world: World) -> None:
     world.books.change_article(_article(world, "KAARS"), price=D("4.95"))
 
+
+_BUSY = sell(
+    receipt("R1", line(), customer=PERSON),
+    receipt("R2", line(), customer=BUSINESS),
+    receipt("R3", line()),
+    receipt("R4", line(quantity="2"), customer=PERSON),
+    receipt("R5", line(), customer=BUSINESS),
+    receipt("C6", line(quantity="-1")),
+)
 
 ALL = (
     Scenario("products", "articles are new, changed, and found in the till", (Step(_new_articles), Step(_changed_articles)), OPENED),
@@ -221,21 +231,7 @@ ALL = (
         OPENED,
         books=Habits(private_prices_include_vat=False),
     ),
-    Scenario(
-        "busy",
-        "six receipts of three people at once",
-        (
-            sell(
-                receipt("R1", line(), customer=PERSON),
-                receipt("R2", line(), customer=BUSINESS),
-                receipt("R3", line()),
-                receipt("R4", line(quantity="2"), customer=PERSON),
-                receipt("R5", line(), customer=BUSINESS),
-                receipt("C6", line(quantity="-1")),
-            ),
-        ),
-        OPENED,
-        chunk=1,
-    ),
+    Scenario("busy", "six receipts of three people", (_BUSY,), OPENED, chunk=1),
+    Scenario("crowd", "the same, all flows at once", (_BUSY, Step(_changed_articles)), OPENED, chunk=1, together=True),
 )
 BY_NAME = {scenario.name: scenario for scenario in ALL}

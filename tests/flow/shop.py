@@ -122,7 +122,7 @@ class Shop:
                 {"books": httpx2.ASGITransport(self.books.app), "till": httpx2.ASGITransport(self.till.app)},
             )
             async with assemble(shared) as house:
-                yield Bridge(self, store, house, house.pairs[0], Runner(house.pairs[0]))
+                yield Bridge(self, store, house, house.pairs[0], Runner(house.pairs[0]), shared)
         finally:
             await store.close()
 
@@ -148,6 +148,7 @@ class Bridge:
     house: House
     pair: Pair
     runner: Runner
+    shared: Shared
 
     async def settle(self, *flows: str) -> Result:
         """Run the flows until nothing is due, and sum up."""
@@ -173,8 +174,12 @@ def open_shop(
     open_at_once: bool = True,
     change: str = "",
     payment_methods: str | None = None,
+    booking: str = "",
 ) -> Shop:
-    """Put a shop into both vendors.  ``change`` is TOML put after the configuration; ``payment_methods`` replaces that table."""
+    """Put a shop into both vendors.
+
+    ``change`` is TOML put after the configuration, ``booking`` a line for that table; ``payment_methods`` replaces that table.
+    """
     clock = VirtualClock()
     books_sandbox = BooksSandbox(shop_world, clock=clock.now, limits=False, switches=books)
     till_sandbox = TillSandbox(shop_world, clock=clock.now, limits=False, switches=till or TillSwitches(), open_shop=open_at_once)
@@ -182,6 +187,7 @@ def open_shop(
     text = configuration(running, state_dir="state")
     if payment_methods is not None:
         text = text.split("[links.shop.payment_methods]")[0] + "[links.shop.payment_methods]\n" + payment_methods
+    text = text.replace("[links.shop.booking]\n", f"[links.shop.booking]\n{booking}\n")
     path = directory / "kassabrug.toml"
     path.write_text(text + change, encoding="utf-8")
     return Shop(books_sandbox, till_sandbox, load(path), clock, directory)

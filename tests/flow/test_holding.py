@@ -34,7 +34,7 @@ def refuse(bridge: Bridge, keys: set[str]) -> None:
 
 async def test_one_poisoned_receipt_in_many_stops_only_itself(tmp_path: Path) -> None:
     """Everything else settles; the bad one is held with the vendor's words, and settles once its cause is cured."""
-    count = 200
+    count = 1000
     running = open_shop(tmp_path, world(*[receipt(f"R{n}", line("THEE-1", "1", "3.79", "9"), minute=n % 100) for n in range(count)]))
     async with running.process() as bridge:
         keys = {"KB-R77"}
