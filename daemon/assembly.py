@@ -21,7 +21,7 @@ from daemon import __version__
 from daemon.core.booking import BookingRules
 from daemon.core.brake import BrakeRules
 from daemon.core.retry import RetryPolicy
-from daemon.engine.context import Context, Mappings
+from daemon.engine.context import Common, Context, Mappings
 from daemon.engine.watch import ConnectionWatch
 from daemon.flows.debtors import CUSTOMER_FIELDS
 from daemon.flows.products import PRODUCT_FIELDS, Products
@@ -161,11 +161,13 @@ async def get_ready(context: Context) -> None:
     if context.company is None:
         context.company = await context.books.company()
     if not context.salt:
-        salt = await context.store.fact("", SALT_FACT)
-        if salt is None:
-            salt = secrets.token_hex(16)
-            await context.store.remember("", {SALT_FACT: salt})
-        context.salt = salt
+        # all flows of all pairs begin at once, and must end up with one salt
+        async with context.exclusive(SALT_FACT):
+            salt = await context.store.fact("", SALT_FACT)
+            if salt is None:
+                salt = secrets.token_hex(16)
+                await context.store.remember("", {SALT_FACT: salt})
+            context.salt = salt
 
 
 def _policy(link: LinkSettings) -> RetryPolicy:
@@ -185,6 +187,7 @@ class Shared:
     stopping: anyio.Event
     #: what stands in for the network, by connection; empty means the real one
     transports: Mapping[str, Transport] = field(default_factory=dict)
+    common: Common = field(default_factory=Common)
 
 
 def _connect(shared: Shared, watches: dict[str, ConnectionWatch]) -> tuple[dict[str, Books], dict[str, Till]]:
@@ -251,4 +254,5 @@ def _context(shared: Shared, name: str, link: LinkSettings, files: MappingFiles,
         log=structlog.get_logger("kassabrug").bind(link=name, till=till),
         workers=shared.settings.daemon.workers,
         stopping=shared.stopping,
+        common=shared.common,
     )

@@ -36,6 +36,15 @@ class Mappings:
 
 
 @dataclass(slots=True)
+class Common:
+    """What all the pairs of one process have in common: several tills may write to the same books."""
+
+    #: when a send of this process ended without an answer, by scope and key of the write; infinite while it is under way
+    sends: dict[tuple[str, str], float] = field(default_factory=dict)
+    locks: dict[str, anyio.Lock] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
 class Context:
     """One company's books and one till, and everything that their flows share.
 
@@ -64,23 +73,21 @@ class Context:
     pause_reason: Reason = Reason.NONE
     #: a run has met a connection that must be signed in to again; what waits for that is not released yet
     signed_out: bool = False
-    #: when a send of this process ended without an answer, by scope and key of the write; infinite while it is under way
-    sends: dict[tuple[str, str], float] = field(default_factory=dict)
+    common: Common = field(default_factory=Common)
     #: the monotonic clock when this process began: what an earlier one had sent, it had sent by then
     started: float = field(init=False)
-    _locks: dict[str, anyio.Lock] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.started = self.clock.monotonic()
 
     @asynccontextmanager
     async def exclusive(self, name: str) -> AsyncIterator[None]:
-        """Hold the lock of this name: one poll of a flow at a time, one write of a customer at a time."""
-        lock = self._locks.setdefault(name, anyio.Lock())
+        """Hold the lock of this name in this process: one poll of a flow at a time, one write of a customer at a time."""
+        lock = self.common.locks.setdefault(name, anyio.Lock())
         async with lock:
             yield
         if not lock.locked():
-            self._locks.pop(name, None)
+            self.common.locks.pop(name, None)
 
     async def rest(self, seconds: float) -> None:
         """Wait, but not longer than the process goes on."""

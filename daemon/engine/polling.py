@@ -50,7 +50,7 @@ async def poll(
     Raises the errors of the port; what was stored before stays stored.  A source that gives the same page again and again is
     :class:`Unreadable`, never an endless loop.
     """
-    async with context.exclusive(f"poll {flow}"):
+    async with context.exclusive(f"poll {context.scope} {flow}"):
         stored = await context.store.position(context.scope, flow)
         current: Pass[T] = begin(stored, overlap)
         new = 0
@@ -85,7 +85,7 @@ async def sweep(context: Context, flow: str, source: ChangeSource[T], describe: 
             raise Unreadable(message)
         fresh, _, current = advance(current, page)
         works = [describe(change) for change in fresh] + _unreadable(page, context.now())
-        async with context.exclusive(f"poll {flow}"):
+        async with context.exclusive(f"poll {context.scope} {flow}"):
             position = await context.store.position(context.scope, flow)
             new += await context.store.record_page(context.scope, flow, position, works)
         if not page.more:

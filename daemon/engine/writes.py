@@ -81,20 +81,20 @@ async def once(
         if found := await _resolve(context, scope, earlier, find):
             return found
     sent = (scope, write.key)
-    context.sends[sent] = math.inf
+    context.common.sends[sent] = math.inf
     try:
         remote_id = await send()
     except Uncertain:
         # from now on the vendor's index may lag: a slow request has its effect at its end, not at its beginning
-        context.sends[sent] = context.clock.monotonic()
+        context.common.sends[sent] = context.clock.monotonic()
         raise
     except ConnectorError:
         # every other error of the port says that nothing happened
         await context.store.settle_intent(scope, write.key, IntentState.REFUSED)
-        del context.sends[sent]
+        del context.common.sends[sent]
         raise
     await context.store.settle_intent(scope, write.key, IntentState.DONE, remote_id=remote_id)
-    del context.sends[sent]
+    del context.common.sends[sent]
     return Written(remote_id, adopted=False)
 
 
@@ -129,11 +129,12 @@ async def _resolve(context: Context, scope: str, earlier: Intent, find: Callable
     if earlier.state == IntentState.UNKNOWN:
         raise Undecidable(Reason.UNDECIDABLE)
     # what an earlier process sent was sent before this one began; no wall clock is asked, for it may jump
-    waited = context.clock.monotonic() - context.sends.get((scope, earlier.key), context.started)
+    waited = context.clock.monotonic() - context.common.sends.get((scope, earlier.key), context.started)
     if waited < context.policy.index_lag:
         message = "too early to look whether it happened"
         raise Uncertain(message, retry_after=min(context.policy.index_lag - waited, context.policy.index_lag))
     found = await find(earlier)
+    context.common.sends.pop((scope, earlier.key), None)
     if found is not None:
         await context.store.settle_intent(scope, earlier.key, IntentState.DONE, remote_id=found)
         context.metrics.duplicate_prevented(earlier.flow)

@@ -120,7 +120,7 @@ class Debtors:
         context = self._context
         name = pseudonym(decided.customer.email or "", context.salt)
         # two receipts of one new customer, in hand at once, must not make two customers
-        async with context.exclusive(f"customer {name}"):
+        async with context.exclusive(f"customer {context.link} {name}"):
             known = (await context.store.bindings(context.link, "customer", [name])).get(name)
             plan = decided if known == decided.known else await self.plan(sale, rules)
             if isinstance(plan, Hold):

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from daemon.state.port import Work
 
 OVERLAP = timedelta(minutes=2)
+#: how far behind the cursor, and how often (in seconds), changes are read again that the books may have shown late
+FAR_BACK, FAR_EVERY = timedelta(days=1), 900.0
 #: from so many products in hand the till's whole listing is cheaper than one look-up each
 LISTING_FROM = 20
 #: the fields that the mapping of products may write
@@ -61,6 +63,7 @@ class Products:
         self._targets: dict[str, Product] = {}
         self._by_sku: dict[str, list[Product]] = {}
         self._moving: dict[str, Decimal] = {}
+        self._read_far_at: float | None = None
         #: when this process last wrote a product of the till (monotonic): listings may show what was there before
         self._written: dict[str, float] = {}
 
@@ -69,8 +72,12 @@ class Products:
         return NewWork(change.id, change.record.sku, change.version, change.moment, dump_product(change.record))
 
     async def poll(self) -> Polled:
-        """Store what changed in the books."""
-        polled = await poll(self._context, self.name, self._context.books, self.describe, overlap=OVERLAP)
+        """Store what changed in the books; at first, and then now and again, from far behind the cursor: listings may show changes late."""
+        now = self._context.clock.monotonic()
+        far = self._read_far_at is None or now - self._read_far_at >= FAR_EVERY
+        polled = await poll(self._context, self.name, self._context.books, self.describe, overlap=FAR_BACK if far else OVERLAP)
+        if far:
+            self._read_far_at = now
         if polled.newest is not None:
             self._context.metrics.newest_at_source(self.name, polled.newest, link=self._context.scope)
         return polled

@@ -83,6 +83,7 @@ class Sales:
         self._debtors = Debtors(context)
         self._documents = Documents(context)
         self._accounts: Sequence[MoneyAccount] = ()
+        self._polled = False
         self._whole: dict[str, Sale] = {}
         #: what one look-up told about several receipts: bindings by receipt, documents by natural key
         self._bindings: dict[str, Binding] = {}
@@ -94,8 +95,14 @@ class Sales:
         return NewWork(change.id, change.record.number, change.version, change.moment, dump_sale(change.record))
 
     async def poll(self) -> Polled:
-        """Store what is new in the till."""
-        polled = await poll(self._context, self.name, self._context.till, self.describe, overlap=OVERLAP)
+        """Store what is new in the till.
+
+        The first look of a process reads as far back as a sweep: what became visible behind the cursor while none ran (or was run once an
+        hour by ``sync``) is found nowhere else.
+        """
+        overlap = OVERLAP if self._polled else SWEEP_BACK
+        polled = await poll(self._context, self.name, self._context.till, self.describe, overlap=overlap)
+        self._polled = True
         if polled.newest is not None:
             self._context.metrics.newest_at_source(self.name, polled.newest, link=self._context.scope)
         return polled

@@ -25,7 +25,7 @@ from daemon.core.brake import BrakeRules
 from daemon.core.life import Reason
 from daemon.core.retry import RetryPolicy
 from daemon.engine import handling
-from daemon.engine.context import Context, Mappings
+from daemon.engine.context import Common, Context, Mappings
 from daemon.engine.watch import ConnectionWatch
 from daemon.flows.debtors import CUSTOMER_FIELDS
 from daemon.flows.products import PRODUCT_FIELDS, Products
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
     from daemon.runs import Run
     from daemon.state.port import Store
-    from tests.fault.vendors import World
+    from tests.fault.vendors import TillTwin, World
 
 T = TypeVar("T")
 
@@ -188,8 +188,10 @@ class Life:
         self.lives += 1
         usual, handling.CHUNK = handling.CHUNK, self.chunk  # small, so that a few receipts are enough for several workers
         store = await open_store(self.disk.state, clock=self.clock, inline=True)
+        guarded = self.spoil(faulty_store(store, self.points))
         try:
-            yield await self._build(self.spoil(faulty_store(store, self.points)))
+            await guarded.recover()
+            yield self.build(guarded)
         finally:
             handling.CHUNK = usual
             left = self.disk.copy() if self.points.dead else None
@@ -197,15 +199,15 @@ class Life:
             if left is not None:
                 self.disk.go_on_with(left)
 
-    async def _build(self, store: Store) -> Bridge:
-        await store.recover()
+    def build(self, store: Store, scope: str = SCOPE, till: TillTwin | None = None, common: Common | None = None) -> Bridge:
+        """Put the flows of one till together, on a store that is open."""
         files = _mappings()
         link = LinkSettings(books="books", tills=["till"], payment_methods=dict(self.payment_methods))
         context = Context(
             link=LINK,
-            scope=SCOPE,
+            scope=scope,
             books=faulty_books(self.world.books, self.points),
-            till=faulty_till(self.world.till, self.points),
+            till=faulty_till(till or self.world.till, self.points),
             store=store,
             clock=self.clock,
             rng=random.Random(7),
@@ -216,6 +218,7 @@ class Life:
             log=cast("FilteringBoundLogger", self.log),
             workers=self.workers,
             stopping=anyio.Event(),
+            common=common or Common(),
         )
         sales = Sales(context, booking_rules(link, files, prefix="KB", context=context))
         products = Products(context, frozenset(files.articles.values()))

@@ -38,7 +38,8 @@ def bench() -> Iterator[Bench]:
 
 def _sample(clean: Verdict, *, writes: int, others: int) -> list[Schedule]:
     """Choose among all single faults, always the same."""
-    at_writes, elsewhere = [], []
+    at_writes: list[Schedule] = []
+    elsewhere: list[Schedule] = []
     for schedule in following(clean):
         kind = clean.trace[schedule.faults[0].point].kind
         (at_writes if kind in {Kind.WRITE, Kind.CREATE} else elsewhere).append(schedule)
