@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 #: how many records one worker claims at once: enough to look several up in one request, few enough to stop quickly
 CHUNK = 10
+#: the least that work is put off, in seconds
+_SHORTEST_DELAY = 0.05
 
 
 class Processor(Protocol):
@@ -207,6 +209,8 @@ async def _defer(context: Context, processor: Processor, work: Work, fate: Fate,
     delay = fate.delay.total_seconds()
     if isinstance(error, ConnectorError) and error.retry_after is not None:
         delay = error.retry_after
+    # never at once: what is due again before anything else could happen would be claimed again and again
+    delay = max(delay, _SHORTEST_DELAY)
     if fate.reason in {Reason.UNREACHABLE, Reason.UNAUTHORIZED}:
         context.pause(delay, fate.reason)
     if fate.state is State.RETRYING:

@@ -85,14 +85,14 @@ async def once(
     try:
         remote_id = await send()
     except Uncertain:
-        # from now on the vendor's index may lag: a slow request has its effect at its end, not at its beginning
-        context.common.sends[sent] = context.clock.monotonic()
         raise
     except ConnectorError:
         # every other error of the port says that nothing happened
         await context.store.settle_intent(scope, write.key, IntentState.REFUSED)
-        del context.common.sends[sent]
         raise
+    finally:
+        # from now on the vendor's index may lag: a slow request has its effect at its end, not at its beginning
+        context.common.sends[sent] = context.clock.monotonic()
     await context.store.settle_intent(scope, write.key, IntentState.DONE, remote_id=remote_id)
     del context.common.sends[sent]
     return Written(remote_id, adopted=False)

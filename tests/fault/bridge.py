@@ -38,7 +38,7 @@ from daemon.runs import Runner
 from daemon.settings import LinkSettings
 from daemon.state.sqlite import open_store
 from tests.fault.points import IN_FLIGHT, Crash, Points, faulty_books, faulty_store, faulty_till
-from tests.fault.vendors import LoopClock, SkewedClock
+from tests.fault.shelf import LoopClock, SkewedClock
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
@@ -96,7 +96,7 @@ def scratch() -> Iterator[Path]:
 
 
 class Disk:
-    """Where the state lies.  ``restart_from`` is what a crash does to it: the files stay as they are at that moment."""
+    """Where the state lies, and what a crash or a backup makes of it."""
 
     def __init__(self, root: Path, *, like: Path | None = None) -> None:
         self.root = root

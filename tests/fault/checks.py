@@ -170,6 +170,22 @@ def articles(world: World, expected: Expected) -> list[Problem]:
     return problems
 
 
+def cards(world: World) -> list[Problem]:
+    """The books know of each customer what the newest receipt said."""
+    newest = {email_key(sale.customer.email or ""): sale.customer for sale in _by_age(world) if sale.customer is not None}
+    return [
+        Problem(WRONG, f"customer {card.number} has another {name} than the till knows")
+        for card in world.books.customers.actual()
+        if (told := newest.get(email_key(card.email or ""))) is not None
+        for name in ("name", "company", "phone", "invoice_address")
+        if getattr(card, name) != getattr(told, name)
+    ]
+
+
+def _by_age(world: World) -> list[Sale]:
+    return sorted(world.till.sales.actual(), key=lambda sale: (sale.sold_at, sale.id))
+
+
 async def state(world: World, store: Store, expected: Expected) -> list[Problem]:
     """Nothing is open but what waits for a person, no write is undecided, and the bindings say where things are."""
     problems = []
@@ -210,6 +226,7 @@ async def at_rest(world: World, store: Store, expected: Expected) -> list[Proble
     return [
         *doubled(world),
         *receipts(world, expected),
+        *cards(world),
         *articles(world, expected),
         *await state(world, store, expected),
         *await cursor_ahead(world, store, works),

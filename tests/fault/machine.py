@@ -27,7 +27,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from connectors.model import Payment
 from connectors.port import ConnectorError
-from daemon.core.life import Reason, State
+from daemon.core.life import State
 from daemon.core.sku import sku_key
 from daemon.runs import SWEEP_EVERY
 from tests.fault.bridge import FLOWS, PAYMENT_METHODS, RESTART, SCOPE, SIGN_IN, Disk, Life, scratch, template, virtual_loop
@@ -37,22 +37,21 @@ from tests.fault.checks import (
     all_sales_work,
     booked_and_in_hand,
     cursor_ahead,
-    documents_by_key,
     doubled,
-    key_of,
     receipts,
     state,
 )
 from tests.fault.points import IN_FLIGHT, Crash, Mode, Points
 from tests.fault.scenarios import BUSINESS, PERSON, line, receipt
-from tests.fault.vendors import Habits, World
+from tests.fault.shelf import Habits
+from tests.fault.touched import RENAMED, Touched, products, products_agree, unexplained
+from tests.fault.vendors import World
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Sequence
     from pathlib import Path
 
     from connectors.model import Customer, Product, Sale
-    from daemon.state.port import Work
     from tests.fault.bridge import Bridge
 
 T = TypeVar("T")
@@ -69,7 +68,14 @@ CUSTOMERS: dict[str, Customer | None] = {
 FIGURES: Counter[str] = Counter()
 
 #: points counted from the beginning of a run, and what goes wrong there
-faults = st.lists(st.tuples(st.integers(0, 40), st.sampled_from(sorted(Mode))), max_size=4)
+faults = st.lists(
+    st.tuples(
+        st.one_of(st.integers(0, 12), st.integers(0, 60)),
+        st.sampled_from([*sorted(Mode), Mode.BEFORE, Mode.AFTER, Mode.AFTER, Mode.LOST, Mode.LOST]),
+    ),
+    min_size=1,
+    max_size=6,
+)
 receipts_drawn = st.lists(
     st.fixed_dictionaries(
         {
@@ -110,10 +116,7 @@ class Shop(RuleBasedStateMachine):
         self._process = AsyncExitStack()
         self.bridge: Bridge | None = None
         self.numbers = 0
-        self.edited: set[str] = set()
-        self.shown_late: set[str] = set()
-        self.loose: set[str] = set()
-        self.own_products: Counter[str] = Counter()
+        self.touched = Touched()
         self.backup: Path | None = None
         self.run(self._open())
 
@@ -216,7 +219,7 @@ class Shop(RuleBasedStateMachine):
             self.numbers += 1
             sale = _rung_up(f"R{self.numbers}", **{name: value for name, value in one.items() if name != "late"})
             if one["late"] is not None:
-                self.shown_late.add(sale.number)
+                self.touched.shown_late.add(sale.number)
             FIGURES["receipts"] += 1
             self.world.till.ring_up(replace(sale, sold_at=self.world.clock.now()), late=one["late"])
 
@@ -230,7 +233,7 @@ class Shop(RuleBasedStateMachine):
         sale = data.draw(st.sampled_from(self._sales(completed=True)), label="sale")
         first = replace(sale.lines[0], quantity=sale.lines[0].quantity * 2)
         changed = receipt(sale.number, first, *sale.lines[1:], customer=sale.customer)
-        self.edited.add(sale.number)
+        self.touched.edited.add(sale.number)
         self.run(self._put_sale(replace(changed, sold_at=sale.sold_at)))
 
     @precondition(lambda self: self._sales(completed=False))
@@ -250,18 +253,15 @@ class Shop(RuleBasedStateMachine):
 
     async def _touch_product(self, sku: str, what: str) -> None:
         if what == "double":
-            self.own_products[sku_key(sku)] += 1
+            self.touched.own_products[sku_key(sku)] += 1
             self.world.till.add_product(sku.lower(), D("3.00"))
             return
-        for product in self._products(sku):
-            self.loose.add(sku_key(sku))
+        for product in products(self.world, sku):
+            self.touched.loose.add(sku_key(sku))
             if what == "edit":
                 self.world.till.change_product(product.id, price=D("1.00"))
             else:
                 self.world.till.products.put(product.id, None)
-
-    def _products(self, sku: str) -> list[Product]:
-        return [product for product in self.world.till.products.actual() if sku_key(product.sku) == sku_key(sku)]
 
     # -- in the books -----------------------------------------------------------------------------------------------------------
     def _articles(self, sku: str) -> list[Product]:
@@ -282,7 +282,7 @@ class Shop(RuleBasedStateMachine):
         if not articles:
             self.world.books.add_article(sku, price=D(price), quantity=D(stock))
         for article in articles:
-            self.loose.discard(sku_key(sku))
+            self.touched.loose.discard(sku_key(sku))
             name = f"{sku} {self.world.clock.now()}"
             self.world.books.change_article(article.id, price=D(price), quantity=D(stock), name=name, active=active)
 
@@ -297,14 +297,14 @@ class Shop(RuleBasedStateMachine):
             FIGURES["spoilt"] += 1
             (self.world.books if side == "books" else self.world.till).unreadable.add(data.draw(st.sampled_from(ids), label="id"))
 
-    @rule(sku=st.sampled_from(["MOK", "BEKER"]))
+    @rule(sku=st.sampled_from(RENAMED))
     def rename_article(self, sku: str) -> None:
         """Give an article another number."""
         self.run(self._rename_article(sku))
 
     async def _rename_article(self, sku: str) -> None:
         for article in self._articles(sku):
-            self.world.books.change_article(article.id, sku="BEKER" if sku == "MOK" else "MOK")
+            self.world.books.change_article(article.id, sku=RENAMED[1 - RENAMED.index(sku)])
 
     # -- time, faults, processes ------------------------------------------------------------------------------------------------
     @rule(seconds=st.sampled_from([1.0, 4.0, 30.0, 400.0, 1000.0]))
@@ -390,8 +390,8 @@ class Shop(RuleBasedStateMachine):
     async def _look(self) -> None:
         assert self.bridge is not None
         works = await all_sales_work(self.world, self.bridge.store)
-        self._none(booked_and_in_hand(self.world, works, self.edited))
-        self._none(await cursor_ahead(self.world, self.bridge.store, works, self.shown_late))
+        self._none(booked_and_in_hand(self.world, works, self.touched.edited))
+        self._none(await cursor_ahead(self.world, self.bridge.store, works, self.touched.shown_late))
 
     @staticmethod
     def _none(problems: list[Problem]) -> None:
@@ -423,7 +423,7 @@ class Shop(RuleBasedStateMachine):
         assert self.bridge is not None
         store = self.bridge.store
         held = {work.label: work for flow in ("sales", "products") for work in await store.open_work(SCOPE, flow)}
-        self._none([problem for work in held.values() for problem in self._unexplained(work)])
+        self._none([problem for work in held.values() for problem in unexplained(self.world, self.touched, work)])
         expected = Expected(
             {label: work.reason.value for label, work in held.items()},
             unbooked=frozenset(sale.number for sale in self._sales(completed=False)),
@@ -432,12 +432,12 @@ class Shop(RuleBasedStateMachine):
         FIGURES["held at the end"] += len(held)
         FIGURES["documents"] += len(self.world.books.documents.actual())
         self._none([*doubled(self.world), *receipts(self.world, expected), *await state(self.world, store, expected)])
-        self._none(self._products_agree(expected))
+        self._none(products_agree(self.world, self.touched, expected))
 
     async def _cure(self) -> None:
         """A person brings back what is missing in the books, answers every question and sends again what is held."""
         assert self.bridge is not None
-        await self._rename_article("BEKER")
+        await self._rename_article(RENAMED[1])
         for sku in (*PRICES, "LAMP"):
             if not any(article.active for article in self._articles(sku)):
                 await self._edit_article(sku, PRICES.get(sku, ("10.00", "21"))[0], 7, active=True)
@@ -449,53 +449,6 @@ class Shop(RuleBasedStateMachine):
             for work in await store.open_work(SCOPE, flow):
                 if work.state in {State.HELD, State.DEAD}:
                     await store.resend(SCOPE, work.record, flow=flow)
-
-    def _unexplained(self, work: Work) -> list[Problem]:
-        """Complain of what is held without the shop being as the reason says."""
-        sale = next((one for one in self.world.till.sales.actual() if one.id == work.record), None)
-        active = Counter(sku_key(article.sku) for article in self.world.books.articles.actual() if article.active)
-        skus = {sku_key(one.sku) for one in sale.lines} if sale is not None else set()
-        true = {
-            Reason.ARTICLE_MISSING: any(not active[sku] for sku in skus),
-            Reason.ARTICLE_AMBIGUOUS: any(active[sku] > 1 for sku in skus),
-            Reason.SUM_DIFFERS: sale is not None and sale.number in self.edited,
-            Reason.CHANGED_AFTER_BOOKING: sale is not None and sale.number in self.edited,
-            Reason.SKU_AMBIGUOUS: sale is None and len(self._products(work.label)) > 1,
-        }
-        return [] if true.get(work.reason) else [Problem("wrong", f"{work.label} is held: {work.reason} {work.detail}")]
-
-    @staticmethod
-    def _differs(sale: Sale, expected: Expected) -> bool:
-        return expected.held.get(sale.number) == Reason.SUM_DIFFERS
-
-    def _products_agree(self, expected: Expected) -> list[Problem]:
-        """Each article is one product of the till, the same and with the same stock, unless somebody made it otherwise."""
-        problems = []
-        booked = documents_by_key(self.world.books)
-        waiting: Counter[str] = Counter()
-        # of a receipt held because its document has another total nobody can say which lines moved the stock
-        unsure = {sku_key(one.sku) for sale in self._sales(completed=True) for one in sale.lines if self._differs(sale, expected)}
-        for sale in self._sales(completed=True):
-            for one in sale.lines if key_of(sale) not in booked else ():
-                waiting[sku_key(one.sku)] += int(one.quantity)
-        for article in self.world.books.articles.actual():
-            sku = sku_key(article.sku)
-            there = self._products(sku)
-            if not article.active or article.sku.startswith("KB-") or sku in {"mok", "beker"} or article.sku in expected.held:
-                continue
-            if len(there) > 1 + self.own_products[sku]:
-                problems.append(Problem("doubled", f"{len(there)} products are {article.sku}"))
-            if len(there) != 1 or sku in self.loose:
-                if not there and sku not in self.loose:
-                    problems.append(Problem("lost", f"no product is {article.sku}"))
-                continue
-            if (there[0].price, there[0].name, there[0].active) != (article.price, article.name, article.active):
-                problems.append(Problem("wrong", f"{article.sku}: {article.price} in the books, {there[0].price} in the till"))
-            if sku not in unsure and there[0].quantity != (article.quantity or 0) - waiting[sku]:
-                problems.append(
-                    Problem("wrong", f"{article.sku}: stock {article.quantity}, on its way {waiting[sku]}, till {there[0].quantity}")
-                )
-        return problems
 
 
 def run(*, examples: int, steps: int, chance: int | None = None) -> None:

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 from connectors.model import Address, Customer, LineKind, Payment, Product, Sale, SaleLine
 from tests.fault.bridge import FLOWS, PAYMENT_METHODS, SCOPE
 from tests.fault.checks import Expected
-from tests.fault.vendors import START, Habits, World
+from tests.fault.shelf import START, Habits
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from tests.fault.bridge import Bridge
+    from tests.fault.vendors import World
 
 D = Decimal
 PERSON = Customer(

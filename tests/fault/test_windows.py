@@ -16,7 +16,8 @@ from tests.fault.bridge import FLOWS, LINK, SCOPE, Bridge, Disk, Life, settle_on
 from tests.fault.checks import documents_by_key
 from tests.fault.points import Crash, Points
 from tests.fault.scenarios import BUSINESS, OPENED, PERSON, line, receipt
-from tests.fault.vendors import Habits, TillTwin, World
+from tests.fault.shelf import Habits
+from tests.fault.vendors import TillTwin, World
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
