@@ -1,53 +1,55 @@
 # Kassabrug: `make demo` and `make test` do all their own set-up; everything else builds on the same environment.
 .DEFAULT_GOAL := help
 PYTHON ?= python3
-VENV := .venv
-BIN := $(VENV)/bin
-STAMP := $(VENV)/.ready
+VENV ?= .venv
+WHEELS ?=
 ARGS ?=
 HOURS ?= 2
 WORKERS ?= 2
+BIN := $(VENV)/bin
+# what the tools remember lies in the environment, so that the source may be read-only
+REMEMBER = cache="$$(cd "$(VENV)" && pwd)/cache" && export RUFF_CACHE_DIR="$$cache/ruff" MYPY_CACHE_DIR="$$cache/mypy" \
+  COVERAGE_FILE="$$cache/coverage" HYPOTHESIS_STORAGE_DIRECTORY="$$cache/hypothesis" PATH="$$(cd "$(BIN)" && pwd):$$PATH" &&
 
-.PHONY: help demo test lint bench soak lock format
+.PHONY: help environment wheels demo lint test test-all bench soak fault fuzz format lock
 
 help:  ## show the targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' Makefile | expand -t 14
 
-$(STAMP): requirements.lock pyproject.toml
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --no-index -e .
-	@touch $@
+environment:  ## what all others stand on, made once from requirements.lock (PYTHON=python3.12, VENV=DIR, WHEELS=DIR)
+	@command -v "$(PYTHON)" >/dev/null || { echo 'There is no $(PYTHON) here; name one with PYTHON=.' >&2; exit 1; }
+	@"$(PYTHON)" -m tools.environment --venv "$(VENV)" --wheels "$(WHEELS)"
 
-demo: $(STAMP)  ## both vendors and the daemon on this machine, with a shop in them (ARGS='--once --receipts FILE.csv')
-	$(BIN)/kassabrug demo $(ARGS)
+wheels:  ## fill a folder with all packages, for a machine without a registry (WHEELS=DIR)
+	@"$(PYTHON)" -m tools.environment --download "$(or $(WHEELS),wheels)"
 
-lint: $(STAMP)  ## ruff, mypy --strict, import-linter
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
-	$(BIN)/lint-imports
+demo: environment  ## both vendors and the daemon on this machine, with a shop in them (ARGS='--once --receipts FILE.csv')
+	"$(BIN)/kassabrug" demo $(ARGS)
+
+lint: environment  ## ruff, mypy --strict, import-linter
+	$(REMEMBER) ruff check .
+	$(REMEMBER) ruff format --check .
+	$(REMEMBER) mypy
+	$(REMEMBER) lint-imports --cache-dir "$$cache/import-linter"
 
 test: lint  ## lint, then every test, with coverage shown (ARGS='-k name')
-	$(BIN)/python -m pytest -n $(WORKERS) --cov --cov-report=term $(ARGS)
+	$(REMEMBER) python -m pytest -o cache_dir="$$cache/pytest" -n $(WORKERS) --cov --cov-report=term $(ARGS)
 
-bench: $(STAMP)  ## ratios and figures; never part of the tests
-	$(BIN)/python tests/bench/bench.py $(ARGS)
+test-all:  ## the same on every supported Python of this machine (PYTHONS='python3.12 ...')
+	@"$(PYTHON)" -m tools.test_all $(PYTHONS)
 
-soak: $(STAMP)  ## sales rung up for hours, and what grows meanwhile (HOURS=2, ARGS='--rate 5')
-	$(BIN)/python -m tests.fault.soak --hours $(HOURS) $(ARGS)
+bench: environment  ## ratios and figures; never part of the tests
+	"$(BIN)/python" tests/bench/bench.py $(ARGS)
 
-fault: $(STAMP)  ## ten thousand and more fault schedules over all flows (ARGS='--seed 7')
-	$(BIN)/python -m tests.fault.enumeration $(ARGS)
+soak: environment  ## sales rung up for hours, and what grows meanwhile (HOURS=2, ARGS='--rate 5')
+	"$(BIN)/python" -m tests.fault.soak --hours $(HOURS) $(ARGS)
 
-fuzz: $(STAMP)  ## generated requests from the published document against the eAccounting sandbox
-	$(BIN)/python -m tests.contract.fuzz_books $(ARGS)
+fault: environment  ## ten thousand and more fault schedules over all flows (ARGS='--seed 7')
+	"$(BIN)/python" -m tests.fault.enumeration $(ARGS)
 
-format: $(STAMP)  ## let ruff lay the code out
-	$(BIN)/ruff check --fix-only .
-	$(BIN)/ruff format .
+fuzz: environment  ## generated requests from the published document against the eAccounting sandbox
+	"$(BIN)/python" -m tests.contract.fuzz_books $(ARGS)
 
-lock: $(STAMP)  ## renew requirements.lock: hashes, no index addresses
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
-	  --no-annotate --no-header --upgrade --group dev pyproject.toml -o requirements.lock
+format: environment  ## let ruff lay the code out
+	$(REMEMBER) ruff check --fix-only .
+	$(REMEMBER) ruff format .

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from blockbuster import BlockBuster, blockbuster_ctx
 
+from tests.blocking import Watch, watched
 from tests.contract.counts import pytest_terminal_summary  # noqa: F401 - pytest calls it: what the contracts covered
 
 if TYPE_CHECKING:
@@ -24,21 +23,14 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-@contextmanager
-def watching_for_blocking_calls() -> Iterator[BlockBuster]:
-    """Let a blocking call inside the event loop raise, but for the few that are meant."""
-    with blockbuster_ctx(["daemon", "connectors"]) as blocker:
-        for function in blocker.functions.values():
-            # the store runs inline, knowingly, where time is virtual
-            function.can_block_in("daemon/state/runner.py", {"in_the_loop"})
-            # the configuration is read before anything else goes on
-            function.can_block_in("daemon/settings/loading.py", {"load"})
-            function.can_block_in("daemon/assembly.py", {"assemble"})
-        yield blocker
+#: what may block inside the loop, knowingly: the store where time is virtual, and reading the configuration before anything else goes on
+MAY_BLOCK = frozenset(
+    {("daemon/state/runner.py", "in_the_loop"), ("daemon/settings/loading.py", "load"), ("daemon/assembly.py", "assemble")}
+)
 
 
 @pytest.fixture(autouse=True)
-def _no_blocking_calls() -> Iterator[BlockBuster]:
+def _no_blocking_calls() -> Iterator[Watch]:
     """A blocking call inside the event loop fails the test that made it."""
-    with watching_for_blocking_calls() as blocker:
-        yield blocker
+    with watched(MAY_BLOCK) as watch:
+        yield watch

@@ -10,12 +10,11 @@ import looptime
 import pytest
 import structlog
 
-from tests.conftest import watching_for_blocking_calls
+from tests.blocking import Watch, watched
+from tests.conftest import MAY_BLOCK
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from blockbuster import BlockBuster
 
 
 @pytest.fixture
@@ -25,13 +24,10 @@ def anyio_backend() -> tuple[str, dict[str, Any]]:
 
 
 @pytest.fixture(autouse=True)
-def _no_blocking_calls() -> Iterator[BlockBuster]:
+def _no_blocking_calls() -> Iterator[Watch]:
     """A blocking call inside the loop fails the test; the store, which is inline here, is not watched: that would take most of the time."""
-    with watching_for_blocking_calls() as blocker:
-        for name, function in blocker.functions.items():
-            if name.startswith("sqlite3"):
-                function.deactivate()
-        yield blocker
+    with watched(MAY_BLOCK, statements=False) as watch:
+        yield watch
 
 
 @pytest.fixture

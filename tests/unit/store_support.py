@@ -1,20 +1,14 @@
-"""What the tests of the store share: a clock that stands still, records to store, and a watch on blocking calls."""
+"""What the tests of the store share: a clock that stands still, and records to store."""
 
 from __future__ import annotations
 
 import sys
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from anyio.lowlevel import checkpoint
-from blockbuster import BlockBuster, blockbuster_ctx
 
 from daemon.state.port import Binding, Intent, IntentState, NewWork, Question
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
@@ -41,15 +35,6 @@ class StillClock:
         self.waits += 1
         self.moment += timedelta(seconds=seconds)
         await checkpoint()
-
-
-@contextmanager
-def watch_for_blocking_calls() -> Iterator[BlockBuster]:
-    """Fail blocking calls in the loop, but for those of a store that was opened to run there."""
-    with blockbuster_ctx(["daemon", "connectors"]) as blocker:
-        for function in blocker.functions.values():
-            function.can_block_in("daemon/state/runner.py", {"in_the_loop"})
-        yield blocker
 
 
 def minutes(count: int) -> datetime:

@@ -12,22 +12,14 @@ from connectors.port import Position
 from daemon.core.life import Outcome, Reason, State
 from daemon.state.port import Activity, AlertRow, Binding, Intent, IntentState, Question, Settlement, StoreError
 from daemon.state.sqlite import open_store
-from tests.unit.store_support import NOON, StillClock, intent, minutes, new, pair, question, watch_for_blocking_calls
+from tests.unit.store_support import NOON, StillClock, intent, minutes, new, pair, question
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator
     from pathlib import Path
-
-    from blockbuster import BlockBuster
 
     from daemon.state.port import Work
     from daemon.state.store import SqliteStore
-
-
-@pytest.fixture(autouse=True)
-def _no_blocking_calls() -> Iterator[BlockBuster]:
-    with watch_for_blocking_calls() as blocker:
-        yield blocker
 
 
 @pytest.fixture

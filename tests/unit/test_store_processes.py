@@ -18,13 +18,11 @@ from daemon.state.owner import AlreadyRunning, claim_ownership, read_owner
 from daemon.state.port import StoreError
 from daemon.state.sqlite import open_store
 from daemon.state.tokens import SqliteTokenStore
-from tests.unit.store_support import NOON, PYTHON, REPOSITORY, StillClock, minutes, new, watch_for_blocking_calls
+from tests.unit.store_support import NOON, PYTHON, REPOSITORY, StillClock, minutes, new
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
-
-    from blockbuster import BlockBuster
 
     from daemon.state.store import SqliteStore
 
@@ -87,12 +85,6 @@ async def main():
         print(f"done {number}", flush=True)
 anyio.run(main)
 """
-
-
-@pytest.fixture(autouse=True)
-def _no_blocking_calls() -> Iterator[BlockBuster]:
-    with watch_for_blocking_calls() as blocker:
-        yield blocker
 
 
 @pytest.fixture

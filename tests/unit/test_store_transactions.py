@@ -15,22 +15,14 @@ from connectors.port import Position
 from daemon.core.life import Outcome
 from daemon.state.port import Settlement, StoreError
 from daemon.state.sqlite import open_store
-from tests.unit.store_support import NOON, StillClock, intent, minutes, new, pair, watch_for_blocking_calls
+from tests.unit.store_support import NOON, StillClock, intent, minutes, new, pair
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from blockbuster import BlockBuster
-
     from daemon.state.store import SqliteStore
-
-
-@pytest.fixture(autouse=True)
-def _no_blocking_calls() -> Iterator[BlockBuster]:
-    with watch_for_blocking_calls() as blocker:
-        yield blocker
 
 
 @pytest.fixture(params=["thread", "inline"])

@@ -12,24 +12,16 @@ from connectors.port import Position
 from daemon.core.life import Outcome, Reason, State
 from daemon.state.port import Settlement, StoreError, Work
 from daemon.state.sqlite import open_store
-from tests.unit.store_support import NOON, StillClock, minutes, new, pair, question, watch_for_blocking_calls
+from tests.unit.store_support import NOON, StillClock, minutes, new, pair, question
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator
     from pathlib import Path
-
-    from blockbuster import BlockBuster
 
     from daemon.state.port import NewWork
     from daemon.state.store import SqliteStore
 
 CREATED = Settlement(Outcome.CREATED)
-
-
-@pytest.fixture(autouse=True)
-def _no_blocking_calls() -> Iterator[BlockBuster]:
-    with watch_for_blocking_calls() as blocker:
-        yield blocker
 
 
 @pytest.fixture
