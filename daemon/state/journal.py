@@ -30,7 +30,9 @@ def newest(connection: sqlite3.Connection, label: str | None, limit: int) -> lis
     if label is None:
         rows = connection.execute("SELECT * FROM activity ORDER BY id DESC LIMIT ?", (limit,))
     else:
-        rows = connection.execute("SELECT * FROM activity WHERE label = ?1 OR record = ?1 ORDER BY id DESC LIMIT ?2", (label, limit))
+        rows = connection.execute(
+            "SELECT * FROM activity WHERE label = :name OR record = :name ORDER BY id DESC LIMIT :limit", {"name": label, "limit": limit}
+        )
     return [
         Activity(
             at=to_moment(row["at"]),

@@ -226,7 +226,7 @@ def get(connection: sqlite3.Connection, cipher: Cipher | None, link: str, flow: 
 def find(connection: sqlite3.Connection, cipher: Cipher | None, label_or_record: str) -> list[Work]:
     """Return every piece of work with this label or record id."""
     rows = connection.execute(
-        "SELECT * FROM work WHERE label = ?1 OR record = ?1 ORDER BY link, flow, moment, record", (label_or_record,)
+        "SELECT * FROM work WHERE label = :name OR record = :name ORDER BY link, flow, moment, record", {"name": label_or_record}
     ).fetchall()
     return _read(rows, cipher)
 

@@ -12,14 +12,15 @@ import copy
 import gc
 import multiprocessing
 import random
-import shutil
 import sys
+import tempfile
 import time
 import traceback
 from collections import Counter
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from daemon.state.sqlite import open_store
@@ -32,7 +33,6 @@ from tests.fault.vendors import World
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from tests.fault.bad import Variant
     from tests.fault.points import Passed
@@ -86,7 +86,7 @@ class Bench:
 
     def _morning(self, scenario: Scenario) -> Morning:
         if scenario.name not in self._mornings:
-            disk = Disk(self._fresh(f"{scenario.name}-morning"), like=self._first_start)
+            disk = Disk(Path(tempfile.mkdtemp(prefix=f"{scenario.name}-morning-", dir=self._root)), like=self._first_start)
 
             async def before() -> Morning:
                 world = World.open(scenario.books, scenario.till)
@@ -96,23 +96,15 @@ class Bench:
             self._mornings[scenario.name] = in_virtual_time(before)
         return self._mornings[scenario.name]
 
-    def _fresh(self, name: str) -> Path:
-        directory = self._root / name
-        directory.mkdir()
-        return directory
-
     def run(self, schedule: Schedule, variant: Variant | None = None) -> Verdict:
         """Run a schedule, on a bridge that may be wrong on purpose."""
         scenario = BY_NAME[schedule.scenario]
         morning = self._morning(scenario)
-        directory = self._fresh("run")
-        disk = Disk(directory, like=morning.state)
-        life = _life(scenario, copy.deepcopy(morning.world), disk, {fault.point: fault.mode for fault in schedule.faults})
-        try:
+        with tempfile.TemporaryDirectory(prefix="run-", dir=self._root) as directory:
+            disk = Disk(Path(directory), like=morning.state)
+            life = _life(scenario, copy.deepcopy(morning.world), disk, {fault.point: fault.mode for fault in schedule.faults})
             with nullcontext() if variant is None else variant.applied(life):
                 return in_virtual_time(_run, life, scenario, schedule, start=morning.at)
-        finally:
-            shutil.rmtree(directory)
 
 
 def _life(scenario: Scenario, world: World, disk: Disk, faults: Mapping[int, Mode]) -> Life:

@@ -108,17 +108,18 @@ class Shop(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self._closing = ExitStack()
-        self.root = self._closing.enter_context(scratch())
-        template(self.root / "first-start")
-        self._loop = self._closing.enter_context(asyncio.Runner(loop_factory=virtual_loop))
         self._late: set[asyncio.Task[None]] = set()
         self._process = AsyncExitStack()
         self.bridge: Bridge | None = None
         self.numbers = 0
         self.touched = Touched()
         self.backup: Path | None = None
-        self.run(self._open())
+        with ExitStack() as undo:  # a machine that cannot be made is not torn down, and leaves nothing behind
+            self.root = undo.enter_context(scratch())
+            template(self.root / "first-start")
+            self._loop = undo.enter_context(asyncio.Runner(loop_factory=virtual_loop))
+            self.run(self._open())
+            self._closing = undo.pop_all()
 
     # -- the loop ---------------------------------------------------------------------------------------------------------------
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from random import Random
 
     import pytest
+    from typing_extensions import Buffer  # of collections.abc from Python 3.12 on
 
 SECTOR = 512
 _VFS = "forgetful"
@@ -140,7 +141,7 @@ class _ForgetfulFile(apsw.VFSFile):
         """Return the file on the disk; ``None`` for a nameless one, which nobody finds again, and without power."""
         return None if self._name is None or self._disk.dead else self._disk.image(self._name)
 
-    def xWrite(self, data: bytes, offset: int) -> None:  # noqa: N802
+    def xWrite(self, data: Buffer, offset: int) -> None:  # noqa: N802
         if (image := self._image()) is not None:
             self._disk.step()
             image.pending.append((offset, bytes(data)))

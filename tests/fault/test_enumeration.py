@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.fault import bad
+from tests.fault.bad import Variant
 from tests.fault.bridge import scratch
 from tests.fault.enumeration import Bench, Verdict, following, pairs
 from tests.fault.points import Fault, Kind, Mode, Schedule
@@ -19,8 +20,8 @@ from tests.fault.scenarios import ALL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
-    from tests.fault.bad import Variant
     from tests.fault.scenarios import Scenario
 
 
@@ -91,3 +92,15 @@ def test_the_same_schedule_gives_the_same_run(bench: Bench) -> None:
     one, other = bench.run(dies_twice), bench.run(dies_twice)
     assert one.trace == other.trace
     assert (one.crashes, other.crashes) == (2, 2)
+
+
+def test_a_run_that_breaks_does_not_break_the_next(tmp_path: Path) -> None:
+    """Whatever ends a run, it leaves no folder behind, and the bench can be used again."""
+    bench = Bench(tmp_path)
+    assert bench.run(Schedule("sale")).good
+    before = {path.name for path in tmp_path.iterdir()}
+    cannot_begin = Variant("cannot-begin", "swaps what is not there", ("sale",), patches={(bad, "no_such_thing"): None})
+    with pytest.raises(AttributeError, match="no_such_thing"):
+        bench.run(Schedule("sale"), cannot_begin)
+    assert {path.name for path in tmp_path.iterdir()} == before
+    assert bench.run(Schedule("sale")).good

@@ -8,7 +8,6 @@ record asked for by its id is always as it is.  Payments cannot be read back.  P
 from __future__ import annotations
 
 import hashlib
-import itertools
 from collections import defaultdict
 from dataclasses import dataclass, fields, replace
 from decimal import ROUND_HALF_UP, Decimal
@@ -78,7 +77,8 @@ class BooksTwin:
     def __init__(self, clock: LoopClock, habits: Habits) -> None:
         self._clock = clock
         self.habits = habits
-        self._numbers = itertools.count(1)
+        #: how many ids were given out; a plain number, for the worlds are copied
+        self._given = 0
         self.articles: Shelf[Product] = Shelf(clock, habits.lag)
         self.customers: Shelf[Customer] = Shelf(clock, habits.lag)
         self.documents: Shelf[Paper] = Shelf(clock, habits.lag)
@@ -92,7 +92,8 @@ class BooksTwin:
         self.customers.put("cust-default", Customer(id="cust-default", number=DEFAULT_DEBTOR, name="Kassaklant"), late=0)
 
     def _next(self, kind: str) -> str:
-        return f"{kind}-{next(self._numbers)}"
+        self._given += 1
+        return f"{kind}-{self._given}"
 
     # -- what people do here ----------------------------------------------------------------------------------------------------
     def add_article(self, sku: str, *, late: float | None = None, **more: object) -> str:
@@ -292,11 +293,16 @@ class TillTwin:
     def __init__(self, clock: LoopClock, habits: Habits) -> None:
         self._clock = clock
         self.habits = habits
-        self._numbers = itertools.count(1)
+        #: how many ids were given out; a plain number, for the worlds are copied
+        self._given = 0
         self.products: Shelf[Product] = Shelf(clock, habits.lag)
         self.sales: Shelf[Sale] = Shelf(clock, habits.lag)
         #: ids of receipts that cannot be understood
         self.unreadable: set[str] = set()
+
+    def _next(self) -> str:
+        self._given += 1
+        return f"prod-{self._given}"
 
     # -- what people do here ----------------------------------------------------------------------------------------------------
     def ring_up(self, sale: Sale, *, late: float | None = None, moves_stock: bool = True) -> None:
@@ -309,7 +315,7 @@ class TillTwin:
 
     def add_product(self, sku: str, price: Decimal) -> None:
         """Make a product by hand."""
-        product_id = f"prod-{next(self._numbers)}"
+        product_id = self._next()
         own = Product(product_id, sku, sku.title(), price, Decimal(21), tracked=True, quantity=Decimal(5))
         self.products.put(product_id, own)
 
@@ -353,7 +359,7 @@ class TillTwin:
 
     async def create_product(self, draft: ProductDraft) -> str:
         """As the port says."""
-        product_id = f"prod-{next(self._numbers)}"
+        product_id = self._next()
         blank = Product(product_id, draft.sku or "", draft.name or "", draft.price or ZERO, draft.vat_rate or ZERO)
         self.products.put(product_id, _merged(blank, draft))
         return product_id

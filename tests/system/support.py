@@ -37,7 +37,7 @@ _WRITES = ("POST", "PUT", "PATCH", "DELETE")
 
 def environment(folder: Path, **changes: str) -> dict[str, str]:
     """Return an environment in which nothing of this machine's configuration or state reaches a child."""
-    foreign = ("KASSABRUG_", "NOTIFY_", "WATCHDOG_", "CREDENTIALS_DIRECTORY", "STATE_DIRECTORY", "XDG_", "FORCE_COLOR", "TTY_")
+    foreign = ("KASSABRUG_", "NOTIFY_", "WATCHDOG_", "CREDENTIALS_DIRECTORY", "STATE_DIRECTORY", "XDG_", "FORCE_COLOR", "PYTHON_", "TTY_")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
     return {**kept, "PYTHONPATH": str(REPOSITORY), "XDG_STATE_HOME": str(folder / "xdg"), "COLUMNS": "200", **changes}
 

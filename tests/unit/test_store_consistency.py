@@ -54,9 +54,11 @@ class ShopDay(RuleBasedStateMachine):
         self.database = Database.open(self.directory)
 
     def teardown(self) -> None:
-        """Close the store."""
-        self.database.close()
-        shutil.rmtree(self.place)
+        """Close the store, and leave nothing behind, even of a run that failed."""
+        try:
+            self.database.close()
+        finally:
+            shutil.rmtree(self.place)
 
     @property
     def cipher(self) -> Cipher:
