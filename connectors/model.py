@@ -231,6 +231,8 @@ class Document:
     vat_by_rate: tuple[tuple[Decimal, Decimal, Decimal], ...] = ()
     date: date | None = None
     changed_at: datetime | None = None
+    #: what it was made of, where the answer shows it; quantities as they count (negative where goods come back)
+    rows: tuple[DocumentRow, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
     from contextlib import AbstractAsyncContextManager
     from datetime import datetime
 
@@ -211,8 +211,10 @@ class SaleSource(ChangeSource["Sale"], Protocol):
 class CustomerTarget(Protocol):
     """The side that keeps the debtors."""
 
-    async def find_customers(self, *, email: str | None = None, number: str | None = None) -> Sequence[Customer]:
-        """Return the customers with this e-mail address (without regard to case) or this number."""
+    async def find_customers(
+        self, *, emails: Collection[str] = (), numbers: Collection[str] = (), ids: Collection[str] = ()
+    ) -> Sequence[Customer]:
+        """Return the customers with one of these e-mail addresses (without regard to case), numbers or ids, inactive ones too."""
         ...
 
     async def create_customer(self, customer: Customer) -> Customer:

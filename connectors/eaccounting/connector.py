@@ -42,6 +42,8 @@ D = TypeVar("D", bound=wire.Referenced)
 
 #: how many keys go into one filter; above the other number the whole list costs fewer requests
 _KEYS_AT_ONCE: Final = 25
+#: so many runs of such terms still fit into one filter
+_TERMS_AT_ONCE: Final = 2
 _SKUS_ONE_BY_ONE: Final = 200
 #: prices as the vendor rounds them, not as it calculates with them
 TWO_DECIMALS: Final = {"showPricesWithTwoDecimals": "true"}
@@ -168,22 +170,33 @@ class EAccounting:
 
     # -- customers -----------------------------------------------------------------------------------------------------------------
 
-    async def find_customers(self, *, email: str | None = None, number: str | None = None) -> Sequence[Customer]:
-        """Return the customers with this e-mail address (without regard to case) or this number, inactive ones too.
+    async def find_customers(
+        self, *, emails: Collection[str] = (), numbers: Collection[str] = (), ids: Collection[str] = ()
+    ) -> Sequence[Customer]:
+        """Return the customers with one of these e-mail addresses (without regard to case), numbers or ids, inactive ones too.
 
         An address that its spelling does not find is looked for in the whole list where the vendor's ``eq`` regards case: a customer whom a
         person wrote down in capitals must not be made a second time.
         """
-        address = (email or "").strip()
-        terms = [any_of("EmailAddress", sorted({address, address.lower()}))] if address else []
-        terms += [any_of("CustomerNumber", [number])] if number else []
-        if not terms:
-            return []
+        addresses = {email.strip().casefold(): email.strip() for email in emails if email.strip()}
+        wanted = frozenset(number for number in numbers if number)
+        spellings = sorted({spelling for address in addresses.values() for spelling in (address, address.lower())})
+        terms = [any_of("EmailAddress", some) for some in chunks(spellings, _KEYS_AT_ONCE)]
+        terms += [any_of("CustomerNumber", some) for some in chunks(sorted(wanted), _KEYS_AT_ONCE)]
         everybody = Listing("/customers", wire.CustomerRecord, None)
-        found = _matching(await self._whole(replace(everybody, where=" or ".join(terms))), address, number)
-        if address and not found and await self._case.regarded():
-            found = _matching(await self._whole(everybody), address, number)
-        return found
+        found: dict[str, Customer] = {}
+        for where in terms if len(terms) > _TERMS_AT_ONCE else [" or ".join(terms)] if terms else []:
+            found |= _matching(await self._whole(replace(everybody, where=where)), addresses, wanted)
+        there = {(customer.email or "").strip().casefold() for customer in found.values()}
+        if set(addresses) - there and await self._case.regarded():
+            found |= _matching(await self._whole(everybody), addresses, wanted)
+        for one in sorted(set(ids) - set(found)):
+            try:
+                record = await self._api.read(f"/customers/{one}", wire.CustomerRecord.model_validate_json, addressed=True)
+            except Missing:
+                continue
+            found[one] = translate.customer(record)
+        return list(found.values())
 
     async def create_customer(self, customer: Customer) -> Customer:
         """Create a debtor and return it as the vendor keeps it, or with an empty id where the vendor answered without a body."""
@@ -392,13 +405,12 @@ class EAccounting:
         return (await read_page(self._api, Listing("/units", wire.Recorded, None, size=1), 1)).server_time
 
 
-def _matching(records: Iterable[wire.CustomerRecord], address: str, number: str | None) -> list[Customer]:
-    return [
-        translate.customer(record)
+def _matching(records: Iterable[wire.CustomerRecord], addresses: Collection[str], numbers: Collection[str]) -> dict[str, Customer]:
+    return {
+        record.id: translate.customer(record)
         for record in records
-        if (address and (record.email_address or "").strip().casefold() == address.casefold())
-        or (number and record.customer_number == number)
-    ]
+        if (record.email_address or "").strip().casefold() in addresses or record.customer_number in numbers
+    }
 
 
 def _said(body: Callable[[], dict[str, Any]]) -> dict[str, Any]:

@@ -237,8 +237,20 @@ def document(record: wire.Invoice, *, reference_field: str, currency: str) -> Do
         vat_by_rate=tuple(map(_vat, record.vat_specification or ())),
         date=_date(record.invoice_date),
         changed_at=record.modified_utc,
+        rows=_rows(record),
     )
     return _signed(found)
+
+
+def _rows(record: wire.Invoice) -> tuple[DocumentRow, ...]:
+    """Return the rows of articles; nothing where one has a discount, for that would be lost."""
+    rows = [row for row in record.rows or () if row.article_id and not row.is_text_row]
+    if any(row.discount_percentage or row.quantity is None or row.unit_price is None for row in rows):
+        return ()
+    return tuple(
+        DocumentRow(row.article_id or "", row.text or "", row.quantity or ZERO, row.unit_price or ZERO, percent(row.percent_vat or ZERO))
+        for row in rows
+    )
 
 
 def proposal(record: wire.InvoiceDraft, *, reference_field: str, currency: str) -> Document:
@@ -369,7 +381,8 @@ def _signed(found: Document) -> Document:
     if found.gross <= 0:
         return replace(found, remaining=remaining)
     by_rate = tuple((rate, -net, -vat) for rate, net, vat in found.vat_by_rate)
-    return replace(found, gross=-found.gross, vat=-found.vat, remaining=remaining, rounding=-found.rounding, vat_by_rate=by_rate)
+    rows = tuple(replace(row, quantity=-row.quantity) for row in found.rows)
+    return replace(found, rows=rows, gross=-found.gross, vat=-found.vat, remaining=remaining, rounding=-found.rounding, vat_by_rate=by_rate)
 
 
 def key(record: wire.Referenced, reference_field: str) -> str:

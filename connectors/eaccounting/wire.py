@@ -169,6 +169,18 @@ class VatLine(Wire):
     vat_percent: Decimal | None = None
 
 
+class InvoiceRow(Wire):
+    """A row of a booked invoice (CustomerInvoiceRowApi); ``percent_vat`` may be a fraction or a percentage."""
+
+    article_id: str | None = None
+    text: str | None = None
+    quantity: Decimal | None = None
+    unit_price: Decimal | None = None
+    percent_vat: Decimal | None = None
+    discount_percentage: Decimal | None = None
+    is_text_row: bool | None = None
+
+
 class Referenced(Recorded):
     """The fields that can carry the natural key of a document."""
 
@@ -195,6 +207,7 @@ class Invoice(Referenced):
     includes_vat: bool | None = None
     invoice_date: str | None = None
     modified_utc: Moment | None = None
+    rows: list[InvoiceRow] | None = None
 
 
 class InvoiceDraft(Referenced):

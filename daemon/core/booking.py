@@ -39,6 +39,12 @@ class BookingRules:
     book_zero_receipts: bool = True
     start: datetime | None = None
     sku_map: Mapping[str, str] = field(default_factory=dict)
+    #: what a sale becomes in the books: a target's name
+    target: str = "invoice"
+    #: what follows where a receipt was changed after it was booked: ``correct`` (credit, and book anew) or ``ask``
+    after_booking: str = "correct"
+    #: what a person decided about single receipts, by the key of the question
+    decided: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +63,7 @@ class Hold:
     detail: str = ""
     question: str = ""
     question_text: str = ""
+    choices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,11 +138,17 @@ def plan_payments(sale: Sale, rules: BookingRules, accounts: Sequence[MoneyAccou
                 question=f"payment_method:{payment.method}",
                 question_text=f"Which account of the books takes what is paid with {what}?",
             )
-        account = next((a for a in accounts if a.active and name in {a.name, a.id, a.ledger_account}), None)
+        account = account_of(payment.method, rules, accounts)
         if account is None:
             return Hold(Reason.MONEY_ACCOUNT_MISSING, f"{payment.label or payment.method} -> {name}")
         planned.append(PlannedPayment(account, payment.amount, payment.label))
     return tuple(planned)
+
+
+def account_of(method: str, rules: BookingRules, accounts: Sequence[MoneyAccount]) -> MoneyAccount | None:
+    """Return the account of the books on which this way to pay is registered."""
+    name = rules.accounts.get(method)
+    return next((one for one in accounts if name and one.active and name in {one.name, one.id, one.ledger_account}), None)
 
 
 def match_articles(sale: Sale, rules: BookingRules, found: Sequence[Product]) -> Hold | dict[int, Product]:

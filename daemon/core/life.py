@@ -67,6 +67,13 @@ class Reason(StrEnum):
     NO_QUANTITY = "no_quantity"
     OWN_ECHO = "own_echo"
     NOT_AT_TARGET = "not_at_target"
+    # updated or left after a change in the till
+    CORRECTED = "corrected"
+    CREDITED = "credited"
+    WITHDRAWN = "withdrawn"
+    PAID_LATER = "paid_later"
+    PAID_BY_HAND = "paid_by_hand"
+    KEPT = "kept"
     # held: a question or a cure
     ARTICLE_MISSING = "article_missing"
     ARTICLE_AMBIGUOUS = "article_ambiguous"
@@ -88,6 +95,8 @@ class Reason(StrEnum):
     MASS_CHANGE = "mass_change"
     MAPPING_FAILED = "mapping_failed"
     CHANGED_AFTER_BOOKING = "changed_after_booking"
+    DOCUMENT_GONE = "document_gone"
+    SETTLED_BY_TERMS = "settled_by_terms"
     # waiting, retrying, uncertain, dead
     UNREACHABLE = "unreachable"
     THROTTLED = "throttled"
@@ -131,7 +140,15 @@ EXPLANATIONS: dict[Reason, str] = {
     Reason.UNDECIDABLE: "it cannot be decided whether a write happened: look in the books, then resend or settle it",
     Reason.MASS_CHANGE: "the run would change far more than usual: answer the question",
     Reason.MAPPING_FAILED: "an expression of the mapping cannot be applied to this record: correct it, then resend",
-    Reason.CHANGED_AFTER_BOOKING: "the receipt was changed in the till after it was booked; a booked document cannot be changed",
+    Reason.CORRECTED: "the receipt was changed in the till after it was booked: its document was credited and booked anew",
+    Reason.CREDITED: "the receipt was cancelled in the till after it was booked: its document was credited",
+    Reason.WITHDRAWN: "the receipt was cancelled in the till before anybody booked its draft: the draft was deleted",
+    Reason.PAID_LATER: "the receipt was paid after it was booked: so is its document",
+    Reason.PAID_BY_HAND: "the receipt was paid after it was booked, and somebody had registered that in the books already",
+    Reason.KEPT: "a person decided that the document stays as it is",
+    Reason.CHANGED_AFTER_BOOKING: "what was booked is not what the till says now: answer the question, or correct the till, then resend",
+    Reason.DOCUMENT_GONE: "the receipt was changed in the till, and its document is not in the books any more: answer the question",
+    Reason.SETTLED_BY_TERMS: "the books took the document as paid though nobody paid it (cash terms of payment?): answer the question",
     Reason.UNREACHABLE: "the vendor cannot be reached; waiting",
     Reason.THROTTLED: "the vendor's rate limit was met; waiting",
     Reason.UNAUTHORIZED: "the connection must be signed in to again",

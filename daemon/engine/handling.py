@@ -177,7 +177,7 @@ async def handle(context: Context, processor: Processor, work: Work) -> str:
 async def _hold(context: Context, processor: Processor, work: Work, hold: Hold) -> None:
     question = None
     if hold.question:
-        question = Question(context.scope, hold.question, processor.name, hold.question_text)
+        question = Question(context.scope, hold.question, processor.name, hold.question_text, hold.choices)
     await context.store.hold(work, reason=hold.reason, detail=hold.detail, question=question, payload=processor.payload(work))
     context.outcome(processor.name, Outcome.HELD, hold.reason)
     context.log.warning("held", flow=processor.name, record=work.record, label=work.label, reason=hold.reason, detail=hold.detail)

@@ -1,73 +1,79 @@
-"""Receipts of the till become documents in the books: exists? → debtor → every article → document → payment → settled."""
+"""Receipts of the till become documents in the books: gather, decide, carry out, settle.
+
+What is to be done is decided in :mod:`daemon.core.receipts`; here it is read for, and done.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from connectors.model import ZERO, LineKind, Sale
-from connectors.port import Rejected
-from daemon.core.booking import (
-    Debtor,
-    Hold,
-    PlannedPayment,
-    Skip,
-    article_number,
-    articles_needed,
-    business_day,
-    compose,
-    match_articles,
-    plan_payments,
-    reference,
-    triage,
-)
+from connectors.model import ZERO, Sale
+from connectors.port import Transient
+from daemon.core.booked import Booked, Difference, read_booked
+from daemon.core.booking import Debtor, Hold, Skip, arithmetic_is_certain, business_day
+from daemon.core.debtors import WriteDebtor
 from daemon.core.life import Outcome, Reason
+from daemon.core.receipts import (
+    Adopt,
+    Credit,
+    Paper,
+    Pay,
+    Plan,
+    SaleFacts,
+    Target,
+    Withdraw,
+    decide_sale,
+    payment_write_prefix,
+    vat_disagrees,
+)
 from daemon.engine.handling import drain
 from daemon.engine.polling import Polled, poll, sweep
 from daemon.flows.catalogue import Catalogue
-from daemon.flows.debtors import DebtorPlan, Debtors
-from daemon.flows.documents import Documents, Layout, before_rounding
+from daemon.flows.debtors import Debtors
+from daemon.flows.document_lookup import DocumentLookup
 from daemon.flows.payload import dump_sale, load_sale
+from daemon.flows.receipt_facts import SALE, ReceiptFacts
+from daemon.flows.targets.invoice import Invoices, before_rounding
+from daemon.flows.targets.layout import CreditLayout, ReceiptLayout
+from daemon.flows.targets.payments import Paying, pay
 from daemon.state.port import Binding, IntentState, NewWork, Settlement
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from connectors.model import Document, DocumentDraft, MoneyAccount, Product
+    from connectors.model import Document, MoneyAccount
     from connectors.port import Change
     from daemon.core.booking import BookingRules
+    from daemon.core.receipts import Step
     from daemon.engine.context import Context
-    from daemon.state.port import Intent, Work
+    from daemon.state.port import Work
 
 #: how far each poll reads back behind the newest receipt: tills upload late
 OVERLAP = timedelta(minutes=10)
 #: how far the occasional sweep reads back, for receipts completed or changed long after they were opened
 SWEEP_BACK = timedelta(days=3)
-#: this stands for a debtor that ``plan`` would create
-NEW_DEBTOR = "(new)"
+#: so often is a receipt looked at again within one turn when what was found in the books is not what was decided on
+_TURNS = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """The receipt's document stands in the books already."""
+@dataclass(slots=True)
+class _Hand:
+    """One receipt in hand: what the steps done so far have made."""
 
-    document: Document
-
-
-@dataclass(frozen=True, slots=True)
-class Booking:
-    """What booking a receipt takes, decided before the first write."""
-
-    debtor: DebtorPlan
-    articles: Mapping[int, Product]
-    rounding_article: Product | None
-    payments: tuple[PlannedPayment, ...]
-    #: what ``plan`` shows: the document as it would be laid out for the debtor that is known or about to be created
-    draft: DocumentDraft
-
-
-SaleDecision = Skip | Hold | Found | Booking
+    sale: Sale
+    rules: BookingRules
+    #: what is remembered when all is done
+    booked: Booked | None
+    #: whether this state knows of an earlier attempt at the document
+    sent: bool
+    debtor: Debtor | None = None
+    document: Document | None = None
+    key: str = ""
+    #: what was booked by an earlier attempt whose answer was lost, where it is not what was decided on now
+    earlier: Booked | None = None
+    doubt: Difference | None = None
 
 
 class Sales:
@@ -79,15 +85,14 @@ class Sales:
         self._context = context
         self._make_rules = rules
         self._rules: BookingRules | None = None
-        self._catalogue = Catalogue(context.books, context.clock)
-        self._debtors = Debtors(context)
-        self._documents = Documents(context)
+        self._lookup = DocumentLookup(context.books)
+        self._invoices = Invoices(context, self._lookup)
+        self._facts = ReceiptFacts(context, Catalogue(context.books, context.clock), self._lookup, self._invoices)
+        self._debtors = Debtors(context, self._facts)
         self._accounts: Sequence[MoneyAccount] = ()
         self._polled = False
-        self._whole: dict[str, Sale] = {}
-        #: what one look-up told about several receipts: bindings by receipt, documents by natural key
-        self._bindings: dict[str, Binding] = {}
-        self._found: dict[str, list[Document]] = {}
+        #: what was gathered for the chunk in hand, by receipt
+        self._gathered: dict[str, SaleFacts] = {}
 
     # -- reading ----------------------------------------------------------------------------------------------------------------
     def describe(self, change: Change[Sale]) -> NewWork:
@@ -114,8 +119,7 @@ class Sales:
     async def drain(self) -> None:
         """Settle what is due."""
         await self.refresh()
-        for remembered in (self._bindings, self._found, self._whole):
-            remembered.clear()
+        self._gathered.clear()
         await drain(self._context, self)
 
     async def refresh(self) -> None:
@@ -129,177 +133,221 @@ class Sales:
         assert self._rules is not None  # noqa: S101 - refresh() comes first; this tells the type checker
         return self._rules
 
-    # -- deciding ---------------------------------------------------------------------------------------------------------------
-    async def whole(self, sale: Sale) -> Sale:
-        """Return the receipt with its lines, fetched at most once while it is in hand."""
-        if sale.lines:
-            return sale
-        if sale.id not in self._whole:
-            self._whole[sale.id] = await self._context.till.get_sale(sale)
-        return self._whole[sale.id]
+    # -- gather and decide --------------------------------------------------------------------------------------------------------
+    async def gather(self, sales: Mapping[str, Sale]) -> dict[str, SaleFacts]:
+        """Read all that the decisions on these receipts need; each is fetched whole."""
+        whole = {record: await self._facts.whole(sale) for record, sale in sales.items()}
+        return await self._facts.for_sales(whole, self.rules, self._accounts)
 
-    async def decide(self, sale: Sale, found: Sequence[Document]) -> SaleDecision:
-        """Decide what becomes of a whole receipt; reads only, so that ``plan`` shows what ``sync`` does."""
-        verdict = triage(sale, self.rules)
-        if verdict is not None:
-            return verdict
-        if len(found) > 1:
-            return Hold(Reason.DOCUMENT_AMBIGUOUS, f"{len(found)} documents carry {reference(sale, self.rules)}")
-        if found:
-            return Found(found[0])
-        debtor = await self._debtors.plan(sale, self.rules)
-        if isinstance(debtor, Hold):
-            return debtor
-        articles = await self._articles(sale)
-        if isinstance(articles, Hold):
-            return articles
-        payments = plan_payments(sale, self.rules, self._accounts)
-        if isinstance(payments, Hold):
-            return payments
-        rounding = self._rounding_article()
-        known = debtor.debtor or Debtor(NEW_DEBTOR, private=not debtor.customer.is_company)
-        includes = known.private and await self._documents.private_prices_include_vat() is not False
-        draft = compose(sale, self.rules, debtor=known, articles=articles, rounding_article=rounding, includes_vat=includes)
-        if isinstance(draft, Hold):
-            return draft
-        return Booking(debtor, articles, rounding, payments, draft)
+    def decide(self, facts: SaleFacts) -> Plan | Skip | Hold:
+        """Decide what becomes of a receipt: pure, so that ``plan`` says what ``sync`` does."""
+        return decide_sale(facts, self.rules, self._context.mappings.customers)
 
-    async def _articles(self, sale: Sale) -> dict[int, Product] | Hold:
-        """Find the article of every line; what seems wrong is asked for once more, for it may have been cured."""
-        matched = match_articles(sale, self.rules, await self._catalogue.articles(articles_needed(sale, self.rules)))
-        if isinstance(matched, Hold) and not matched.question:
-            numbers = [number for line in sale.lines if (number := article_number(line, self.rules))]
-            matched = match_articles(sale, self.rules, await self._catalogue.ask_again(numbers))
-        return matched
-
-    def _rounding_article(self) -> Product | None:
-        number = self.rules.articles.get((LineKind.ROUNDING, ZERO))
-        found = self._catalogue.at_hand([number]) if number else []
-        return next((article for article in found if article.active), None)
-
-    # -- carrying out -----------------------------------------------------------------------------------------------------------
     async def prepare(self, works: Sequence[Work]) -> None:
-        """Ask once for what is known of all these receipts: bindings here, documents there."""
-        bindings = await self._context.store.bindings(self._context.scope, "sale", [work.record for work in works])
-        unbound = [load_sale(work.payload) for work in works if work.payload and work.record not in bindings]
-        self._bindings.update(bindings)
-        self._found.update(await self.documents_for(unbound))
-
-    async def documents_for(self, sales: Sequence[Sale]) -> Mapping[str, list[Document]]:
-        """Return the documents that the books have of these receipts already, by natural key."""
-        if not sales:
-            return {}
-        return await self._documents.existing([reference(sale, self.rules) for sale in sales], since=min(s.sold_at for s in sales))
+        """Gather for a whole chunk what single look-ups would cost a request each."""
+        self._gathered.update(await self.gather({work.record: _header(work) for work in works}))
 
     def payload(self, work: Work) -> bytes | None:
         """Return the whole receipt once it was fetched."""
-        sale = self._whole.pop(work.record, None)
-        return None if sale is None else dump_sale(sale)
+        facts = self._gathered.pop(work.record, None)
+        return None if facts is None or facts.sale is None else dump_sale(facts.sale)
 
     async def process(self, work: Work) -> Settlement | Hold:
         """Settle one receipt."""
-        bound = self._bindings.pop(work.record, None)
-        # one that was settled and is sent again, or that a listing could not show, is fetched, and looked up by its own number
-        header = load_sale(work.payload) if work.payload else await self._context.till.get_sale(_stub(work))
-        if bound is not None and bound.fingerprint:
-            return _again(header, bound)
-        if not work.payload:
-            self._found.update(await self.documents_for([header]))
-        sale = await self.whole(header)
-        key = reference(sale, self.rules)
-        intents = await self._context.store.intents(self._context.scope, record=work.record)
-        decision = await self.decide(sale, self._found.pop(key, ()))
+        for _ in range(_TURNS):
+            if work.record not in self._gathered:
+                await self.prepare([work])
+            ended = await self._turn(work, self._gathered[work.record])
+            if ended is not None:
+                self._gathered.pop(work.record, None)
+                return ended
+            # an earlier attempt had booked something else than the till says now: that is remembered, and decided upon like any change
+            del self._gathered[work.record]
+        raise Transient("the receipt changes while it is being booked")
+
+    async def _turn(self, work: Work, facts: SaleFacts) -> Settlement | Hold | None:
+        decision = self.decide(facts)
         match decision:
             case Skip():
-                self._whole.pop(work.record, None)
                 return Settlement(Outcome.SKIPPED, decision.reason, decision.detail)
             case Hold():
                 return decision
-            case Found():
-                return await self._adopt(sale, decision.document, intents)
-            case Booking():
-                return await self._book(sale, decision)
+            case Plan():
+                return await self._carry_out(work, facts, decision)
 
-    async def _adopt(self, sale: Sale, document: Document, intents: Sequence[Intent]) -> Settlement | Hold:
-        """The document is there.  Ours, with its answer lost: go on with it.  Anybody's: leave it, and pay what nobody did."""
-        payments = plan_payments(sale, self.rules, self._accounts)
-        if isinstance(payments, Hold):
-            return payments
-        ours = [intent for intent in intents if intent.operation == "document"]
-        if not ours and (hold := await self._anothers(sale, document)) is not None:
-            return hold
-        await self._documents.drop_proposals(intents)
-        for intent in ours:
-            if intent.state != IntentState.DONE:
-                await self._context.store.settle_intent(intent.link, intent.key, IntentState.DONE, remote_id=document.id)
-                self._context.metrics.duplicate_prevented(self.name)
-        outcome, reason = (Outcome.CREATED, Reason.NONE) if ours else (Outcome.SKIPPED, Reason.EXISTS)
-        return await self._finish(sale, document, payments, outcome, reason=reason)
+    # -- carry out ----------------------------------------------------------------------------------------------------------------
+    async def _carry_out(self, work: Work, facts: SaleFacts, plan: Plan) -> Settlement | Hold | None:
+        """Do the steps of a plan, each at most once; ``None`` asks for another look."""
+        sale = facts.sale or _header(work)
+        hand = _Hand(sale, self.rules, plan.booked, facts.sent)
+        if facts.booked is None and facts.sent:
+            await self._found_after_all(facts)
+        for step in plan.steps:
+            held = await self._step(hand, step)
+            if hand.earlier is not None:
+                await self._bind(sale, hand.earlier)
+                return None
+            if held is not None:
+                if hand.doubt is not None and hand.document is not None and plan.booked is not None:
+                    await self._bind(sale, replace(plan.booked, document=hand.document.id, gross=hand.document.gross, doubt=hand.doubt))
+                    return None
+                return held
+        return self._settled(sale, plan, hand)
 
-    async def _anothers(self, sale: Sale, document: Document) -> Hold | None:
-        """A document that we do not know to be ours may be another receipt's of the same number: tills begin to count anew."""
-        day = business_day(sale, self.rules)
-        if document.date not in {None, day}:
-            return Hold(Reason.DOCUMENT_AMBIGUOUS, f"document {document.number} of {document.date}, receipt of {day}")
-        same = [one for one in await self._context.store.find_work(sale.number) if (one.link, one.flow) == (self._context.scope, self.name)]
-        others = {one.record for one in same if one.label == sale.number} - {sale.id}
-        return Hold(Reason.DOCUMENT_AMBIGUOUS, f"{1 + len(others)} receipts carry the number {sale.number}") if others else None
+    async def _step(self, hand: _Hand, step: Step) -> Hold | None:
+        match step:
+            case WriteDebtor():
+                return await self._write_debtor(hand, step)
+            case Paper():
+                return await self._write_paper(hand, step)
+            case Adopt(document):
+                hand.document, hand.key = document, document.key
+                return await self._look_at(hand, adopted=hand.sent)
+            case Pay():
+                return await self._pay(hand, step)
+            case Credit():
+                return await self._credit(hand, step)
+            case Withdraw(proposal):
+                await self._context.books.withdraw(proposal)
+                await self._withdrawn(hand.sale)
+                return None
 
-    async def _book(self, sale: Sale, booking: Booking) -> Settlement | Hold:
-        debtor = await self._debtors.ensure(sale, self.rules, booking.debtor)
+    async def _write_debtor(self, hand: _Hand, step: WriteDebtor) -> Hold | None:
+        if step.verb == "keep" and step.debtor is not None:
+            await self._debtors.remember(step, step.debtor)
+            hand.debtor = step.debtor
+            return None
+        debtor = await self._debtors.carry_out(hand.sale, hand.rules, step)
         if isinstance(debtor, Hold):
             return debtor
-        layout = Layout(sale, self.rules, debtor, booking.articles, booking.rounding_article)
-        try:
-            document = await self._documents.book(layout)
-        except Rejected:
-            await self._debtors.forget(sale)
-            raise
-        if isinstance(document, Hold):
-            return document
-        return await self._finish(sale, document, booking.payments, Outcome.CREATED)
+        hand.debtor = debtor
+        return None
 
-    async def _finish(
-        self,
-        sale: Sale,
-        document: Document,
-        payments: Sequence[PlannedPayment],
-        outcome: Outcome,
-        *,
-        reason: Reason = Reason.NONE,
-    ) -> Settlement | Hold:
-        """Compare to the cent, pay, settle."""
+    async def _write_paper(self, hand: _Hand, paper: Paper) -> Hold | None:
+        assert hand.debtor is not None  # noqa: S101 - the debtor's step comes first; this tells the type checker
+        layout = ReceiptLayout(paper, hand.rules, hand.debtor)
+
+        def check(document: Document) -> str:
+            return vat_disagrees(paper.sale, document, hand.rules)
+
+        hand.key = paper.key
+        if paper.target is Target.DRAFT:
+            proposal = await self._invoices.propose(layout, check)
+            if isinstance(proposal, Hold):
+                return proposal
+            hand.document = proposal
+            return None
+        company = self._context.company
+        certain = arithmetic_is_certain(
+            paper.sale,
+            hand.debtor,
+            private_prices_include_vat=await self._invoices.private_prices_include_vat(),
+            totals_rounded=company is not None and company.rounds_totals,
+        )
+        memo = {} if hand.booked is None else {"booked": hand.booked.as_text()}
+        booking = await self._invoices.book(layout, at_once=certain, memo=memo, check=check)
+        if isinstance(booking, Hold):
+            return booking
+        hand.document = booking.document
+        if not booking.adopted and booking.document.gross and booking.document.remaining != booking.document.gross:
+            hand.doubt = Difference.SETTLED
+            return Hold(Reason.SETTLED_BY_TERMS)
+        return await self._look_at(hand, adopted=booking.adopted)
+
+    async def _look_at(self, hand: _Hand, *, adopted: bool) -> Hold | None:
+        """Compare what stands in the books with what was decided on; what an earlier attempt had decided on may have been something else."""
+        if adopted and hand.document is not None:
+            kept = await self._memo(hand)
+            if kept is not None and hand.booked is not None and kept.as_text() != hand.booked.as_text():
+                hand.earlier = replace(kept, document=hand.document.id)
+                return None
+        return self._compared(hand)
+
+    def _compared(self, hand: _Hand) -> Hold | None:
+        """Compare to the cent, and by VAT rate: a booked document cannot be changed, so that what differs is a doubt to be decided upon."""
+        document, sale = hand.document, hand.sale
+        assert document is not None  # noqa: S101 - called when there is one; this tells the type checker
         books = before_rounding(document)
         if books != sale.gross:
-            # a booked document cannot be changed: a person has to credit it
+            hand.doubt = Difference.SUM
             return Hold(Reason.SUM_DIFFERS, f"receipt {sale.gross}, document {document.number} {books}")
-        unpaid = await self._documents.pay(sale, self.rules, document, payments)
-        if unpaid is not None:
-            return unpaid
-        self._whole.pop(sale.id, None)
+        if document.vat_by_rate and (wrong := vat_disagrees(sale, document, hand.rules)):
+            hand.doubt = Difference.VAT
+            return Hold(Reason.VAT_DIFFERS, f"document {document.number}: {wrong}")
+        return None
+
+    async def _pay(self, hand: _Hand, step: Pay) -> Hold | None:
+        assert hand.document is not None  # noqa: S101 - a document comes first; this tells the type checker
+        prefix = payment_write_prefix(hand.sale.id, hand.key)
+        paying = Paying(hand.sale.id, prefix, hand.key, business_day(hand.sale, hand.rules))
+        return await pay(self._context, paying, hand.document, step.payments)
+
+    async def _credit(self, hand: _Hand, step: Credit) -> Hold | None:
+        layout = CreditLayout(hand.sale.id, step)
+
+        def check(document: Document) -> str:
+            differs = abs(document.vat + step.document.vat) > hand.rules.rounding_cap
+            return f"VAT {document.vat} to take back {step.document.vat}" if differs else ""
+
+        booking = await self._invoices.book(layout, at_once=False, memo={}, check=check)
+        if isinstance(booking, Hold):
+            return booking
+        paying = Paying(hand.sale.id, payment_write_prefix(hand.sale.id, layout.key), layout.key, business_day(hand.sale, hand.rules))
+        return await pay(self._context, paying, booking.document, step.repayments)
+
+    # -- remembering --------------------------------------------------------------------------------------------------------------
+    async def _memo(self, hand: _Hand) -> Booked | None:
+        """Return what an earlier attempt had decided to book."""
+        for intent in await self._context.store.intents(self._context.scope, record=hand.sale.id):
+            if intent.operation == "document" and intent.reference == hand.key and "booked" in intent.memo:
+                return read_booked("", intent.memo["booked"])
+        return None
+
+    async def _found_after_all(self, facts: SaleFacts) -> None:
+        """The document of an earlier attempt whose answer was lost was found with all others: that write is settled."""
+        if len(facts.found) != 1 or facts.sale is None:
+            return
+        for intent in await self._context.store.intents(self._context.scope, record=facts.sale.id):
+            if intent.operation == "document" and intent.state != IntentState.DONE and intent.reference == facts.found[0].key:
+                await self._context.store.settle_intent(intent.link, intent.key, IntentState.DONE, remote_id=facts.found[0].id)
+                self._context.metrics.duplicate_prevented(self.name)
+
+    async def _withdrawn(self, sale: Sale) -> None:
+        for intent in await self._context.store.intents(self._context.scope, record=sale.id):
+            if intent.operation == "proposal" and intent.state in {IntentState.SENT, IntentState.DONE}:
+                await self._context.store.settle_intent(intent.link, intent.key, IntentState.REFUSED)
+
+    async def _bind(self, sale: Sale, booked: Booked) -> None:
+        context = self._context
+        await context.store.unbind(context.scope, SALE, sale.id)
+        await context.store.bind([self._binding(sale, booked)])
+
+    def _binding(self, sale: Sale, booked: Booked) -> Binding:
+        return Binding(self._context.scope, SALE, sale.id, booked.document, booked.as_text(), sale.number)
+
+    def _settled(self, sale: Sale, plan: Plan, hand: _Hand) -> Settlement:
+        """Say how it ended, and what is remembered from now on."""
+        booked, document = plan.booked, hand.document
+        if booked is None:
+            return Settlement(plan.outcome, plan.reason)
+        if document is not None:
+            booked = replace(booked, document=document.id)
+        amount = str(ZERO if booked.void else booked.gross)
+        detail = f"{document.kind} {document.number}".strip() if document is not None else ""
         return Settlement(
-            outcome,
-            reason,
-            f"{document.kind} {document.number}",
-            bindings=(Binding(self._context.scope, "sale", sale.id, document.id, fingerprint(sale), sale.number),),
-            remote_id=document.id,
-            amounts={"till": str(sale.gross), "books": str(books)},
+            plan.outcome,
+            plan.reason,
+            "; ".join(part for part in (detail, ", ".join(sorted(plan.differs))) if part),
+            bindings=(self._binding(sale, booked),),
+            remote_id=booked.document,
+            amounts={"till": amount, "books": amount},
         )
 
 
-def _stub(work: Work) -> Sale:
-    """Return as much of a receipt as it takes to ask for it."""
+def _header(work: Work) -> Sale:
+    """Return as much of a receipt as it takes to ask for it: as a listing had it, or its id alone for one that was fetched before."""
+    if work.payload:
+        listed = load_sale(work.payload)
+        if not listed.lines:
+            return listed
     return Sale(work.record, work.label, work.moment, ZERO, "", ())
-
-
-def fingerprint(sale: Sale) -> str:
-    """Return what must not change once a receipt is booked."""
-    return f"{sale.gross} {sale.currency}"
-
-
-def _again(sale: Sale, bound: Binding) -> Settlement | Hold:
-    """A receipt that is booked turns up again: nothing to do, unless it was changed since."""
-    if bound.fingerprint != fingerprint(sale):
-        return Hold(Reason.CHANGED_AFTER_BOOKING, f"booked {bound.fingerprint}, now {fingerprint(sale)}")
-    amount = bound.fingerprint.split()[0]
-    return Settlement(Outcome.UNCHANGED, amounts={"till": amount, "books": amount}, remote_id=bound.target)

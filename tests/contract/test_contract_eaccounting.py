@@ -98,7 +98,7 @@ class Company:
 
     async def draft(self, key: str, *rows: DocumentRow, **changes: Any) -> DocumentDraft:
         """Return a document of the default debtor."""
-        [debtor] = await self.books.find_customers(number="1000")
+        [debtor] = await self.books.find_customers(numbers=["1000"])
         sold = rows or (await self.row(),)
         gross = sum((row.quantity * row.unit_price for row in sold), D(0))
         kind = DocumentKind.CREDIT if gross < 0 else DocumentKind.INVOICE
@@ -160,9 +160,9 @@ async def customers(shop: Company) -> None:
         await books.update_customer(made[0].id, wanted)
     await books.update_customer(made[2].id, replace(TOURIST, charge_vat_abroad=False, phone="1"))
     found = [
-        await books.find_customers(email="INKOOP@bakkerij.example"),
-        await books.find_customers(number="1000"),
-        await books.find_customers(email="o'brien@example.ie", number="it's"),
+        await books.find_customers(emails=["INKOOP@bakkerij.example"]),
+        await books.find_customers(numbers=["1000"]),
+        await books.find_customers(emails=["o'brien@example.ie"], numbers=["it's"]),
         await books.find_customers(),
     ]
     assert [len(one) > 0 for one in found] == [True, True, False, False]

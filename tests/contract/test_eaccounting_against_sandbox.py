@@ -110,7 +110,7 @@ class Shop:
 
     async def debtor(self) -> str:
         """Return the id of the default debtor."""
-        [found] = await self.books.find_customers(number="1000")
+        [found] = await self.books.find_customers(numbers=["1000"])
         assert found.id is not None
         return found.id
 
@@ -299,7 +299,7 @@ async def test_a_debtor_is_made_found_and_changed(switches: BooksSwitches) -> No
     assert private.id
     assert private.number
     assert [
-        one.id for one in await books.find_customers(email="ann@shop.EXAMPLE" if switches.filter_ignores_case else "Ann@Shop.example")
+        one.id for one in await books.find_customers(emails=["ann@shop.EXAMPLE" if switches.filter_ignores_case else "Ann@Shop.example"])
     ] == [private.id]
     business = await books.create_customer(
         Customer(
@@ -316,7 +316,7 @@ async def test_a_debtor_is_made_found_and_changed(switches: BooksSwitches) -> No
     assert abroad.charge_vat_abroad
     assert business.id
     await books.update_customer(business.id, Customer(phone="+32 2", invoice_address=Address(street="Straat 22")))
-    [changed] = await books.find_customers(number=business.number)
+    [changed] = await books.find_customers(numbers=[business.number])
     assert changed == replace(
         business, phone="+32 2", invoice_address=replace(business.invoice_address, street="Straat 22"), changed_at=changed.changed_at
     )

@@ -122,7 +122,7 @@ class Work:
 
     async def draft(self, key: str, *rows: tuple[str, int], sign: int = 1, day: date) -> DocumentDraft:
         """Return a document of the debtor for goods at their price, VAT included."""
-        [debtor] = await self.books.find_customers(number="1000")
+        [debtor] = await self.books.find_customers(numbers=["1000"])
         company = await self.books.company()
         products = [(await self.product(sku), quantity * sign) for sku, quantity in rows]
         made = tuple(DocumentRow(one.id, one.name, D(quantity), one.price, one.vat_rate) for one, quantity in products)
@@ -179,10 +179,10 @@ async def _debtors(work: Work) -> None:
         invoice_address=Address("Straße 1", "10115", "Berlin", "DE"),
     )
     made = await books.create_customer(customer)
-    [found] = await books.find_customers(email="ann@bakery.example")
+    [found] = await books.find_customers(emails=["ann@bakery.example"])
     assert made.id in (found.id, "")
     await books.update_customer(found.id or "", Customer(phone="+49 30 1", invoice_address=Address()))
-    [changed] = await books.find_customers(number=found.number)
+    [changed] = await books.find_customers(numbers=[found.number])
     assert (changed.phone, changed.vat_number, changed.email) == ("+49 30 1", "DE136695976", "ann@bakery.example")
     with pytest.raises(Rejected):
         await books.create_customer(replace(customer, number=found.number, email="other@bakery.example"))

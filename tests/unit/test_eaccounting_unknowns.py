@@ -152,8 +152,8 @@ async def test_a_customer_in_other_letters_is_found_where_a_filter_regards_case(
     terms = vendor.answers["GET /v2/termsofpayments"]
     vendor.answers["GET /v2/termsofpayments"] = lambda question: [] if question else terms
     books = vendor.books()
-    assert [one.id for one in await books.find_customers(email="marie@exemple.fr")] == ["m"]
-    assert await books.find_customers(email="sam@example.com") == []
+    assert [one.id for one in await books.find_customers(emails=["marie@exemple.fr"])] == ["m"]
+    assert await books.find_customers(emails=["sam@example.com"]) == []
     assert vendor.asked == [
         "GET /v2/customers?",
         "GET /v2/termsofpayments",
@@ -168,8 +168,8 @@ async def test_nobody_reads_the_whole_list_where_a_filter_does_not_regard_case()
     """Asked once; an address that is not found is not there."""
     vendor = Vendor(**{"GET /v2/customers": lambda _: []})
     books = vendor.books()
-    assert await books.find_customers(email="marie@exemple.fr") == []
-    assert await books.find_customers(email="sam@example.com") == []
+    assert await books.find_customers(emails=["marie@exemple.fr"]) == []
+    assert await books.find_customers(emails=["sam@example.com"]) == []
     assert vendor.asked.count("GET /v2/customers") == 0
     assert vendor.asked.count("GET /v2/termsofpayments?") == 1
 
@@ -178,14 +178,14 @@ async def test_nobody_reads_the_whole_list_where_a_filter_does_not_regard_case()
 async def test_where_it_cannot_be_found_out_case_is_taken_to_matter(answer: Any) -> None:
     """A refused filter or a register without a name: the whole list is read, and nobody is made twice."""
     vendor = Vendor(**{"GET /v2/customers": by_case, "GET /v2/termsofpayments": answer})
-    assert [one.id for one in await vendor.books().find_customers(email="marie@exemple.fr")] == ["m"]
+    assert [one.id for one in await vendor.books().find_customers(emails=["marie@exemple.fr"])] == ["m"]
 
 
 async def test_another_refusal_of_the_question_is_not_taken_for_an_answer() -> None:
     """A missing scope says nothing about case."""
     vendor = Vendor(**{"GET /v2/customers": by_case, "GET /v2/termsofpayments": lambda question: refusal(4006)})
     with pytest.raises(Rejected):
-        await vendor.books().find_customers(email="marie@exemple.fr")
+        await vendor.books().find_customers(emails=["marie@exemple.fr"])
 
 
 async def test_a_draft_that_cannot_be_corrected_is_uncertain_and_never_written_again_blindly() -> None:

@@ -1,0 +1,61 @@
+"""Finding documents of the books by their natural keys, also where the books do not filter on the field that carries it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from connectors.port import Unfilterable
+from daemon.engine.writes import Undecidable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from connectors.model import Document
+    from connectors.port import Books
+    from daemon.state.port import Intent
+
+#: how far before an intent a look-up without filter reads: more than any clock may be wrong
+LOOK_BACK = timedelta(days=2)
+
+
+class DocumentLookup:
+    """Reads only."""
+
+    def __init__(self, books: Books) -> None:
+        self._books = books
+
+    async def existing(self, keys: Sequence[str], *, since: datetime) -> dict[str, list[Document]]:
+        """Return the booked documents that carry one of these keys; by what changed since ``since`` where keys cannot be filtered."""
+        if not keys:
+            return {}
+        try:
+            found = await self._books.find_documents(keys)
+        except Unfilterable:
+            found = await self._books.documents_since(since - LOOK_BACK)
+        wanted = set(keys)
+        by_key: dict[str, list[Document]] = {}
+        for document in found:
+            if document.key in wanted:
+                by_key.setdefault(document.key, []).append(document)
+        return by_key
+
+    async def document_of(self, intent: Intent) -> str | None:
+        """Return the id of the document that an intent made, if it did.
+
+        Raises:
+            Undecidable: several carry its key.
+        """
+        found = (await self.existing([intent.reference], since=intent.sent_at)).get(intent.reference, [])
+        if len(found) > 1:
+            raise Undecidable(f"{len(found)} documents carry {intent.reference}")
+        return found[0].id if found else None
+
+    async def proposal_of(self, intent: Intent) -> str | None:
+        """Return the id of the draft that an intent made, if it is there."""
+        try:
+            found = await self._books.find_proposals([intent.reference])
+        except Unfilterable:
+            found = await self._books.proposals_since(intent.sent_at - LOOK_BACK)
+        return next((document.id for document in found if document.key == intent.reference), None)
