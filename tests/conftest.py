@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from blockbuster import BlockBuster, blockbuster_ctx
 
+from tests.blocking import BlockBuster, blockbuster_ctx
 from tests.contract.counts import pytest_terminal_summary  # noqa: F401 - pytest calls it: what the contracts covered
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from tests.conftest import watching_for_blocking_calls
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from blockbuster import BlockBuster
+    from tests.blocking import BlockBuster
 
 
 @pytest.fixture

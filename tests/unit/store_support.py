@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from anyio.lowlevel import checkpoint
-from blockbuster import BlockBuster, blockbuster_ctx
 
 from daemon.state.port import Binding, Intent, IntentState, NewWork, Question
+from tests.blocking import BlockBuster, blockbuster_ctx
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -18,10 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
-    from blockbuster import BlockBuster
-
     from daemon.state.port import Work
     from daemon.state.store import SqliteStore
+    from tests.blocking import BlockBuster
 
 
 @pytest.fixture(autouse=True)

@@ -22,9 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
-    from blockbuster import BlockBuster
-
     from daemon.state.store import SqliteStore
+    from tests.blocking import BlockBuster
 
 
 @pytest.fixture(autouse=True)
