@@ -47,7 +47,11 @@ format: $(STAMP)  ## let ruff lay the code out
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 
-lock: $(STAMP)  ## renew requirements.lock: hashes, no index addresses
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
-	  --no-annotate --no-header --upgrade --group dev pyproject.toml -o requirements.lock
+LOCKER := .venv-lock
+$(LOCKER)/.ready: tools/requirements.lock
+	$(PYTHON) -m venv --clear $(LOCKER)
+	$(LOCKER)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --only-binary :all: -r $<
+	@touch $@
+
+lock: $(LOCKER)/.ready  ## renew the locks, show what changes, ask for known weaknesses (ARGS='--keep', '--young NAME')
+	$(LOCKER)/bin/python tools/lock.py $(ARGS)
