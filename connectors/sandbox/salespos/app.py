@@ -14,6 +14,8 @@ from starlette.background import BackgroundTask
 from starlette.responses import Response
 from starlette.routing import Route
 
+from connectors.sandbox.down import OutageMiddleware
+from connectors.sandbox.down import control as outage_control
 from connectors.sandbox.faults import FaultMiddleware, FaultPlan
 from connectors.sandbox.salespos import ledger
 from connectors.sandbox.salespos.assumptions import BAD_SIGNATURE, STALE_DATE, UNKNOWN_ID
@@ -75,8 +77,12 @@ class TillSandbox:
         self._write = Writer(switches).dumps
         self._routes = routes(self.till, Shapes(self.till))
         control = Control(self)
+        #: what the vendor's operations do, by the sandbox's own clock
+        self.outages = self.plan.outages
+        self.outages.clock = clock
+        pages = [*control.routes(), *outage_control(self.outages), Route("/{path:path}", self._answer, methods=_METHODS)]
         self.app: ASGIApp = FaultMiddleware(
-            Starlette(routes=[*control.routes(), Route("/{path:path}", self._answer, methods=_METHODS)]),
+            OutageMiddleware(Starlette(routes=pages), self.outages, errors=self._broken),
             self.plan,
             errors=self._broken,
             seal=self._seal,
