@@ -20,10 +20,10 @@ from connectors.salespos import SalesPos, SalesPosConfig
 from daemon import __version__
 from daemon.core.booking import BookingRules
 from daemon.core.brake import BrakeRules
+from daemon.core.debtors import CUSTOMER_FIELDS
 from daemon.core.retry import RetryPolicy
 from daemon.engine.context import Common, Context, Mappings
 from daemon.engine.watch import ConnectionWatch
-from daemon.flows.debtors import CUSTOMER_FIELDS
 from daemon.flows.products import PRODUCT_FIELDS, Products
 from daemon.flows.sales import Sales
 from daemon.flows.stock import Stock
@@ -151,6 +151,9 @@ def booking_rules(link: LinkSettings, files: MappingFiles, *, prefix: str, conte
             book_zero_receipts=link.booking.zero_receipts == "book",
             start=link.start,
             sku_map=files.skus,
+            target=link.sales.document,
+            after_booking=link.sales.after_booking,
+            decided={key: answer for key, answer in answers.items() if key.startswith("changed:")},
         )
 
     return make

@@ -102,5 +102,5 @@ async def _link_seen(pair: Pair, facts: BooksFacts | ConnectorError, shared: Sha
         seen,
         articles=rules.articles,
         found_articles=await _tried(lambda: context.books.find_products(sorted(set(rules.articles.values())))),
-        found_debtors=await _tried(lambda: context.books.find_customers(number=rules.default_debtor)),
+        found_debtors=await _tried(lambda: context.books.find_customers(numbers=[rules.default_debtor])),
     )

@@ -22,6 +22,7 @@ from connectors.model import (
     Document,
     DocumentDraft,
     DocumentKind,
+    DocumentRow,
     MoneyAccount,
     Product,
     StockLevel,

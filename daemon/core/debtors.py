@@ -88,12 +88,10 @@ def decide_debtor(facts: DebtorFacts, sale: Sale, rules: BookingRules, customers
     assert sale.customer is not None  # noqa: S101 - an absent customer has no name; this tells the type checker
     customer = replace(sale.customer, charge_vat_abroad=charges_vat_abroad(sale, sale.customer, rules))
     active = [one for one in facts.found if one.active]
-    if facts.bound is not None and facts.bound.active:
-        chosen = facts.bound
-    elif len(active) > 1:
+    chosen = facts.bound if facts.bound is not None and facts.bound.active else None
+    if chosen is None and len(active) > 1:
         return Hold(Reason.CUSTOMER_AMBIGUOUS, f"customers {', '.join(sorted(one.number or '?' for one in active))}")
-    else:
-        chosen = active[0] if active else None
+    chosen = chosen or (active[0] if active else None)
     try:
         if chosen is None:
             wanted = mapped(customer, customers.create)

@@ -6,27 +6,27 @@ from typing import TYPE_CHECKING, TypeVar
 
 from connectors.port import Unreadable
 from daemon.core.actions import Action
-from daemon.core.booking import Hold, Skip, reference
+from daemon.core.booking import Hold, Skip
 from daemon.core.cursor import advance, begin, made_progress
-from daemon.core.life import Reason
 from daemon.core.products import CreateProduct, FieldChange, KeepProduct, UpdateProduct
+from daemon.core.receipts import describe
 from daemon.flows import products as products_flow
 from daemon.flows import sales as sales_flow
-from daemon.flows.payload import load_product, load_sale
-from daemon.flows.sales import Booking, Found
+from daemon.flows.payload import load_product
+from daemon.flows.sales import header
 from daemon.flows.stock import Wait
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import timedelta
 
-    from connectors.model import Document, Product, Sale
+    from connectors.model import Product, Sale
     from connectors.port import ChangeSource
     from daemon.core.cursor import Pass
     from daemon.core.products import ProductDecision
     from daemon.engine.context import Context
     from daemon.flows.products import Products
-    from daemon.flows.sales import SaleDecision, Sales
+    from daemon.flows.sales import Sales
     from daemon.flows.stock import Stock
 
 T = TypeVar("T")
@@ -52,50 +52,18 @@ async def _unread(context: Context, flow: str, source: ChangeSource[T], overlap:
 async def plan_sales(flow: Sales, context: Context) -> tuple[list[Action], list[Sale]]:
     """Return what would become of every receipt that is not settled, and those receipts with their lines."""
     await flow.refresh()
-    stored = [load_sale(work.payload) for work in await context.store.open_work(context.scope, flow.name) if work.payload]
-    unread = await _unread(context, flow.name, context.till, sales_flow.OVERLAP)
-    sales = {sale.id: sale for sale in [*stored, *unread]}
-    bound = await context.store.bindings(context.scope, "sale", list(sales))
-    pending = [sale for sale in sales.values() if sale.id not in bound]
+    stored = await context.store.open_work(context.scope, flow.name)
+    sales = {work.record: header(work) for work in stored}
+    sales |= {sale.id: sale for sale in await _unread(context, flow.name, context.till, sales_flow.OVERLAP)}
     actions: list[Action] = []
     whole: list[Sale] = []
-    for start in range(0, len(pending), _CHUNK):
-        chunk = [await flow.whole(sale) for sale in pending[start : start + _CHUNK]]
-        whole += chunk
-        found = await flow.documents_for(chunk)
-        for sale in chunk:
-            decision = await flow.decide(sale, found.get(reference(sale, flow.rules), ()))
-            actions += _sale_actions(sale, decision)
+    records = list(sales)
+    for start in range(0, len(records), _CHUNK):
+        for record, facts in (await flow.gather({one: sales[one] for one in records[start : start + _CHUNK]})).items():
+            actions += describe(record, sales[record].number, flow.decide(facts))
+            if facts.sale is not None and facts.booked is None:
+                whole.append(facts.sale)
     return actions, whole
-
-
-def _sale_actions(sale: Sale, decision: SaleDecision) -> list[Action]:
-    match decision:
-        case Skip():
-            return [Action("sales", "skip", sale.id, sale.number, (), decision.reason, decision.detail)]
-        case Hold():
-            return [Action("sales", "hold", sale.id, sale.number, (), decision.reason, decision.detail)]
-        case Found(document):
-            return [_found(sale, document)]
-        case Booking():
-            draft = decision.draft
-            changes = [
-                FieldChange("kind", "", draft.kind),
-                FieldChange("reference", "", draft.key),
-                FieldChange("date", "", draft.date.isoformat()),
-                FieldChange("rows", "", str(len(draft.rows))),
-                FieldChange("gross", "", str(draft.gross)),
-            ]
-            changes += [FieldChange(f"payment {p.account.name}", "", str(p.amount)) for p in decision.payments]
-            actions = [Action("sales", "create", sale.id, sale.number, tuple(changes))]
-            if decision.debtor.verb != "keep":
-                fields = tuple(FieldChange(name, "", "(personal)") for name in decision.debtor.fields)
-                actions.insert(0, Action("customers", decision.debtor.verb, sale.id, sale.number, fields))
-            return actions
-
-
-def _found(sale: Sale, document: Document) -> Action:
-    return Action("sales", "skip", sale.id, sale.number, (), Reason.EXISTS, f"{document.kind} {document.number}")
 
 
 async def plan_products(flow: Products, context: Context) -> list[Action]:

@@ -145,7 +145,7 @@ class Sales:
 
     async def prepare(self, works: Sequence[Work]) -> None:
         """Gather for a whole chunk what single look-ups would cost a request each."""
-        self._gathered.update(await self.gather({work.record: _header(work) for work in works}))
+        self._gathered.update(await self.gather({work.record: header(work) for work in works}))
 
     def payload(self, work: Work) -> bytes | None:
         """Return the whole receipt once it was fetched."""
@@ -178,7 +178,7 @@ class Sales:
     # -- carry out ----------------------------------------------------------------------------------------------------------------
     async def _carry_out(self, work: Work, facts: SaleFacts, plan: Plan) -> Settlement | Hold | None:
         """Do the steps of a plan, each at most once; ``None`` asks for another look."""
-        sale = facts.sale or _header(work)
+        sale = facts.sale or header(work)
         hand = _Hand(sale, self.rules, plan.booked, facts.sent)
         if facts.booked is None and facts.sent:
             await self._found_after_all(facts)
@@ -255,7 +255,7 @@ class Sales:
         return await self._look_at(hand, adopted=booking.adopted)
 
     async def _look_at(self, hand: _Hand, *, adopted: bool) -> Hold | None:
-        """Compare what stands in the books with what was decided on; what an earlier attempt had decided on may have been something else."""
+        """Compare what stands in the books with what was decided on; an earlier attempt may have decided on something else."""
         if adopted and hand.document is not None:
             kept = await self._memo(hand)
             if kept is not None and hand.booked is not None and kept.as_text() != hand.booked.as_text():
@@ -344,7 +344,7 @@ class Sales:
         )
 
 
-def _header(work: Work) -> Sale:
+def header(work: Work) -> Sale:
     """Return as much of a receipt as it takes to ask for it: as a listing had it, or its id alone for one that was fetched before."""
     if work.payload:
         listed = load_sale(work.payload)

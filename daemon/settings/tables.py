@@ -195,6 +195,13 @@ class BookingSettings(_Table):
     max_attempts: Annotated[int, Field(ge=1, le=100)] = 8
 
 
+class SaleSettings(_Table):
+    """``[links.NAME.sales]``: what a sale becomes in the books, and what follows when it is changed in the till after that."""
+
+    document: Literal["invoice", "draft"] = "invoice"
+    after_booking: Literal["correct", "ask"] = "correct"
+
+
 class BrakeSettings(_Table):
     """``[links.NAME.brake]``: a run that would change more than ``share`` of all records, and ``minimum`` of them, stops and asks."""
 
@@ -212,6 +219,7 @@ class LinkSettings(_Table):
     time_zone: Annotated[str, AfterValidator(_zone)] = "Europe/Amsterdam"
     flows: FlowsSettings = FlowsSettings()
     booking: BookingSettings = BookingSettings()
+    sales: SaleSettings = SaleSettings()
     payment_methods: dict[str, Text] = Field(default_factory=dict)
     brake: BrakeSettings = BrakeSettings()
 

@@ -13,7 +13,8 @@ from unittest import mock
 from connectors.model import BookPayment
 from connectors.port import Uncertain
 from daemon.engine import writes
-from daemon.flows import debtors, documents, products
+from daemon.flows import debtors, document_lookup, products, sales
+from daemon.flows.targets import invoice, payments
 from daemon.state.port import Intent, IntentState
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ async def _looks_from_the_moment_of_sending(
 
 
 def _once(instead: object) -> dict[tuple[object, str], object]:
-    return {(module, "once"): instead for module in (documents, debtors, products)}
+    return {(module, "once"): instead for module in (invoice, payments, debtors, products)}
 
 
 class _Spoilt:
@@ -129,23 +130,22 @@ def _forgets_what_was_running(store: Store) -> Store:
     return cast("Store", _Spoilt(store, recover=recover))
 
 
-async def _pays_what_is_open(self: documents.Documents, sale: Any, rules: Any, document: Any, payments: Sequence[Any]) -> None:
+async def _pays_what_is_open(context: Context, paying: Any, document: Any, planned: Sequence[Any]) -> None:
     """Registers payments without an intent for each."""
-    for payment in payments:
-        await self._context.books.register_payment(
-            BookPayment(document.id, payment.account.id, payment.amount, document.currency, sale.sold_at.date(), "", complete=True)
+    for payment in planned:
+        await context.books.register_payment(
+            BookPayment(document.id, payment.account.id, payment.amount, document.currency, paying.day, "", complete=True)
         )
-    del rules
 
 
-async def _pays_what_it_does_not_remember(self: documents.Documents, sale: Any, rules: Any, document: Any, payments: Sequence[Any]) -> None:
+async def _pays_what_it_does_not_remember(context: Context, paying: Any, document: Any, planned: Sequence[Any]) -> None:
     """Trusts its own memory of what was paid; leaves alone a document of which it has none, but on which something was paid."""
-    intents = await self._context.store.intents(self._context.scope, record=sale.id)
+    intents = await context.store.intents(context.scope, record=paying.record)
     if document.remaining != document.gross and not any(intent.operation == "payment" for intent in intents):
         return
-    amounts = [payment.amount for payment in payments]
-    for index, payment in enumerate(payments):
-        await self._register(sale, rules, document, payment, index=index, amounts=amounts)
+    amounts = [payment.amount for payment in planned]
+    for index, payment in enumerate(planned):
+        await payments._register(context, paying, document, payment.account.id, index=index, amounts=amounts)
 
 
 def _unaware_of_backups(store: Store) -> Store:
@@ -153,13 +153,13 @@ def _unaware_of_backups(store: Store) -> Store:
     return cast("Store", _Spoilt(store, restored=False))
 
 
-async def _never_begun(self: documents.Documents, sale: Any) -> bool:
+async def _never_begun(self: invoice.Invoices, layout: Any) -> bool:
     """Books at once as soon as it may, whatever was begun."""
-    del self, sale
+    del self, layout
     return False
 
 
-async def _found_nothing(self: documents.Documents, keys: Sequence[str], *, since: Any) -> dict[str, list[Any]]:
+async def _found_nothing(self: document_lookup.DocumentLookup, keys: Sequence[str], *, since: Any) -> dict[str, list[Any]]:
     """Never finds what it wrote."""
     del self, keys, since
     return {}
@@ -177,17 +177,17 @@ ALL = (
         {(writes, "_resolve"): _looks_from_the_moment_of_sending},
     ),
     Variant("no-recovery", "what a dead process had in hand stays there", ("sale", "refund"), spoil=_forgets_what_was_running),
-    Variant("plain-payments", "payments have no intent", ("sale", "split"), {(documents.Documents, "pay"): _pays_what_is_open}),
+    Variant("plain-payments", "payments have no intent", ("sale", "split"), {(sales, "pay"): _pays_what_is_open}),
     Variant(
         "pays-by-memory",
         "what is not remembered was not paid, also after a backup was put back",
         ("split",),
-        {(documents.Documents, "pay"): _pays_what_it_does_not_remember},
+        {(sales, "pay"): _pays_what_it_does_not_remember},
         spoil=_unaware_of_backups,
     ),
+    Variant("leaves-drafts", "a proposal that was begun is forgotten", ("first",), {(invoice.Invoices, "_proposal_begun"): _never_begun}),
     Variant(
-        "leaves-drafts", "a proposal that was begun is forgotten", ("first",), {(documents.Documents, "_proposal_begun"): _never_begun}
+        "never-looks", "documents are never looked up", ("sale", "business"), {(document_lookup.DocumentLookup, "existing"): _found_nothing}
     ),
-    Variant("never-looks", "documents are never looked up", ("sale", "business"), {(documents.Documents, "existing"): _found_nothing}),
 )
 BY_NAME = {variant.name: variant for variant in ALL}

@@ -22,12 +22,12 @@ import looptime
 from connectors.port import ConnectorError
 from daemon.assembly import Pair, booking_rules
 from daemon.core.brake import BrakeRules
+from daemon.core.debtors import CUSTOMER_FIELDS
 from daemon.core.life import Reason
 from daemon.core.retry import RetryPolicy
 from daemon.engine import handling
 from daemon.engine.context import Common, Context, Mappings
 from daemon.engine.watch import ConnectionWatch
-from daemon.flows.debtors import CUSTOMER_FIELDS
 from daemon.flows.products import PRODUCT_FIELDS, Products
 from daemon.flows.sales import Sales
 from daemon.flows.stock import Stock

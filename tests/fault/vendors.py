@@ -30,7 +30,7 @@ from connectors.port import Change, Missing, Page, Rejected, Unfilterable, Unrea
 from tests.fault.shelf import START, Habits, LoopClock, Shelf, page_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
     from datetime import datetime
 
     from connectors.model import BookPayment, DocumentDraft, ProductDraft, Sale
@@ -134,12 +134,13 @@ class BooksTwin:
         ]
 
     # -- customers --------------------------------------------------------------------------------------------------------------
-    async def find_customers(self, *, email: str | None = None, number: str | None = None) -> Sequence[Customer]:
+    async def find_customers(
+        self, *, emails: Collection[str] = (), numbers: Collection[str] = (), ids: Collection[str] = ()
+    ) -> Sequence[Customer]:
         """As the port says."""
+        addresses = {_key(email) for email in emails}
         return [
-            one
-            for one in self.customers.listed()
-            if (email and _key(one.email) == _key(email)) or (number is not None and one.number == number)
+            one for one in self.customers.listed() if (one.email and _key(one.email) in addresses) or one.number in numbers or one.id in ids
         ]
 
     async def create_customer(self, customer: Customer) -> Customer:

@@ -21,7 +21,7 @@ from connectors.port import (
 )
 from daemon.core.booking import Hold, Skip
 from daemon.core.brake import BrakeRules, exceeds, products_alarm, stock_alarm
-from daemon.core.customers import Adopt, Create, changed_fields, fingerprint, is_anonymous, match_customer, pseudonym
+from daemon.core.customers import changed_fields, is_anonymous, pseudonym
 from daemon.core.life import CLAIMABLE_STATES, EXPLANATIONS, OPEN_STATES, TRANSITIONS, Outcome, Reason, State, may_follow
 from daemon.core.products import CreateProduct, KeepProduct, UpdateProduct, decide_product, match_product
 from daemon.core.retry import RetryPolicy, after_error, back_off
@@ -175,21 +175,6 @@ def test_an_email_address_is_one_person_however_it_is_written() -> None:
     assert pseudonym("Jan@Example.nl ", "salt") == pseudonym("jan@example.nl", "salt")
     assert "jan" not in pseudonym("jan@example.nl", "salt")
     assert pseudonym("jan@example.nl", "salt") != pseudonym("jan@example.nl", "other")
-
-
-def test_a_customer_found_first_is_adopted_as_the_books_have_him() -> None:
-    """The bookkeeper's card is not overwritten by the till's, until the till's changes."""
-    print_now = fingerprint(BUYER, "s")
-    assert match_customer([BUYER], known_fingerprint=None, current_fingerprint=print_now) == Adopt(BUYER, update=False)
-    assert match_customer([BUYER], known_fingerprint="old", current_fingerprint=print_now) == Adopt(BUYER, update=True)
-    assert match_customer([], known_fingerprint=None, current_fingerprint=print_now) == Create()
-
-
-def test_two_active_customers_with_one_email_are_held() -> None:
-    """An inactive one does not count."""
-    old = Customer(email=BUYER.email, active=False)
-    assert isinstance(match_customer([BUYER, BUYER], known_fingerprint=None, current_fingerprint=""), Hold)
-    assert match_customer([BUYER, old], known_fingerprint=None, current_fingerprint="") == Adopt(BUYER, update=False)
 
 
 def test_changed_customer_fields_are_named_without_their_content() -> None:

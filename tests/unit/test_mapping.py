@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from daemon.core.debtors import CUSTOMER_FIELDS
 from daemon.core.mapping import FUNCTIONS, MappingError, apply_fields, compile_expression, compile_map
-from daemon.flows.debtors import CUSTOMER_FIELDS
 from daemon.flows.products import PRODUCT_FIELDS
 from daemon.mappings import load_mappings
 from daemon.settings import ConfigurationError
