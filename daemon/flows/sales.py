@@ -179,7 +179,7 @@ class Sales:
     async def _carry_out(self, work: Work, facts: SaleFacts, plan: Plan) -> Settlement | Hold | None:
         """Do the steps of a plan, each at most once; ``None`` asks for another look."""
         sale = facts.sale or header(work)
-        hand = _Hand(sale, self.rules, plan.booked, facts.sent)
+        hand = _Hand(sale, self.rules, plan.booked, sent=facts.sent and facts.booked is None)
         if facts.booked is None and facts.sent:
             await self._found_after_all(facts)
         for step in plan.steps:
