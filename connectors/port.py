@@ -8,7 +8,8 @@ The errors are grouped by what is to be done about them, because that is all the
     ├── Transient      the vendor failed, surely without effect  retry with back-off
     ├── Uncertain      sent, and no answer that can be trusted   look up by the natural key, never send again blindly
     ├── Rejected       the vendor refuses this record            hold, with the vendor's code and text
-    │   └── Conflict   something with this key exists already    look up and adopt
+    │   ├── Conflict   something with this key exists already    look up and adopt
+    │   └── Locked     the day is closed in the books             one question for all: the first open day, or wait
     ├── Missing        the record addressed does not exist       decided by the flow
     ├── Unreadable     an answer that cannot be understood       hold this record; for a listing, fail the run
     └── Unauthorized   the sign-in is no longer good             stop this connection, alert, ``needs_reauth``
@@ -26,7 +27,7 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
     from contextlib import AbstractAsyncContextManager
-    from datetime import datetime
+    from datetime import date, datetime
 
     from connectors.model import (
         BookPayment,
@@ -87,6 +88,10 @@ class Rejected(ConnectorError):
 
 class Conflict(Rejected):
     """Something with this natural key exists already."""
+
+
+class Locked(Rejected):
+    """The day lies in a period that the books have closed."""
 
 
 class Missing(ConnectorError):
@@ -287,6 +292,10 @@ class DocumentTarget(Protocol):
 
     async def server_time(self) -> datetime:
         """Return the vendor's clock."""
+        ...
+
+    async def first_open_day(self) -> date | None:
+        """Return the first day that can be booked on, read afresh; ``None`` where nothing is closed."""
         ...
 
 

@@ -153,7 +153,7 @@ def booking_rules(link: LinkSettings, files: MappingFiles, *, prefix: str, conte
             sku_map=files.skus,
             target=link.sales.document,
             after_booking=link.sales.after_booking,
-            decided={key: answer for key, answer in answers.items() if key.startswith("changed:")},
+            decided={key: answer for key, answer in answers.items() if key.startswith(("changed:", "locked:"))},
         )
 
     return make

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import random
 from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -23,14 +24,14 @@ from connectors.eaccounting.lists import (
 )
 from connectors.eaccounting.registers import Registers
 from connectors.eaccounting.signin import TokenKeeper
-from connectors.eaccounting.unknowns import Case, CreditRows
+from connectors.eaccounting.unknowns import Case, CreditRows, PaymentSign
 from connectors.http import Budgets, HttpClient, open_transport
 from connectors.port import Change, ConnectorError, Missing, Page, Rejected, Uncertain, Unfilterable, Unreadable
 
 if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-    from datetime import datetime
+    from datetime import date, datetime
 
     from connectors.eaccounting.config import EAccountingConfig
     from connectors.http import Transport
@@ -96,6 +97,7 @@ class EAccounting:
         self._api = Api(config, http=http, keeper=self._keeper, clock=clock, jitter=spread)
         self._registers = Registers(self._api, clock=clock, life=config.register_life_seconds)
         self._credit_rows = CreditRows()
+        self._payment_sign = PaymentSign()
         self._case = Case(self._api)
         #: listings that turned out not to be filterable by the key
         self._unfilterable: dict[str, str] = {}
@@ -299,7 +301,9 @@ class EAccounting:
     async def register_payment(self, payment: BookPayment) -> None:
         """Register a payment.  It cannot be read back: compare what remains on the document before and after."""
         path = f"/customerinvoices/{payment.document_id}/payments"
-        content = await self._api.create(path, translate.new_payment(payment), addressed=True)
+        content = await self._payment_sign.either_way(
+            payment, lambda one: self._api.create(path, translate.new_payment(one), addressed=True)
+        )
         answered(content, wire.PaymentAnswer, "POST /customerinvoices/…/payments")
 
     def _body(self, make: Callable[..., dict[str, Any]], draft: DocumentDraft, *, turned: bool) -> dict[str, Any]:
@@ -399,6 +403,11 @@ class EAccounting:
     async def facts(self) -> BooksFacts:
         """Return how the books are set up, for a check: reads only, and goes on past what it may not read."""
         return await facts.read(self._api, self._registers, tokens=self._keeper.current, clock=self._clock)
+
+    async def first_open_day(self) -> date | None:
+        """Return the day after the last one that is closed; ``None`` where nothing is."""
+        locked_to = await self._registers.locked_to()
+        return None if locked_to is None else locked_to + timedelta(days=1)
 
     async def server_time(self) -> datetime:
         """Return the vendor's clock, as a listing of one record tells it."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from pydantic import ValidationError
 
 from connectors.eaccounting.wire import ErrorBody, TokenError
-from connectors.port import Conflict, ConnectorError, Missing, Rejected, Throttled, Transient, Unauthorized, Uncertain
+from connectors.port import Conflict, ConnectorError, Locked, Missing, Rejected, Throttled, Transient, Unauthorized, Uncertain
 
 if TYPE_CHECKING:
     from connectors.http import Response
@@ -26,6 +26,8 @@ INVALID: Final = "2000"
 _PASSING: Final = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY})
 _NOT_FOUND: Final = "3000"
 _CONFLICT: Final = "4000"
+#: the day lies in a locked period (4026), or in a locked fiscal year (4038)
+_LOCKED: Final = frozenset({"4026", "4038"})
 _NOT_AUTHORIZED: Final = "4005"
 _TOO_MANY: Final = "4010"
 #: how long to wait when the vendor does not say: the window of its limit
@@ -64,6 +66,8 @@ def failure(response: Response, meaning: Meaning, *, now: datetime) -> Connector
         return Conflict(text or "exists already", code=code)
     if meaning.addressed and (status == HTTPStatus.NOT_FOUND or (code == _NOT_FOUND and not meaning.refers)):
         return Missing(text or "not found", code=code)
+    if code in _LOCKED:
+        return Locked(text or "the period is locked", code=code)
     return Rejected(text or f"refused with {status}", code=code)
 
 

@@ -13,6 +13,7 @@ from connectors.port import Rejected
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping
+    from datetime import date
 
     from connectors.eaccounting.api import Api
     from connectors.port import Clock
@@ -57,12 +58,21 @@ class Registers:
         path = "/companysettings"
         return await self._fresh(path, lambda: self._api.read(path, wire.CompanySettings.model_validate_json))
 
+    async def locked_to(self) -> date | None:
+        """Return the last day that is closed, read afresh."""
+        path = "/companysettings"
+        settings = await self._fresh(path, lambda: self._api.read(path, wire.CompanySettings.model_validate_json), life=0)
+        return None if settings.accounting_locked_to is None else settings.accounting_locked_to.date()
+
     async def stock_module(self) -> bool:
         """Return whether the stock module is active."""
         return any("stock" in module.casefold() for module in (await self.settings()).activated_modules or ())
 
     async def terms_of_payment(self, name: str | None) -> str:
-        """Return the id of the terms called ``name``, or of the first cash terms that sales may use, else the first of any kind.
+        """Return the id of the terms called ``name``, or of the first terms that sales may use and that are not cash.
+
+        Cash terms may settle a document by themselves, on whatever account the vendor takes for cash (reference: section 11, 1); they are
+        taken where there is nothing else.
 
         Raises:
             Rejected: there are none.
@@ -72,7 +82,7 @@ class Registers:
             usable = [one for one in terms if (one.name or "").casefold() == name.casefold()]
         else:
             usable = [one for one in terms if one.available_for_sales]
-            usable.sort(key=lambda one: one.terms_of_payment_type_id != _CASH)
+            usable.sort(key=lambda one: one.terms_of_payment_type_id == _CASH)
         if not usable:
             raise Rejected(f"no terms of payment called {name!r}" if name is not None else "no terms of payment for sales")
         return usable[0].id

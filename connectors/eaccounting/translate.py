@@ -302,7 +302,6 @@ def new_invoice(draft: DocumentDraft, *, reference_field: str, turned: bool = Fa
         "RotReducedInvoicingType": 0,
         "ReplaceUnitPriceWhenZero": False,
         "InvoiceDate": draft.date.isoformat(),
-        "DueDate": draft.date.isoformat(),
         "Rows": [
             {"ArticleId": row.article_id, "Text": row.text[:_TEXT] or None, "Quantity": sign * row.quantity, "UnitPrice": row.unit_price}
             for row in draft.rows

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import anyio
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from connectors.eaccounting.api import Api
-    from connectors.model import Document, DocumentDraft
+    from connectors.model import BookPayment, Document, DocumentDraft
 
 T = TypeVar("T")
 
@@ -59,6 +60,39 @@ class CreditRows:
         if wrong:
             self._turned = not turned
         return wrong
+
+
+class PaymentSign:
+    """Whether a payment on a credit carries the sign of what remains, or is given without it (not documented; reference: section 11, 2).
+
+    Signed is tried first: of the two it is the one that can only be refused, never be taken for money the other way.
+    """
+
+    def __init__(self) -> None:
+        self._absolute = False
+
+    async def either_way(self, payment: BookPayment, send: Callable[[BookPayment], Awaitable[T]]) -> T:
+        """Return what ``send`` returns; what works is remembered.
+
+        Raises:
+            Rejected: refused both ways; the first refusal is told.
+        """
+        if payment.amount >= 0:
+            return await send(payment)
+        absolute = replace(payment, amount=abs(payment.amount))
+        if self._absolute:
+            return await send(absolute)
+        try:
+            return await send(payment)
+        except Rejected as refused:
+            if refused.code != INVALID:
+                raise
+            try:
+                result = await send(absolute)
+            except Rejected:
+                raise refused from None
+        self._absolute = True
+        return result
 
 
 class Case:

@@ -122,7 +122,10 @@ class Country(Recorded):
 
 
 class CompanySettings(Wire):
-    """Which company this is and what it may do; ``domestic_currency_rounding`` 1 rounds totals to whole units."""
+    """Which company this is and what it may do; ``domestic_currency_rounding`` 1 rounds totals to whole units.
+
+    ``accounting_locked_to`` is the last day that is closed (reference: section 11, 10: a date-time).
+    """
 
     name: str | None = None
     country_code: str | None = None
@@ -132,6 +135,7 @@ class CompanySettings(Wire):
     product_variant: int | None = None
     activated_modules: list[str] | None = None
     domestic_currency_rounding: int | None = None
+    accounting_locked_to: Moment | None = None
 
 
 class CustomerRecord(Recorded):

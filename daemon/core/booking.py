@@ -43,6 +43,8 @@ class BookingRules:
     target: str = "invoice"
     #: what follows where a receipt was changed after it was booked: ``correct`` (credit, and book anew) or ``ask``
     after_booking: str = "correct"
+    #: the first day that can be booked on, where a person wants receipts of closed days booked there
+    open_from: date | None = None
     #: what a person decided about single receipts, by the key of the question
     decided: Mapping[str, str] = field(default_factory=dict)
 
@@ -81,8 +83,12 @@ def reference(sale: Sale, rules: BookingRules) -> str:
 
 
 def business_day(sale: Sale, rules: BookingRules) -> date:
-    """Return the day on which the receipt counts: the shop's own calendar day, whatever the clock of this machine says."""
-    return sale.sold_at.astimezone(rules.zone).date()
+    """Return the day on which the receipt is booked: the shop's own calendar day, whatever the clock of this machine says.
+
+    A day that the books have closed becomes the first open one where a person decided so.
+    """
+    day = sale.sold_at.astimezone(rules.zone).date()
+    return day if rules.open_from is None else max(day, rules.open_from)
 
 
 def triage(sale: Sale, rules: BookingRules) -> Skip | Hold | None:

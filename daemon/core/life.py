@@ -97,6 +97,7 @@ class Reason(StrEnum):
     CHANGED_AFTER_BOOKING = "changed_after_booking"
     DOCUMENT_GONE = "document_gone"
     SETTLED_BY_TERMS = "settled_by_terms"
+    PERIOD_LOCKED = "period_locked"
     # waiting, retrying, uncertain, dead
     UNREACHABLE = "unreachable"
     THROTTLED = "throttled"
@@ -148,6 +149,7 @@ EXPLANATIONS: dict[Reason, str] = {
     Reason.KEPT: "a person decided that the document stays as it is",
     Reason.CHANGED_AFTER_BOOKING: "what was booked is not what the till says now: answer the question, or correct the till, then resend",
     Reason.DOCUMENT_GONE: "the receipt was changed in the till, and its document is not in the books any more: answer the question",
+    Reason.PERIOD_LOCKED: "the books have closed the day of this receipt: answer the question, or open the period",
     Reason.SETTLED_BY_TERMS: "the books took the document as paid though nobody paid it (cash terms of payment?): answer the question",
     Reason.UNREACHABLE: "the vendor cannot be reached; waiting",
     Reason.THROTTLED: "the vendor's rate limit was met; waiting",

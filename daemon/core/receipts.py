@@ -42,6 +42,9 @@ if TYPE_CHECKING:
 NEW_DEBTOR = "(new)"
 #: what a person may answer when a receipt was changed after it was booked
 CORRECT, KEEP = "correct", "keep"
+#: the question about days that the books have closed, and what may be answered
+LOCKED_QUESTION = "locked:period"
+FIRST_OPEN_DAY, WAIT = "first_open_day", "wait"
 
 
 class Target(StrEnum):
@@ -266,7 +269,8 @@ def _follow(facts: SaleFacts, change: Change, rules: BookingRules, customers: Fi
     if booked.target == Target.DRAFT:
         return _change_draft(facts, change, rules, customers)
     if facts.document is None:
-        return _ask(change, Reason.DOCUMENT_GONE)
+        again = book(facts, sale, rules, customers, revision=booked.revision + 1) if sale.completed else _kept(change, facts.salt)
+        return again if answer == CORRECT else _ask(change, Reason.DOCUMENT_GONE)
     if Difference.SETTLED in differs:
         return _ask(change, Reason.SETTLED_BY_TERMS)
     if differs == {Difference.PAID}:
@@ -365,7 +369,7 @@ def _kept(change: Change, salt: str) -> Plan:
 
 
 def _ask(change: Change, reason: Reason) -> Hold:
-    choices = (CORRECT, KEEP) if reason is Reason.CHANGED_AFTER_BOOKING else (KEEP,)
+    choices = (KEEP,) if reason is Reason.SETTLED_BY_TERMS else (CORRECT, KEEP)
     text = f"Receipt {change.sale.number} is not as it was booked ({change.told}). What is to be done?"
     return Hold(reason, change.told, question=change.question, question_text=text, choices=choices)
 
@@ -407,6 +411,17 @@ def proposal_write_key(record: str, key: str) -> str:
 def payment_write_prefix(record: str, key: str) -> str:
     """Return what the identities of the payments on such a document begin with; the payment's place follows."""
     return document_write_key(record, key).replace(":document", ":payment", 1) + ":"
+
+
+def locked_hold(sale: Sale, rules: BookingRules) -> Hold:
+    """Return the one question about receipts of closed days."""
+    return Hold(
+        Reason.PERIOD_LOCKED,
+        business_day(sale, rules).isoformat(),
+        question=LOCKED_QUESTION,
+        question_text="The books have closed days on which the till sold. Book those receipts on the first open day, or wait?",
+        choices=(FIRST_OPEN_DAY, WAIT),
+    )
 
 
 # -- for a person ----------------------------------------------------------------------------------------------------------------------

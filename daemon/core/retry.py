@@ -7,8 +7,8 @@ from datetime import timedelta
 
 from connectors.port import (
     ConnectorError,
+    Locked,
     Missing,
-    Rejected,
     Throttled,
     Transient,
     Unauthorized,
@@ -17,6 +17,9 @@ from connectors.port import (
     Unreadable,
 )
 from daemon.core.life import Outcome, Reason, State
+
+#: how long until a day that the books have closed is tried again
+_WHILE_LOCKED = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +83,8 @@ def after_error(error: Exception, attempt: int, policy: RetryPolicy, *, jitter: 
             if attempt + 1 >= min(policy.max_attempts, policy.unreadable_attempts):
                 return Fate(State.HELD, Reason.UNREADABLE, attempt + 1)
             return Fate(State.RETRYING, Reason.UNREADABLE, attempt + 1, back_off(attempt + 1, policy, jitter))
-        case Rejected():
-            return Fate(State.HELD, Reason.REJECTED, attempt + 1, outcome=Outcome.REJECTED)
+        case Locked():
+            return Fate(State.WAITING, Reason.PERIOD_LOCKED, attempt, _WHILE_LOCKED)
         case Missing():
             return Fate(State.HELD, Reason.VANISHED, attempt + 1)
         case ConnectorError():

@@ -10,12 +10,14 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from connectors.model import ZERO, Sale
-from connectors.port import Transient
+from connectors.port import Locked, Transient
 from daemon.core.booked import Booked, Difference, read_booked
 from daemon.core.booking import Debtor, Hold, Skip, arithmetic_is_certain, business_day
 from daemon.core.debtors import WriteDebtor
 from daemon.core.life import Outcome, Reason
 from daemon.core.receipts import (
+    FIRST_OPEN_DAY,
+    LOCKED_QUESTION,
     Adopt,
     Credit,
     Paper,
@@ -25,6 +27,7 @@ from daemon.core.receipts import (
     Target,
     Withdraw,
     decide_sale,
+    locked_hold,
     payment_write_prefix,
     vat_disagrees,
 )
@@ -126,6 +129,8 @@ class Sales:
         """Take in the answers given since, and the accounts of the books."""
         self._rules = self._make_rules(await self._context.store.answers(self._context.scope))
         self._accounts = await self._context.books.money_accounts()
+        if self._rules.decided.get(LOCKED_QUESTION) == FIRST_OPEN_DAY:
+            self._rules = replace(self._rules, open_from=await self._context.books.first_open_day())
 
     @property
     def rules(self) -> BookingRules:
@@ -173,7 +178,13 @@ class Sales:
             case Hold():
                 return decision
             case Plan():
-                return await self._carry_out(work, facts, decision)
+                try:
+                    return await self._carry_out(work, facts, decision)
+                except Locked:
+                    # one question for all; once a person has said that it is to be waited for, it is
+                    if facts.sale is None or LOCKED_QUESTION in self.rules.decided:
+                        raise
+                    return locked_hold(facts.sale, self.rules)
 
     # -- carry out ----------------------------------------------------------------------------------------------------------------
     async def _carry_out(self, work: Work, facts: SaleFacts, plan: Plan) -> Settlement | Hold | None:

@@ -870,14 +870,14 @@ async def test_a_customer_record_that_cannot_be_read_fails_the_search() -> None:
         await connect(vendor).find_customers(emails=["a@b.example"])
 
 
-async def test_a_new_customer_gets_cash_terms_and_comes_back_with_its_id() -> None:
-    """The first cash terms that sales may use, the VAT flag outside the EU, dashes for what is required and unknown."""
+async def test_a_new_customer_gets_normal_terms_and_comes_back_with_its_id() -> None:
+    """The first terms that sales may use and that are not cash, the VAT flag outside the EU, dashes for what is required and unknown."""
     vendor = Vendor().on("POST /customers", lambda asked: httpx2.Response(201, json={"Id": "k9", "CustomerNumber": "1002", **asked.body}))
     swiss = Customer(name="Ann", email="ann@shop.example", charge_vat_abroad=True, invoice_address=Address(country="CH"))
     made = await connect(vendor).create_customer(swiss)
     assert (made.id, made.number, made.name, made.invoice_address.city) == ("k9", "1002", "Ann", None)
     body = vendor.calls("POST /v2/customers")[0].body
-    assert (body["TermsOfPaymentId"], body["ForceBookkeepVat"], body["InvoiceCity"]) == ("t-cash", True, "-")
+    assert (body["TermsOfPaymentId"], body["ForceBookkeepVat"], body["InvoiceCity"]) == ("t-30", True, "-")
 
 
 async def test_terms_of_payment_can_be_named() -> None:

@@ -31,7 +31,7 @@ from tests.fault.shelf import START, Habits, LoopClock, Shelf, page_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
-    from datetime import datetime
+    from datetime import date, datetime
 
     from connectors.model import BookPayment, DocumentDraft, ProductDraft, Sale
 
@@ -275,6 +275,10 @@ class BooksTwin:
     async def company(self) -> Company:
         """As the port says."""
         return Company("company", "Winkel BV", "NL", "EUR", "Pro", frozenset(), stock_module=True, eu_countries=frozenset({"NL", "BE"}))
+
+    async def first_open_day(self) -> date | None:
+        """As the port says."""
+        return None
 
     async def server_time(self) -> datetime:
         """As the port says."""

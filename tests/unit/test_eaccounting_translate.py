@@ -281,7 +281,6 @@ def test_an_invoice_says_all_that_the_vendor_requires() -> None:
         "RotReducedInvoicingType": 0,
         "ReplaceUnitPriceWhenZero": False,
         "InvoiceDate": "2026-01-31",
-        "DueDate": "2026-01-31",
         "Rows": [
             {"ArticleId": "a1", "Text": "Candle", "Quantity": D(2), "UnitPrice": D("2.55")},
             {"ArticleId": "a2", "Text": None, "Quantity": D("-1.5"), "UnitPrice": D("10.00")},
