@@ -172,6 +172,10 @@ class ProductSource(ChangeSource["Product"], Protocol):
         """Return the stock of every product, read afresh."""
         ...
 
+    async def rates_version(self) -> str:
+        """Return what changes whenever a VAT rate that products take from elsewhere does, although they themselves do not change."""
+        ...
+
 
 class ProductTarget(Protocol):
     """The side to which products and stock are written."""

@@ -170,6 +170,11 @@ class EAccounting:
         stock_module = await self._registers.stock_module()
         return [(article, _understood(article, codings, stock_module=stock_module)) for article in articles]
 
+    async def rates_version(self) -> str:
+        """Return a digest of the rates of all sales categories, read now: articles take their rate from there."""
+        rates = sorted((one.id, str(one.vat_rate_percent)) for one in (await self._registers.codings_now()).values())
+        return hashlib.blake2b(repr(rates).encode(), digest_size=8).hexdigest()
+
     # -- customers -----------------------------------------------------------------------------------------------------------------
 
     async def find_customers(

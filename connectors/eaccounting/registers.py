@@ -24,6 +24,8 @@ T = TypeVar("T")
 _CASH: Final = 2
 #: how long a register is trusted not to know something that a record speaks of (seconds)
 _SHORT_LIFE: Final = 30.0
+#: how long what may change at any moment is still "now" (seconds): one reading for all that is decided together
+_NOW: Final = 1.0
 
 
 class Registers:
@@ -43,6 +45,10 @@ class Registers:
         if any(coding not in kept for coding in needed):
             kept = await self._listing("/articleaccountcodings", wire.Coding, life=min(_SHORT_LIFE, self._life))
         return kept
+
+    async def codings_now(self) -> Mapping[str, wire.Coding]:
+        """Return the sales categories as they are now: their rates may change at any moment."""
+        return await self._listing("/articleaccountcodings", wire.Coding, life=min(_NOW, self._life))
 
     async def bank_accounts(self) -> Mapping[str, wire.BankAccount]:
         """Return the bank, cash and clearing accounts by id."""

@@ -40,8 +40,9 @@ if TYPE_CHECKING:
 
 #: stands for the debtor that a step before is going to create
 NEW_DEBTOR = "(new)"
-#: what a person may answer when a receipt was changed after it was booked
-CORRECT, KEEP = "correct", "keep"
+#: what a person may answer when a receipt is not as it was booked: credit and book anew; book anew, for the document was taken back by hand
+#: (or is gone); leave the books as they are
+CORRECT, REBOOK, KEEP = "correct", "rebook", "keep"
 #: the question about days that the books have closed, and what may be answered
 LOCKED_QUESTION = "locked:period"
 FIRST_OPEN_DAY, WAIT = "first_open_day", "wait"
@@ -268,9 +269,10 @@ def _follow(facts: SaleFacts, change: Change, rules: BookingRules, customers: Fi
         return book(facts, sale, rules, customers, revision=booked.revision + 1)
     if booked.target == Target.DRAFT:
         return _change_draft(facts, change, rules, customers)
+    if answer == REBOOK:
+        return book(facts, sale, rules, customers, revision=booked.revision + 1) if sale.completed else _kept(change, facts.salt)
     if facts.document is None:
-        again = book(facts, sale, rules, customers, revision=booked.revision + 1) if sale.completed else _kept(change, facts.salt)
-        return again if answer == CORRECT else _ask(change, Reason.DOCUMENT_GONE)
+        return _ask(change, Reason.DOCUMENT_GONE)
     if Difference.SETTLED in differs:
         return _ask(change, Reason.SETTLED_BY_TERMS)
     if differs == {Difference.PAID}:
@@ -369,7 +371,7 @@ def _kept(change: Change, salt: str) -> Plan:
 
 
 def _ask(change: Change, reason: Reason) -> Hold:
-    choices = (KEEP,) if reason is Reason.SETTLED_BY_TERMS else (CORRECT, KEEP)
+    choices = {Reason.SETTLED_BY_TERMS: (KEEP,), Reason.DOCUMENT_GONE: (REBOOK, KEEP)}.get(reason, (CORRECT, REBOOK, KEEP))
     text = f"Receipt {change.sale.number} is not as it was booked ({change.told}). What is to be done?"
     return Hold(reason, change.told, question=change.question, question_text=text, choices=choices)
 
@@ -411,6 +413,14 @@ def proposal_write_key(record: str, key: str) -> str:
 def payment_write_prefix(record: str, key: str) -> str:
     """Return what the identities of the payments on such a document begin with; the payment's place follows."""
     return document_write_key(record, key).replace(":document", ":payment", 1) + ":"
+
+
+def with_way_out(hold: Hold, facts: SaleFacts, plan: Plan) -> Hold:
+    """Return what stopped a correction together with the question about it: whoever cannot cure it may decide otherwise."""
+    if hold.question or not plan.differs or facts.sale is None or facts.booked is None:
+        return hold
+    asked = _ask(Change(facts.sale, facts.booked, plan.differs), Reason.CHANGED_AFTER_BOOKING)
+    return replace(asked, reason=hold.reason, detail=f"{hold.detail}; {asked.detail}")
 
 
 def locked_hold(sale: Sale, rules: BookingRules) -> Hold:

@@ -19,9 +19,13 @@ if TYPE_CHECKING:
 
 
 class Catalogue:
-    """Articles by SKU, brought up to date by what changed, and asked afresh for what is not in it."""
+    """Articles by SKU, brought up to date by what changed, and asked afresh for what is not in it.
 
-    def __init__(self, source: ProductSource, clock: Clock, *, life_seconds: float = 300.0) -> None:
+    What is at hand is at most ``life_seconds`` old when something is decided by it.  Articles take their VAT rate from a register of the
+    books; when a rate in it changes, no article does, and all of them are read again.
+    """
+
+    def __init__(self, source: ProductSource, clock: Clock, *, life_seconds: float = 1.0) -> None:
         self._source = source
         self._clock = clock
         self._life = life_seconds
@@ -29,6 +33,7 @@ class Catalogue:
         self._ids_by_sku: dict[str, set[str]] = defaultdict(set)
         self._newest: datetime | None = None
         self._read_at: float | None = None
+        self._rates = ""
         self._reading = anyio.Lock()
 
     def _take_in(self, products: Sequence[Product]) -> None:
@@ -48,6 +53,9 @@ class Catalogue:
 
     async def _read_changes(self) -> None:
         started = self._clock.monotonic()
+        rates = await self._source.rates_version()
+        if rates != self._rates:
+            self._rates, self._newest = rates, None
         last: Change[Product] | None = None
         while True:
             page = await self._source.read_changes(self._newest, after=last)

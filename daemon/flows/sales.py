@@ -30,6 +30,7 @@ from daemon.core.receipts import (
     locked_hold,
     payment_write_prefix,
     vat_disagrees,
+    with_way_out,
 )
 from daemon.engine.handling import drain
 from daemon.engine.polling import Polled, poll, sweep
@@ -179,12 +180,13 @@ class Sales:
                 return decision
             case Plan():
                 try:
-                    return await self._carry_out(work, facts, decision)
+                    ended = await self._carry_out(work, facts, decision)
                 except Locked:
                     # one question for all; once a person has said that it is to be waited for, it is
                     if facts.sale is None or LOCKED_QUESTION in self.rules.decided:
                         raise
                     return locked_hold(facts.sale, self.rules)
+                return with_way_out(ended, facts, decision) if isinstance(ended, Hold) else ended
 
     # -- carry out ----------------------------------------------------------------------------------------------------------------
     async def _carry_out(self, work: Work, facts: SaleFacts, plan: Plan) -> Settlement | Hold | None:

@@ -133,6 +133,10 @@ class BooksTwin:
             for one in self.articles.listed()
         ]
 
+    async def rates_version(self) -> str:
+        """As the port says."""
+        return ""
+
     # -- customers --------------------------------------------------------------------------------------------------------------
     async def find_customers(
         self, *, emails: Collection[str] = (), numbers: Collection[str] = (), ids: Collection[str] = ()

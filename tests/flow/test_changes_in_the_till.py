@@ -145,7 +145,7 @@ async def test_where_the_settings_say_so_a_change_is_asked_about(tmp_path: Path)
         await look_again(bridge)
         assert await bridge.held() == {"R1": "changed_after_booking"}
         [question] = await bridge.store.questions()
-        assert question.choices == ("correct", "keep")
+        assert question.choices == ("correct", "rebook", "keep")
         assert "4.95" in question.text
         assert "3.95" in question.text
         await bridge.store.answer(question.link, question.key, "correct")
