@@ -373,7 +373,7 @@ def _answered_meanwhile(connection: sqlite3.Connection, item: Work, question: Qu
     stored = question_rows.ask(connection, question, now)
     if stored.answered_at is None:
         return False
-    if stored.answered_at >= item.updated_at:  # it was claimed before the answer came
+    if stored.answered_at > item.updated_at:  # it was claimed before the answer came
         return True
     question_rows.ask_again(connection, question, now)
     return False
