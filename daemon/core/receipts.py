@@ -443,10 +443,28 @@ def describe(record: str, label: str, decision: Plan | Skip | Hold) -> list[Acti
     if decision.outcome is Outcome.SKIPPED and not any(isinstance(step, Pay | Withdraw) for step in decision.steps):
         found = [f"{step.document.kind} {step.document.number}" for step in decision.steps if isinstance(step, Adopt)]
         return [Action("sales", "skip", record, label, (), decision.reason, " ".join(found))]
-    return [action for step in decision.steps for action in _describe_step(record, label, step, decision.reason)]
+    return [action for step in decision.steps for action in describe_step(record, label, step, decision.reason)]
 
 
-def _describe_step(record: str, label: str, step: Step, reason: Reason) -> list[Action]:
+def summary(action: Action) -> str:
+    """Return a step in a few words, as the activity log keeps it: nothing personal, and the same from ``plan`` and from what was done."""
+    shown = {change.field: change.after for change in action.changes}
+    paid = [f"{after} {field.removeprefix('payment ')}" for field, after in shown.items() if field.startswith("payment ")]
+    match action.verb:
+        case "create" if action.flow == "sales":
+            return f"{shown['kind']} {shown['reference']} {shown['gross']}"
+        case "credit":
+            return " ".join([f"credit {shown['credit']} {shown['gross']}", *(f"back {one}" for one in paid)])
+        case "pay":
+            return f"pay {', '.join(paid)}"
+        case "withdraw":
+            return "withdraw draft"
+        case _:
+            return f"{action.verb} {action.flow.removesuffix('s')}"
+
+
+def describe_step(record: str, label: str, step: Step, reason: Reason) -> list[Action]:
+    """Return what a step writes, for a person; nothing for one that writes nothing."""
     match step:
         case WriteDebtor():
             changes = tuple(FieldChange(name, "", "(personal)") for name in step.fields)

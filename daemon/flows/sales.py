@@ -5,7 +5,7 @@ What is to be done is decided in :mod:`daemon.core.receipts`; here it is read fo
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -27,8 +27,10 @@ from daemon.core.receipts import (
     Target,
     Withdraw,
     decide_sale,
+    describe_step,
     locked_hold,
     payment_write_prefix,
+    summary,
     vat_disagrees,
     with_way_out,
 )
@@ -74,10 +76,14 @@ class _Hand:
     sent: bool
     debtor: Debtor | None = None
     document: Document | None = None
+    #: what took an earlier document back
+    credit: Document | None = None
     key: str = ""
     #: what was booked by an earlier attempt whose answer was lost, where it is not what was decided on now
     earlier: Booked | None = None
     doubt: Difference | None = None
+    #: what was done, in a few words each
+    done: list[str] = field(default_factory=list)
 
 
 class Sales:
@@ -165,7 +171,6 @@ class Sales:
                 await self.prepare([work])
             ended = await self._turn(work, self._gathered[work.record])
             if ended is not None:
-                self._gathered.pop(work.record, None)
                 return ended
             # an earlier attempt had booked something else than the till says now: that is remembered, and decided upon like any change
             del self._gathered[work.record]
@@ -205,6 +210,7 @@ class Sales:
                     await self._bind(sale, replace(plan.booked, document=hand.document.id, gross=hand.document.gross, doubt=hand.doubt))
                     return None
                 return held
+            hand.done += [summary(action) for action in describe_step(work.record, work.label, step, plan.reason)]
         return self._settled(sale, plan, hand)
 
     async def _step(self, hand: _Hand, step: Step) -> Hold | None:
@@ -346,11 +352,12 @@ class Sales:
         if document is not None:
             booked = replace(booked, document=document.id)
         amount = str(ZERO if booked.void else booked.gross)
-        detail = f"{document.kind} {document.number}".strip() if document is not None else ""
+        shown = document or hand.credit
+        detail = f"{shown.kind} {shown.number}".strip() if shown is not None else ""
         return Settlement(
             plan.outcome,
             plan.reason,
-            "; ".join(part for part in (detail, ", ".join(sorted(plan.differs))) if part),
+            "; ".join(part for part in (*hand.done, detail) if part),
             bindings=(self._binding(sale, booked),),
             remote_id=booked.document,
             amounts={"till": amount, "books": amount},

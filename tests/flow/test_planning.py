@@ -57,8 +57,9 @@ async def test_a_plan_shows_fields_and_reasons(tmp_path: Path) -> None:
     sales = (receipt("R1", line(quantity="2"), customer="p"), receipt("R2", line(), paymethod="ideal", minute=1))
     running = open_shop(tmp_path, world(*sales), payment_methods='pin = "Pin"\n')
     async with running.process() as bridge:
-        actions = {(action.flow, action.label): action for action in await planned(bridge)}
-    shown = {change.field: change.after for change in actions["sales", "R1"].changes}
+        every = await planned(bridge)
+    actions = {(action.flow, action.label): action for action in every}
+    shown = {change.field: change.after for action in every if action.label == "R1" for change in action.changes}
     assert (shown["reference"], shown["gross"], shown["payment Pin"]) == ("KB-R1", "9.90", "9.90")
     assert (actions["sales", "R2"].verb, actions["sales", "R2"].reason) == ("hold", "payment_method_unknown")
     assert actions["customers", "R1"].verb == "create"

@@ -386,15 +386,15 @@ class BookingUnknowns:
         owed=("settled",),
         what="A document with cash terms is booked open; else it is paid at once from the cash account, and RemainingAmount is 0.",
         source="section 11, 1",
-        client="Pays it itself, and takes a remainder of 0 for a payment.",
+        client="Holds what is settled though nobody paid, with one question; gives debtors that it creates other terms.",
     )
     payment_sign: Literal["signed", "absolute", "either"] = switch(
         "signed",
         "either",
-        owed=("absolute",),
+        "absolute",
         what="PaymentAmount on a credit has the sign of what remains; else it is given without its sign; else both are taken.",
         source="section 11, 2",
-        client="Sends it signed.",
+        client="Sends it signed; where that is refused, without its sign, and remembers.",
     )
     credit_copies_reference: bool = switch(
         True,
