@@ -8,8 +8,8 @@ from connectors.port import Unreadable
 from daemon.core.actions import Action
 from daemon.core.booking import Hold, Skip
 from daemon.core.cursor import advance, begin, made_progress
+from daemon.core.describe import describe
 from daemon.core.products import CreateProduct, FieldChange, KeepProduct, UpdateProduct
-from daemon.core.receipts import describe
 from daemon.flows import products as products_flow
 from daemon.flows import sales as sales_flow
 from daemon.flows.payload import load_product

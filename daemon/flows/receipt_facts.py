@@ -10,7 +10,7 @@ from daemon.core.booked import Booked, read_booked
 from daemon.core.booking import Hold, Skip, article_number, articles_needed, match_articles, reference, triage
 from daemon.core.customers import is_anonymous, pseudonym
 from daemon.core.debtors import DebtorFacts
-from daemon.core.receipts import SaleFacts, Target, credit_key, revised
+from daemon.core.sale_plan import SaleFacts, Target, credit_key, revised
 from daemon.state.port import Binding, IntentState
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from unittest import mock
 from connectors.model import BookPayment
 from connectors.port import Uncertain
 from daemon.engine import writes
-from daemon.flows import debtors, document_lookup, products, sales
+from daemon.flows import carry_out, debtors, document_lookup, products
 from daemon.flows.targets import invoice, payments
 from daemon.state.port import Intent, IntentState
 
@@ -177,12 +177,12 @@ ALL = (
         {(writes, "_resolve"): _looks_from_the_moment_of_sending},
     ),
     Variant("no-recovery", "what a dead process had in hand stays there", ("sale", "refund"), spoil=_forgets_what_was_running),
-    Variant("plain-payments", "payments have no intent", ("sale", "split"), {(sales, "pay"): _pays_what_is_open}),
+    Variant("plain-payments", "payments have no intent", ("sale", "split"), {(carry_out, "pay"): _pays_what_is_open}),
     Variant(
         "pays-by-memory",
         "what is not remembered was not paid, also after a backup was put back",
         ("split",),
-        {(sales, "pay"): _pays_what_it_does_not_remember},
+        {(carry_out, "pay"): _pays_what_it_does_not_remember},
         spoil=_unaware_of_backups,
     ),
     Variant("leaves-drafts", "a proposal that was begun is forgotten", ("first",), {(invoice.Invoices, "_proposal_begun"): _never_begun}),

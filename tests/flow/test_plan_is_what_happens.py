@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from daemon.assembly import get_ready
-from daemon.core.receipts import summary
+from daemon.core.describe import summary
 from daemon.flows.planning import plan_sales
 from tests.flow.judge import disagreements
 from tests.flow.shop import line, open_shop, receipt, world

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from connectors.port import Missing, Transient
 from daemon.core.booking import Hold
 from daemon.core.life import Reason
-from daemon.core.receipts import document_write_key, proposal_write_key
+from daemon.core.sale_plan import document_write_key, proposal_write_key
 from daemon.engine.writes import OnceWrite, once
 from daemon.state.port import IntentState
 

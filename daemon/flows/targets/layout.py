@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from connectors.model import DocumentDraft
     from daemon.core.booking import BookingRules
-    from daemon.core.receipts import Credit, Paper
+    from daemon.core.sale_plan import Credit, Paper
 
 
 class Layout(Protocol):
