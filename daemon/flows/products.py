@@ -220,9 +220,9 @@ class Products:
     async def _forget(self, work: Work, gone: Binding) -> None:
         """What was created once is gone, as asking for it by its id has shown: it may be created anew."""
         store, scope = self._context.store, self._context.scope
-        for intent in await store.intents(scope, record=work.record):
-            if intent.key == _key(work) and intent.state == IntentState.DONE and intent.remote_id == gone.target:
-                await store.settle_intent(scope, intent.key, IntentState.REFUSED)
+        intent = await store.intent(scope, _key(work))
+        if intent is not None and intent.state == IntentState.DONE and intent.remote_id == gone.target:
+            await store.settle_intent(scope, intent.key, IntentState.REFUSED)
 
     async def _create(self, work: Work, draft: ProductDraft) -> str:
         context = self._context

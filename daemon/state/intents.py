@@ -59,9 +59,16 @@ def renew(connection: sqlite3.Connection, link: str, key: str, now: datetime) ->
     _exists(cursor, link, key)
 
 
+def get(connection: sqlite3.Connection, link: str, key: str) -> Intent | None:
+    """Return one intent."""
+    row = connection.execute("SELECT * FROM intent WHERE link = ? AND key = ?", (link, key)).fetchone()
+    return None if row is None else _read(row)
+
+
 def find(connection: sqlite3.Connection, link: str, *, record: str | None, flow: str | None, state: str | None) -> list[Intent]:
     """Return the intents that agree with what is given, in the order in which they were sent."""
-    query, values = "SELECT * FROM intent WHERE link = ?", [link]
+    # the plus keeps SQLite from walking through all intents of the link, which is what its primary key would be good for
+    query, values = f"SELECT * FROM intent WHERE {'' if record is None else '+'}link = ?", [link]
     for column, value in (("record", record), ("flow", flow), ("state", state)):
         if value is not None:
             query, values = f"{query} AND {column} = ?", [*values, value]

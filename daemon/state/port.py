@@ -290,6 +290,10 @@ class Store(Protocol):
         """Renew ``sent_at`` and count an attempt before an intent that surely had no effect is sent again."""
         ...
 
+    async def intent(self, link: str, key: str) -> Intent | None:
+        """Return one intent by its key, ``None`` when there is none."""
+        ...
+
     async def intents(self, link: str, *, record: str | None = None, flow: str | None = None, state: str | None = None) -> Sequence[Intent]:
         """Return intents."""
         ...

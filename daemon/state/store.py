@@ -273,6 +273,10 @@ class SqliteStore(Store):
         """Renew ``sent_at`` and count an attempt."""
         await self._runner.run(lambda database: database.announce(lambda connection: intent_rows.renew(connection, link, key, now)))
 
+    async def intent(self, link: str, key: str) -> Intent | None:
+        """Return one intent by its key."""
+        return await self.look(lambda connection: intent_rows.get(connection, link, key))
+
     async def intents(self, link: str, *, record: str | None = None, flow: str | None = None, state: str | None = None) -> Sequence[Intent]:
         """Return intents in the order in which they were sent."""
         return await self.look(lambda connection: intent_rows.find(connection, link, record=record, flow=flow, state=state))

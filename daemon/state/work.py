@@ -205,7 +205,8 @@ def release_waiting(connection: sqlite3.Connection, link: str, reason: Reason, n
     """Queue what waits for a reason that is over; return how many."""
     return connection.execute(
         "UPDATE work SET state = 'queued', not_before = NULL, reason = '', detail = '', updated_at = ?"
-        " WHERE link = ? AND state = 'waiting' AND reason = ?",
+        # that it is not done is said so that SQLite sees that the index of what is open will do
+        " WHERE link = ? AND state <> 'done' AND state = 'waiting' AND reason = ?",
         (to_text(now), link, reason),
     ).rowcount
 
@@ -213,7 +214,9 @@ def release_waiting(connection: sqlite3.Connection, link: str, reason: Reason, n
 def recover(connection: sqlite3.Connection, now: datetime) -> int:
     """Queue what is marked as running; return how many."""
     return connection.execute(
-        "UPDATE work SET state = 'queued', again = 0, updated_at = ? WHERE state = 'running'", (to_text(now),)
+        # said twice, so that SQLite sees that the index of what is open will do
+        "UPDATE work SET state = 'queued', again = 0, updated_at = ? WHERE state <> 'done' AND state = 'running'",
+        (to_text(now),),
     ).rowcount
 
 
