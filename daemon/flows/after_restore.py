@@ -15,7 +15,7 @@ import anyio
 
 from daemon.core.life import State
 from daemon.flows.documents import LOOK_BACK
-from daemon.state.port import Activity
+from daemon.state.port import Activity, IntentState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
@@ -96,7 +96,8 @@ class AfterRestore:
         since = _BEGINNING if store.restored_from is None else store.restored_from - LOOK_BACK
         found = [*await context.books.documents_since(since), *await context.books.proposals_since(since)]
         ids = {binding.target for binding in (await store.bindings(context.scope, "sale")).values()}
-        keys = {intent.reference for intent in await store.intents(context.scope, flow=_FLOW)}
+        # what was refused here may have been sent again since, and done
+        keys = {one.reference for one in await store.intents(context.scope, flow=_FLOW) if one.state != IntentState.REFUSED}
         return receipts_unknown(found, party.prefix(), ids, keys)
 
 
