@@ -206,6 +206,24 @@ class Database:
         self.write(lambda connection: connection.execute("DELETE FROM meta WHERE name = 'restored'"))
         self.restored, self.restored_from = False, None
 
+    def wipe(self) -> bool:
+        """Fold the log into the file; alone with it, write the file anew.  Return whether nothing of what was deleted is left.
+
+        What this version of the program deletes is overwritten at once; what an earlier one did lies in free pages until then.
+        """
+        if self._lock is None:
+            raise StoreError(f"{self.path}: opened for reading only; please report it")
+        try:
+            alone = _enter_alone(self._lock)
+            if alone:
+                self.connection.execute("VACUUM")
+            busy = self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        except sqlite3.Error as error:
+            raise explain(error, self.path) from error
+        finally:
+            share_lock(self._lock)
+        return not busy
+
     def _checkpoint_when_large(self) -> None:
         # before a transaction, not after it: a failure here must not look like the failure of what is durable already
         with suppress(FileNotFoundError):

@@ -173,6 +173,32 @@ class Pruned:
         return self.work + self.intents + self.activity + self.alerts
 
 
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """What was removed of a person: bindings, writes, contents of records, texts; and what is in hand just now, and was not."""
+
+    bindings: int = 0
+    writes: int = 0
+    contents: int = 0
+    texts: int = 0
+    in_hand: int = 0
+
+    def __add__(self, other: Forgotten) -> Forgotten:
+        """Return both together; in hand is what is by now."""
+        return Forgotten(
+            self.bindings + other.bindings,
+            self.writes + other.writes,
+            self.contents + other.contents,
+            self.texts + other.texts,
+            other.in_hand,
+        )
+
+    @property
+    def removed(self) -> int:
+        """How many things were removed."""
+        return self.bindings + self.writes + self.contents + self.texts
+
+
 class StoreError(Exception):
     """The store cannot be used; the text is one clear line.  It ends the process."""
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, TypeVar
 from daemon.core.life import Outcome, Reason, State
 from daemon.state import bindings as binding_rows
 from daemon.state import facts as fact_rows
+from daemon.state import forgetting, journal
 from daemon.state import intents as intent_rows
-from daemon.state import journal
 from daemon.state import positions as position_rows
 from daemon.state import questions as question_rows
 from daemon.state import work as work_rows
-from daemon.state.port import Activity, Pruned, Store, StoreError
+from daemon.state.port import Activity, Forgotten, Pruned, Store, StoreError
 from daemon.state.values import from_cents
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from connectors.port import Clock, Position
     from daemon.state.cipher import Cipher
     from daemon.state.database import Database
+    from daemon.state.forgetting import Person
     from daemon.state.port import AlertRow, Binding, Count, Intent, NewWork, Question, Settlement, Work
     from daemon.state.runner import Runner
 
@@ -392,6 +393,29 @@ class SqliteStore(Store):
     async def save_alert(self, row: AlertRow) -> None:
         """Remember an alert."""
         await self.transact(lambda connection: journal.put_alert(connection, row))
+
+    async def forget(self, person: Person, *, by: str) -> Forgotten:
+        """Take a person out of the state; return what was removed, and what is in hand just now and has to be tried again.
+
+        The activity log says that it was done and by whom, and not of whom.
+        """
+        found = await self.look(lambda connection: forgetting.find(connection, self.cipher, person))
+        if found.nothing:
+            return Forgotten()
+        now = self._clock.now()
+
+        def remove(connection: sqlite3.Connection) -> Forgotten:
+            gone = forgetting.remove(connection, self.cipher, person, found)
+            if gone.removed:
+                detail = f"{gone.bindings} binding(s), {gone.writes} write(s), {gone.contents} record(s), {gone.texts} text(s); by {by}"
+                journal.append(connection, [Activity(now, "", "", "", "", "forgotten", detail=detail)])
+            return gone
+
+        return await self.transact(remove)
+
+    async def wipe(self) -> bool:
+        """Leave nothing in the file of what was deleted; return whether that is so, or a reader stood in the way for now."""
+        return await self._runner.run(lambda database: database.wipe())
 
     # -- the file -------------------------------------------------------------------------------------------------------------
     async def size(self) -> int:
