@@ -88,6 +88,20 @@ async def test_a_payment_by_hand_is_one_like_any_other(shop: Shop) -> None:
     assert (state.payments, state.paid_by, state.remaining) == ({"Kas": D("10.00"), "Pin": D("25.00")}, ("hand",), D(0))
 
 
+@pytest.mark.parametrize(("amount", "difference"), [("35.50", "-0.01"), ("35.45", "0.04")])
+async def test_a_difference_is_booked_as_rounding(shop: Shop, amount: str, difference: str) -> None:
+    """By hand and over the API (PaymentType 3) alike: nothing remains, and the difference is on the account for roundings."""
+    await sale(shop)
+    shop.sandbox.bookkeeper.pay("KB-1", D(amount), "Kas", rounds=True)
+    other = await sale(shop, "KB-2")
+    path, body = await shop.payment(other, float(amount), PaymentType=3)
+    await shop.post(path, body)
+    assert [(one.remaining, one.payments) for one in states(shop).values()] == [(D(0), {"Kas": D(amount)})] * 2
+    found = await balances(shop)
+    assert (found[CASH], found[4900]) == (D(amount) * 2, D(difference) * 2)
+    assert RECEIVABLES not in found
+
+
 async def test_money_on_a_credit_goes_out(shop: Shop) -> None:
     """By hand it is the money that leaves: below zero."""
     credit = await shop.invoice(await shop.row("BOOK", -1, 9.99), IsCreditInvoice=True)

@@ -44,8 +44,12 @@ class Bookkeeper:
         *,
         paid_on: date | None = None,
         fees: Decimal = ZERO,
+        rounds: bool = False,
     ) -> None:
-        """Book money on an invoice, or paid out on a credit (then below 0); all that remains unless an ``amount`` is given."""
+        """Book money on an invoice, or paid out on a credit (then below 0); all that remains unless an ``amount`` is given.
+
+        With ``rounds`` what is missing, or too much, is booked as a rounding, and nothing remains.
+        """
         row, money = self.document(document), self.account(account)
         day = paid_on.isoformat() if paid_on else self._books.today()
         if not money["IsActive"]:
@@ -57,7 +61,7 @@ class Bookkeeper:
         paid = remaining - (fees if remaining > 0 else -fees) if amount is None else amount
         if paid != cents(paid):
             raise invalid_field("PaymentAmount", "PaymentAmount may have at most 2 decimals.")
-        invoices.settle(self._books, row, money, paid, day, fees=fees, by="hand")
+        invoices.settle(self._books, row, money, paid, day, fees=fees, rounds=rounds, by="hand")
 
     def credit(
         self,

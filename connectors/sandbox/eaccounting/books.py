@@ -36,8 +36,9 @@ _STAMPS = ("ChangedUtc", "ModifiedUtc")
 class Payment:
     """Money that was booked on an invoice: the vendor has no way to read payments back.
 
-    ``settled`` is what it took off the invoice in the company's currency, ``fees`` the part of it that a bank or factor kept; ``by`` says
-    who booked it: the ``api``, a person by ``hand``, or the ``terms`` of payment by themselves.
+    ``settled`` is what it took off the invoice in the company's currency, ``fees`` the part of it that a bank or factor kept, and
+    ``rounding`` the part that was written off as a rounding (below 0 where too much came in).  ``by`` says who booked it: the ``api``, a
+    person by ``hand``, or the ``terms`` of payment by themselves.
     """
 
     invoice: Row
@@ -48,6 +49,7 @@ class Payment:
     paid_on: str
     voucher: int
     by: str = "api"
+    rounding: Decimal = Decimal(0)
 
 
 class Books:

@@ -73,16 +73,17 @@ class Control:
         return Response(made, media_type="application/json") if shows else _json(made if made is not None else {})
 
     async def _pay(self, request: Request) -> Response:
-        """Pay ``{"amount"?, "account"="Bank", "date"?, "fees"?}``; without an amount all that remains."""
+        """Pay ``{"amount"?, "account"="Bank", "date"?, "fees"?, "rounds"=false}``; without an amount all that remains."""
 
         def work(body: dict[str, Any]) -> Any:
             document = self._named(request)
             amount = _decimal(body["amount"]) if "amount" in body else None
             fees = _decimal(body.get("fees", 0))
-            self._keeper.pay(document, amount, str(body.get("account", "Bank")), paid_on=_date(body.get("date")), fees=fees)
+            account, rounds = str(body.get("account", "Bank")), _flag(body, "rounds", otherwise=False)
+            self._keeper.pay(document, amount, account, paid_on=_date(body.get("date")), fees=fees, rounds=rounds)
             return self._shown(self._keeper.document(document)["InvoiceNumber"])
 
-        return await self._do(request, work, "amount", "account", "date", "fees")
+        return await self._do(request, work, "amount", "account", "date", "fees", "rounds")
 
     async def _credit(self, request: Request) -> Response:
         """Credit ``{"quantities": {"1": 2}?, "date"?, "set_off"=true, "restock"=true}``, and show the credit."""

@@ -23,6 +23,7 @@ _HIGHEST_RATE: Final = 100
 _CASH: Final = 2
 #: PaymentType
 _COMPLETE: Final = 2
+_ROUNDING: Final = 3
 
 
 def _list(call: Call) -> bytes:
@@ -178,7 +179,8 @@ def _pay(call: Call) -> bytes:
     _check_payment(books, row, account, body)
     fees = body.get("BankFeeAmount", ZERO) + body.get("FactoringFeeAmount", ZERO)
     amount = _signed(books, row, body["PaymentAmount"])
-    settle(books, row, account, amount, body["PaymentDate"], fees=fees, complete=body["PaymentType"] == _COMPLETE)
+    kind = body["PaymentType"]
+    settle(books, row, account, amount, body["PaymentDate"], fees=fees, complete=kind == _COMPLETE, rounds=kind == _ROUNDING)
     schema = books.schemas("InvoicePaymentApi")
     return books.answer({**schema.blank(), **body, "BankTransactionId": books.new_id()})
 
@@ -202,23 +204,27 @@ def settle(
     *,
     fees: Decimal = ZERO,
     complete: bool = False,
+    rounds: bool = False,
     by: str = "api",
 ) -> None:
     """Book money on an invoice, or out of the till on a credit; ``amount`` has the sign of what remains.
+
+    With ``rounds`` the difference between the two is a rounding, and nothing remains (reference: section 11, 4).
 
     Raises:
         Refusal: code 2000, more than remains, the wrong sign, or not all of it although ``complete``.
     """
     remaining = row["RemainingAmountInvoiceCurrency"]
     settled = amount + (fees if amount > 0 else -fees)
-    if amount == 0 or (amount > 0) != (remaining > 0) or abs(settled) > abs(remaining):
+    if amount == 0 or (amount > 0) != (remaining > 0) or (abs(settled) > abs(remaining) and not rounds):
         raise invalid_field("PaymentAmount", f"PaymentAmount {amount} must have the sign of what remains and not exceed it: {remaining}.")
     if complete and settled != remaining:
         raise invalid_field("PaymentAmount", f"A complete payment must equal what remains: {remaining}.")
     before = row["RemainingAmount"]
-    _take_off(books, row, settled, {"PaymentDate": paid_on})
-    taken = before - row["RemainingAmount"]
-    books.note_payment(Payment(row, account, amount, taken, cents(fees * row["CurrencyRate"]), paid_on, books.number("voucher"), by))
+    _take_off(books, row, remaining if rounds else settled, {"PaymentDate": paid_on})
+    taken, rate = before - row["RemainingAmount"], row["CurrencyRate"]
+    rounding = cents((remaining - settled) * rate) if rounds else ZERO
+    books.note_payment(Payment(row, account, amount, taken, cents(fees * rate), paid_on, books.number("voucher"), by, rounding))
 
 
 def _take_off(books: Books, row: Row, amount: Decimal, changes: Row) -> None:

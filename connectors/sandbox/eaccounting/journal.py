@@ -69,10 +69,11 @@ def _post_invoice(books: Books, invoice: Row) -> None:
 
 def _post_payment(books: Books, payment: Payment) -> None:
     ledger, bank = books.chart.ledger, payment.account["LedgerAccountNumber"]
-    received = payment.settled - payment.fees
+    received = payment.settled - payment.fees - payment.rounding
     amounts = {ledger.receivables: -payment.settled}
     _subtract(amounts, bank, -received)
     _subtract(amounts, ledger.bank_fees, -payment.fees)
+    _subtract(amounts, ledger.rounding, -payment.rounding)
     values = {
         "VoucherDate": payment.paid_on,
         "VoucherText": f"{payment.invoice['InvoiceNumber']} {payment.account['Name']}",

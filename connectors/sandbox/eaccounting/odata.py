@@ -1,7 +1,7 @@
 """The OData expressions of ``$filter``, ``$orderby`` and ``$select`` over kept records.
 
-The grammar is odata-query's; here an expression becomes a function over a record, and, where it demands that an indexed field equals
-something, the few records that can satisfy it.
+The grammar is in :mod:`.odatagrammar`; here an expression becomes a function over a record, and, where it demands that an indexed field
+equals something, the few records that can satisfy it.
 """
 
 from __future__ import annotations
@@ -9,14 +9,10 @@ from __future__ import annotations
 import operator
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
-from odata_query import ast
-from odata_query.exceptions import ODataException
-from odata_query.grammar import ODataLexer, ODataParser
-
 from connectors.sandbox.eaccounting.errors import Code, Refusal
+from connectors.sandbox.eaccounting.odatagrammar import Kind, Node, NotUnderstood, parse
 from connectors.sandbox.eaccounting.table import folded
 from connectors.sandbox.eaccounting.validate import identifier, moment
 
@@ -30,12 +26,13 @@ if TYPE_CHECKING:
     from connectors.sandbox.eaccounting.validate import Row, Schema, Schemas
 
 _MAX_LENGTH = 10_000
-_ORDERED: Final[dict[type, Callable[[Any, Any], bool]]] = {
-    ast.Lt: operator.lt,
-    ast.LtE: operator.le,
-    ast.Gt: operator.gt,
-    ast.GtE: operator.ge,
+_ORDERED: Final[dict[Kind, Callable[[Any, Any], bool]]] = {
+    Kind.LT: operator.lt,
+    Kind.LE: operator.le,
+    Kind.GT: operator.gt,
+    Kind.GE: operator.ge,
 }
+_COMPARISONS: Final = {Kind.EQ, Kind.NE, *_ORDERED, Kind.IN}
 _TESTS: Final[dict[str, Callable[[Any, Any], bool]]] = {
     "contains": operator.contains,
     "startswith": str.startswith,
@@ -66,14 +63,29 @@ def _every(_table: Table) -> set[str] | None:
     return None
 
 
+def _all_of(left: Condition, right: Condition) -> Condition:
+    first, second = left.matches, right.matches
+
+    def either(table: Table) -> set[str] | None:
+        found = left.candidates(table)
+        return right.candidates(table) if found is None else found
+
+    return Condition(lambda row: first(row) and second(row), either)
+
+
+def _any_of(left: Condition, right: Condition) -> Condition:
+    first, second = left.matches, right.matches
+
+    def both(table: Table) -> set[str] | None:
+        one, other = left.candidates(table), right.candidates(table)
+        return None if one is None or other is None else one | other
+
+    return Condition(lambda row: first(row) or second(row), both)
+
+
 def bad_query(message: str, code: Code = Code.QUERY_PARAMETER) -> Refusal:
     """Return the refusal of a query parameter."""
     return Refusal(code, f"InvalidQueryException - {message}")
-
-
-@lru_cache(maxsize=512)
-def _parse(text: str) -> Any:
-    return ODataParser().parse(ODataLexer().tokenize(text))
 
 
 class Expressions:
@@ -93,8 +105,8 @@ class Expressions:
         if len(text) > _MAX_LENGTH:
             raise bad_query("The filter is too long.")
         try:
-            return self._condition(_parse(text), {})
-        except (ODataException, RecursionError) as error:
+            return self._condition(parse(text), {})
+        except NotUnderstood as error:
             raise bad_query(f"The filter '{text[:200]}' cannot be understood.") from error
         except (ValueError, ArithmeticError) as error:
             raise bad_query(str(error), Code.INVALID_INPUT) from error
@@ -125,59 +137,42 @@ class Expressions:
             raise bad_query(f"The property '{field.name}' cannot be used in the query option.")
         return field
 
-    def _condition(self, node: Any, bound: dict[str, Schema]) -> Condition:
-        if isinstance(node, ast.BoolOp):
-            return self._boolean(node, bound)
-        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
-            inner = self._condition(node.operand, bound).matches
+    def _condition(self, node: Node, bound: dict[str, Schema]) -> Condition:
+        if node.kind in (Kind.AND, Kind.OR):
+            left, right = self._condition(node.parts[0], bound), self._condition(node.parts[1], bound)
+            return _all_of(left, right) if node.kind is Kind.AND else _any_of(left, right)
+        if node.kind is Kind.NOT:
+            inner = self._condition(node.parts[0], bound).matches
             return Condition(lambda row: not inner(row), _every)
-        if isinstance(node, ast.Compare):
+        if node.kind in _COMPARISONS:
             return self._compare(node, bound)
-        if isinstance(node, ast.Call) and node.func.name in _TESTS and (self._switches.text_functions or node.func.name == "contains"):
+        if node.kind is Kind.CALL and node.text in _TESTS and (self._switches.text_functions or node.text == "contains"):
             return self._text_test(node, bound)
-        if isinstance(node, ast.CollectionLambda):
-            return self._lambda(node, bound)
+        if node.kind in (Kind.ANY, Kind.ALL):
+            return self._quantified(node, bound)
         operand = self._operand(node, bound)
         if operand.kind != "boolean":
             raise bad_query("A condition is expected.")
         return Condition(operand.value, _every)
 
-    def _boolean(self, node: Any, bound: dict[str, Schema]) -> Condition:
-        left, right = self._condition(node.left, bound), self._condition(node.right, bound)
-        first, second = left.matches, right.matches
-        if isinstance(node.op, ast.And):
-
-            def either(table: Table) -> set[str] | None:
-                found = left.candidates(table)
-                return right.candidates(table) if found is None else found
-
-            return Condition(lambda row: first(row) and second(row), either)
-
-        def both(table: Table) -> set[str] | None:
-            one, other = left.candidates(table), right.candidates(table)
-            return None if one is None or other is None else one | other
-
-        return Condition(lambda row: first(row) or second(row), both)
-
-    def _compare(self, node: Any, bound: dict[str, Schema]) -> Condition:
-        left, right = self._operand(node.left, bound), self._operand(node.right, bound)
-        if left.field is None and right.field is not None and not isinstance(node.comparator, ast.In):
-            left, right, flipped = right, left, True
-        else:
-            flipped = False
-        if isinstance(node.comparator, ast.In):
+    def _compare(self, node: Node, bound: dict[str, Schema]) -> Condition:
+        left, right = (self._operand(one, bound) for one in node.parts)
+        if node.kind is Kind.IN:
             return self._membership(left, right)
+        flipped = left.field is None and right.field is not None
+        if flipped:
+            left, right = right, left
         if left.kind != right.kind and "null" not in (left.kind, right.kind):
             raise bad_query(f"A {left.kind} cannot be compared with a {right.kind}.")
         get, other = left.value, right.value
-        if isinstance(node.comparator, ast.Eq):
+        if node.kind is Kind.EQ:
             same = right.constant if right.field is None else None
             if same is not None and left.field is not None and not bound:
                 return Condition(lambda row: get(row) == same, _indexed(left.field, [same]))
             return Condition(lambda row: get(row) == other(row), _every)
-        if isinstance(node.comparator, ast.NotEq):
+        if node.kind is Kind.NE:
             return Condition(lambda row: get(row) != other(row), _every)
-        test = _ORDERED[type(node.comparator)]
+        test = _ORDERED[node.kind]
 
         def ordered(row: Row) -> bool:
             one, two = (other(row), get(row)) if flipped else (get(row), other(row))
@@ -192,11 +187,11 @@ class Expressions:
         get = left.value
         return Condition(lambda row: get(row) in values, _indexed(left.field, values) if left.field else _every)
 
-    def _text_test(self, node: Any, bound: dict[str, Schema]) -> Condition:
-        name = node.func.name
-        if len(node.args) != 2:  # noqa: PLR2004 - the text, and what is looked for
+    def _text_test(self, node: Node, bound: dict[str, Schema]) -> Condition:
+        name = node.text
+        if len(node.parts) != 2:  # noqa: PLR2004 - the text, and what is looked for
             raise bad_query(f"{name} takes two arguments.")
-        left, right = (self._operand(one, bound) for one in node.args)
+        left, right = (self._operand(one, bound) for one in node.parts)
         if (left.kind, right.kind) != ("string", "string"):
             raise bad_query(f"{name} takes texts.")
         test, get, other = _TESTS[name], left.value, right.value
@@ -207,29 +202,46 @@ class Expressions:
 
         return Condition(holds, _every)
 
-    def _lambda(self, node: Any, bound: dict[str, Schema]) -> Condition:
-        field = self._filterable(self._schema, node.owner.name) if isinstance(node.owner, ast.Identifier) else None
-        if field is None or field.kind != "array" or field.ref is None or node.lambda_ is None:
+    def _quantified(self, node: Node, bound: dict[str, Schema]) -> Condition:
+        owner, *conditions = node.parts
+        field = self._filterable(self._schema, owner.text) if owner.kind is Kind.NAME else None
+        if field is None or field.kind != "array" or field.ref is None or not conditions:
             raise bad_query("any and all apply to a list of objects.")
-        variable, name = node.lambda_.identifier.name, field.name
-        inner = self._condition(node.lambda_.expression, {**bound, variable: self._schemas(field.ref)}).matches
-        test = all if isinstance(node.operator, ast.All) else any
-        return Condition(lambda row: test(inner({**row, variable: one}) for one in row[name] or ()), _every)
+        variable, name = node.text, field.name
+        inner = self._condition(conditions[0], {**bound, variable: self._schemas(field.ref)}).matches
+        decisive = node.kind is Kind.ANY
 
-    def _operand(self, node: Any, bound: dict[str, Schema]) -> Operand:
-        if isinstance(node, ast.Identifier):
-            return self._property(self._schema, node.name)
-        if isinstance(node, ast.Attribute) and isinstance(node.owner, ast.Identifier):
-            return self._nested(node.owner.name, node.attr, bound)
-        if isinstance(node, ast.Call) and node.func.name in _CHANGES and len(node.args) == 1 and self._switches.text_functions:
-            inner, change = self._operand(node.args[0], bound), _CHANGES[node.func.name]
-            get = inner.value
+        def holds(row: Row) -> bool:
+            # a loop and no any() of a generator: one frame of the stack for each level of nesting, not three
+            for one in row[name] or ():
+                if bool(inner({**row, variable: one})) is decisive:
+                    return decisive
+            return not decisive
+
+        return Condition(holds, _every)
+
+    def _operand(self, node: Node, bound: dict[str, Schema]) -> Operand:
+        if node.kind is Kind.NAME:
+            return self._property(self._schema, node.text)
+        if node.kind is Kind.MEMBER:
+            return self._nested(node.parts[0].text, node.text, bound)
+        if node.kind is Kind.CALL and node.text in _CHANGES and len(node.parts) == 1 and self._switches.text_functions:
+            inner = self._operand(node.parts[0], bound)
             if inner.kind == "string":
-                return Operand(lambda row: self._fold(change(get(row))) if get(row) is not None else None, "string", inner.field and "")
-        if isinstance(node, ast.List):
-            parts = [self._operand(one, bound) for one in node.val]
+                return self._changed(inner, _CHANGES[node.text])
+        if node.kind is Kind.LIST:
+            parts = [self._operand(one, bound) for one in node.parts]
             return Operand(lambda _row: None, "list", constant=[(one.kind, one.constant) for one in parts])
         return self._literal(node)
+
+    def _changed(self, inner: Operand, change: Callable[[str], str]) -> Operand:
+        get = inner.value
+
+        def changed(row: Row) -> str | None:
+            text = get(row)
+            return None if text is None else self._fold(change(text))
+
+        return Operand(changed, "string", inner.field and "")
 
     def _nested(self, owner: str, name: str, bound: dict[str, Schema]) -> Operand:
         if owner in bound:
@@ -255,18 +267,18 @@ class Expressions:
             raise bad_query(f"'{name}' cannot be compared.")
         return Operand(operator.itemgetter(name), "number" if field.kind == "integer" else field.kind, name)
 
-    def _literal(self, node: Any) -> Operand:
-        if isinstance(node, ast.String):
-            return _constant(self._fold(node.val), "string")
-        if isinstance(node, ast.Integer | ast.Float):
-            return _constant(Decimal(node.val), "number")
-        if isinstance(node, ast.Boolean):
-            return _constant(node.val.lower() == "true", "boolean")
-        if isinstance(node, ast.GUID):
-            return _constant(identifier(node.val), "guid")
-        if isinstance(node, ast.Date | ast.DateTime):
-            return _constant(self._instant(node.val), "moment")
-        if isinstance(node, ast.Null):
+    def _literal(self, node: Node) -> Operand:
+        if node.kind is Kind.STRING:
+            return _constant(self._fold(node.text), "string")
+        if node.kind in (Kind.INTEGER, Kind.DECIMAL):
+            return _constant(Decimal(node.text), "number")
+        if node.kind is Kind.BOOLEAN:
+            return _constant(node.text.lower() == "true", "boolean")
+        if node.kind is Kind.GUID:
+            return _constant(identifier(node.text), "guid")
+        if node.kind in (Kind.DATE, Kind.DATETIME):
+            return _constant(self._instant(node.text), "moment")
+        if node.kind is Kind.NULL:
             return _constant(None, "null")
         raise bad_query("The filter uses something that is not supported.")
 
