@@ -24,6 +24,7 @@ from daemon.core.debtors import CUSTOMER_FIELDS
 from daemon.core.retry import RetryPolicy
 from daemon.engine.context import Common, Context, Mappings
 from daemon.engine.watch import ConnectionWatch
+from daemon.flows.after_restore import AfterRestore
 from daemon.flows.products import PRODUCT_FIELDS, Products
 from daemon.flows.sales import Sales
 from daemon.flows.stock import Stock
@@ -60,6 +61,8 @@ class Pair:
     products: Products
     stock: Stock
     watches: tuple[ConnectionWatch, ConnectionWatch]
+    #: ends the time after an older state was put back; ``None`` where nobody waits for that
+    after_restore: AfterRestore | None = None
 
     def interval(self, flow: str) -> float:
         """Return how often a flow looks, in seconds."""
@@ -228,7 +231,7 @@ async def assemble(shared: Shared) -> AsyncIterator[House]:
             stack.push_async_callback(one.aclose)
         for other in tills.values():
             stack.push_async_callback(other.aclose)
-        pairs = []
+        pairs, after_restore = [], AfterRestore()
         for name, link in shared.settings.links.items():
             for number, till in enumerate(link.tills):
                 context = _context(shared, name, link, loaded[name], ends=(books[link.books], tills[till]), till=till)
@@ -237,8 +240,14 @@ async def assemble(shared: Shared) -> AsyncIterator[House]:
                 sales = Sales(context, booking_rules(link, loaded[name], prefix=prefix, context=context))
                 products = Products(context, frozenset(loaded[name].articles.values()))
                 watched = (watches[link.books], watches[till])
-                pairs.append(Pair(context, link, sales, products, Stock(context, sales.poll), watched))
+                pair = Pair(context, link, sales, products, Stock(context, sales.poll), watched, after_restore)
+                after_restore.expect(context, pair.enabled, _prefix_of(sales))
+                pairs.append(pair)
         yield House(tuple(pairs), watches)
+
+
+def _prefix_of(sales: Sales) -> Callable[[], str]:
+    return lambda: sales.rules.reference_prefix
 
 
 def _context(shared: Shared, name: str, link: LinkSettings, files: MappingFiles, *, ends: tuple[Books, Till], till: str) -> Context:

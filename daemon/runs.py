@@ -49,6 +49,8 @@ class Runner:
             await get_ready(context)
             await self._same_company()
             await self._flow(flow)()
+            if self.pair.after_restore is not None:
+                await self.pair.after_restore.ran(context, flow, started)
         except ConnectorError as error:
             run = self._failed(error)
         except FlowStopped as error:

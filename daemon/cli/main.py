@@ -32,6 +32,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "questions": ("state", "questions", "what waits for a person's answer"),
     "answer": ("state", "answer", "answer a question"),
     "resend": ("state", "resend", "do records again"),
+    "forget": ("forget", "forget", "remove a person from the state"),
     "backup": ("backup", "backup", "write a checked copy of the state, also while the daemon runs"),
     "restore": ("backup", "restore", "put a backup in the place of the state, while the daemon is stopped"),
 }
@@ -120,6 +121,17 @@ def _resend(own: argparse.ArgumentParser) -> None:
     own.add_argument("records", nargs="+", metavar="RECORD", help="receipt number, SKU or id")
 
 
+def _forget(own: argparse.ArgumentParser) -> None:
+    _configured(own)
+    own.add_argument("--email", required=True, type=_email, metavar="ADDRESS", help="the person's e-mail address")
+
+
+def _email(text: str) -> str:
+    if "@" not in text.strip("@ ") or text != text.strip():
+        raise argparse.ArgumentTypeError("is not an e-mail address")
+    return text
+
+
 def _backup(own: argparse.ArgumentParser) -> None:
     _configured(own)
     own.add_argument("file", type=Path, metavar="FILE", help="where to; what is there is replaced")
@@ -144,6 +156,7 @@ _ADD: dict[str, Callable[[argparse.ArgumentParser], None]] = {
     "questions": _configured,
     "answer": _answer,
     "resend": _resend,
+    "forget": _forget,
     "backup": _backup,
     "restore": _restore,
 }

@@ -98,6 +98,7 @@ class Reason(StrEnum):
     DOCUMENT_GONE = "document_gone"
     SETTLED_BY_TERMS = "settled_by_terms"
     PERIOD_LOCKED = "period_locked"
+    DATED_AHEAD = "dated_ahead"
     # waiting, retrying, uncertain, dead
     UNREACHABLE = "unreachable"
     THROTTLED = "throttled"
@@ -151,6 +152,7 @@ EXPLANATIONS: dict[Reason, str] = {
     Reason.DOCUMENT_GONE: "the receipt was changed in the till, and its document is not in the books any more: answer the question",
     Reason.PERIOD_LOCKED: "the books have closed the day of this receipt: answer the question, or open the period",
     Reason.SETTLED_BY_TERMS: "the books took the document as paid though nobody paid it (cash terms of payment?): answer the question",
+    Reason.DATED_AHEAD: "the record is dated in the future: it goes on when its date has come, or correct the date and resend",
     Reason.UNREACHABLE: "the vendor cannot be reached; waiting",
     Reason.THROTTLED: "the vendor's rate limit was met; waiting",
     Reason.UNAUTHORIZED: "the connection must be signed in to again",

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, TypeVar
 
-from connectors.port import Unreadable
 from daemon.core.actions import Action
 from daemon.core.booking import Hold, Skip
-from daemon.core.cursor import advance, begin, made_progress
 from daemon.core.describe import describe
+from daemon.core.life import Reason
 from daemon.core.products import CreateProduct, FieldChange, KeepProduct, UpdateProduct
+from daemon.engine.polling import is_ahead, read_pages
 from daemon.flows import products as products_flow
 from daemon.flows import sales as sales_flow
 from daemon.flows.payload import load_product
@@ -18,11 +20,10 @@ from daemon.flows.stock import Wait
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import timedelta
+    from datetime import datetime, timedelta
 
     from connectors.model import Product, Sale
-    from connectors.port import ChangeSource
-    from daemon.core.cursor import Pass
+    from connectors.port import Change, ChangeSource
     from daemon.core.products import ProductDecision
     from daemon.engine.context import Context
     from daemon.flows.products import Products
@@ -34,28 +35,39 @@ T = TypeVar("T")
 _CHUNK = 20
 
 
-async def _unread(context: Context, flow: str, source: ChangeSource[T], overlap: timedelta) -> list[T]:
+@dataclass(frozen=True, slots=True)
+class _Unread(Generic[T]):
+    """What a flow has not read yet: records, and those dated in the future, which would be held."""
+
+    records: list[T]
+    ahead: list[Change[T]]
+
+
+async def _unread(context: Context, flow: str, source: ChangeSource[T], overlap: timedelta) -> _Unread[T]:
     """Read from the stored position to the end without storing anything."""
-    current: Pass[T] = begin(await context.store.position(context.scope, flow), overlap)
-    fresh: list[T] = []
-    while True:
-        page = await source.read_changes(current.since, after=current.last)
-        if page.more and not made_progress(current, page):
-            message = "the source gives the same page again"
-            raise Unreadable(message)
-        changes, _, current = advance(current, page)
-        fresh += [change.record for change in changes]
-        if not page.more:
-            return fresh
+    unread: _Unread[T] = _Unread([], [])
+    position = await context.store.position(context.scope, flow)
+    async with aclosing(read_pages(source, position, overlap=overlap, now=context.now)) as readings:
+        async for reading in readings:
+            unread.records.extend(change.record for change in reading.fresh)
+            unread.ahead.extend(reading.ahead)
+    return unread
+
+
+def _ahead(flow: str, record: str, label: str, dated: datetime) -> Action:
+    return Action(flow, "hold", record, label, (), Reason.DATED_AHEAD, f"dated {dated.isoformat(timespec='minutes')}")
 
 
 async def plan_sales(flow: Sales, context: Context) -> tuple[list[Action], list[Sale]]:
     """Return what would become of every receipt that is not settled, and those receipts with their lines."""
     await flow.refresh()
-    stored = await context.store.open_work(context.scope, flow.name)
-    sales = {work.record: header(work) for work in stored}
-    sales |= {sale.id: sale for sale in await _unread(context, flow.name, context.till, sales_flow.OVERLAP)}
-    actions: list[Action] = []
+    works = await context.store.open_work(context.scope, flow.name)
+    unread = await _unread(context, flow.name, context.till, sales_flow.OVERLAP)
+    sales = {work.record: header(work) for work in works if not is_ahead(work)}
+    sales |= {sale.id: sale for sale in unread.records}
+    odd = {work.record: _ahead("sales", work.record, work.label, work.moment) for work in works if is_ahead(work)}
+    odd |= {change.id: _ahead("sales", change.id, change.record.number, change.moment) for change in unread.ahead}
+    actions: list[Action] = [action for record, action in odd.items() if record not in sales]
     whole: list[Sale] = []
     records = list(sales)
     for start in range(0, len(records), _CHUNK):
@@ -68,14 +80,17 @@ async def plan_sales(flow: Sales, context: Context) -> tuple[list[Action], list[
 
 async def plan_products(flow: Products, context: Context) -> list[Action]:
     """Return what would become of every article that changed and is not settled."""
-    stored = [load_product(work.payload) for work in await context.store.open_work(context.scope, flow.name) if work.payload]
+    works = await context.store.open_work(context.scope, flow.name)
+    stored = [load_product(work.payload) for work in works if work.payload]
     unread = await _unread(context, flow.name, context.books, products_flow.OVERLAP)
-    articles = {product.id: product for product in [*stored, *unread]}
+    articles = {product.id: product for product in [*stored, *unread.records]}
+    odd = {work.record: _ahead("products", work.record, work.label, work.moment) for work in works if is_ahead(work)}
+    odd |= {change.id: _ahead("products", change.id, change.record.sku, change.moment) for change in unread.ahead}
+    actions = [action for record, action in odd.items() if record not in articles]
     if not articles:
-        return []
+        return actions
     await flow.look_up([product.sku for product in articles.values()])
     bindings = await context.store.bindings(context.scope, "product", list(articles))
-    actions = []
     for product in articles.values():
         decision = await flow.decide(product, bindings.get(product.id))
         if not isinstance(decision, KeepProduct):

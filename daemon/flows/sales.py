@@ -17,7 +17,7 @@ from daemon.core.life import Outcome
 from daemon.core.receipts import decide_sale, locked_hold
 from daemon.core.sale_plan import FIRST_OPEN_DAY, LOCKED_QUESTION, Plan, SaleFacts
 from daemon.engine.handling import drain
-from daemon.engine.polling import Polled, poll, sweep
+from daemon.engine.polling import Polled, is_ahead, poll, still_ahead, sweep
 from daemon.flows.carry_out import Steps
 from daemon.flows.catalogue import Catalogue
 from daemon.flows.debtors import Debtors
@@ -135,6 +135,10 @@ class Sales:
         raise Transient("the receipt changes while it is being booked")
 
     async def _turn(self, work: Work, facts: SaleFacts) -> Settlement | Hold | None:
+        if is_ahead(work) and facts.sale is not None and facts.booked is None:
+            hold = still_ahead(self._context, self.name, facts.sale.sold_at)
+            if hold is not None:
+                return hold
         decision = self.decide(facts)
         match decision:
             case Skip():
@@ -154,7 +158,7 @@ class Sales:
 
 def header(work: Work) -> Sale:
     """Return as much of a receipt as it takes to ask for it: as a listing had it, or its id alone for one that was fetched before."""
-    if work.payload:
+    if work.payload and not is_ahead(work):
         listed = load_sale(work.payload)
         if not listed.lines:
             return listed

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from daemon.core.life import Outcome, Reason, State
 from daemon.state import bindings as binding_rows
 from daemon.state import facts as fact_rows
+from daemon.state import forgetting, journal
 from daemon.state import intents as intent_rows
-from daemon.state import journal
 from daemon.state import positions as position_rows
 from daemon.state import questions as question_rows
 from daemon.state import work as work_rows
-from daemon.state.port import Activity, Store, StoreError
+from daemon.state.port import Activity, Forgotten, Pruned, Store, StoreError
 from daemon.state.values import from_cents
 
 if TYPE_CHECKING:
@@ -24,10 +25,16 @@ if TYPE_CHECKING:
     from connectors.port import Clock, Position
     from daemon.state.cipher import Cipher
     from daemon.state.database import Database
+    from daemon.state.forgetting import Person
     from daemon.state.port import AlertRow, Binding, Count, Intent, NewWork, Question, Settlement, Work
     from daemon.state.runner import Runner
 
 T = TypeVar("T")
+
+#: whose work it was that left a binding of this kind behind
+FLOWS = {"sale": "sales", "product": "products"}
+#: so many rows are forgotten in one transaction: it takes a few milliseconds
+CHUNK = 500
 
 
 class SqliteStore(Store):
@@ -53,6 +60,11 @@ class SqliteStore(Store):
     def restored(self) -> bool:
         """Whether the database is older than what was done with it, so that everything must be looked up before it is created."""
         return self._runner.database.restored
+
+    @property
+    def restored_from(self) -> datetime | None:
+        """The last moment that the database knew of when it was put back, ``None`` when it knew of none."""
+        return self._runner.database.restored_from
 
     async def reconciled(self) -> None:
         """Take it that everything was looked up since the database was put back: :attr:`restored` is over, for good."""
@@ -193,11 +205,13 @@ class SqliteStore(Store):
         await self.transact(put_away)
 
     async def resend(self, link: str, label_or_record: str, *, flow: str | None = None) -> int:
-        """Queue held, dead or done work again; return how many."""
+        """Queue held, dead or done work again, also what is remembered by its binding only; return how many."""
         now = self._clock.now()
+        flows = {kind: name for kind, name in FLOWS.items() if flow in {None, name}}
 
         def again(connection: sqlite3.Connection) -> int:
             rows = work_rows.resend(connection, link, label_or_record, flow, now)
+            rows += work_rows.revive(connection, self.cipher, link, label_or_record, flows=flows, now=now)
             journal.append(connection, _released(link, rows, "resent", now))
             return len(rows)
 
@@ -273,6 +287,10 @@ class SqliteStore(Store):
         """Renew ``sent_at`` and count an attempt."""
         await self._runner.run(lambda database: database.announce(lambda connection: intent_rows.renew(connection, link, key, now)))
 
+    async def intent(self, link: str, key: str) -> Intent | None:
+        """Return one intent by its key."""
+        return await self.look(lambda connection: intent_rows.get(connection, link, key))
+
     async def intents(self, link: str, *, record: str | None = None, flow: str | None = None, state: str | None = None) -> Sequence[Intent]:
         """Return intents in the order in which they were sent."""
         return await self.look(lambda connection: intent_rows.find(connection, link, record=record, flow=flow, state=state))
@@ -342,14 +360,31 @@ class SqliteStore(Store):
         """Return the newest lines of the activity log first."""
         return await self.look(lambda connection: journal.newest(connection, label, limit))
 
-    async def prune(self, *, before: datetime) -> int:
-        """Forget activity and settled work older than this, and the decided intents of work that is gone."""
+    async def newest_read(self) -> datetime | None:
+        """Return the newest moment of any vendor's clock that was read up to."""
+        return await self.look(position_rows.newest)
 
-        def forget(connection: sqlite3.Connection) -> int:
-            forgotten = journal.prune(connection, before) + work_rows.prune(connection, before)
-            return forgotten + intent_rows.prune(connection, before)
+    async def prune(self, *, before: datetime, activity_before: datetime | None = None, chunk: int = CHUNK) -> Pruned:
+        """Forget what is old, in transactions of at most ``chunk`` rows each, between which everybody else gets his turn."""
+        work = 0
+        for link, flow in await self.look(position_rows.scopes):
+            while gone := await self.transact(partial(work_rows.prune, link=link, flow=flow, before=before, limit=chunk)):
+                work += gone
+        intents = 0
+        place: tuple[str, str] | None = ("", "")
+        while place is not None:
+            gone, place = await self._prune_intents(place, before, chunk)
+            intents += gone
+        lines_before = activity_before or before
+        lines, line, gone = 0, 0, 1
+        while gone:
+            gone, line = await self.transact(partial(journal.prune, after=line, before=lines_before, limit=chunk))
+            lines += gone
+        alerts = await self.transact(partial(journal.prune_alerts, before=lines_before))
+        return Pruned(work, intents, lines, alerts)
 
-        return await self.transact(forget)
+    async def _prune_intents(self, after: tuple[str, str], before: datetime, limit: int) -> tuple[int, tuple[str, str] | None]:
+        return await self.transact(lambda connection: intent_rows.prune(connection, after, before, limit))
 
     async def alerts(self) -> Sequence[AlertRow]:
         """Return the alerts that are remembered."""
@@ -358,6 +393,29 @@ class SqliteStore(Store):
     async def save_alert(self, row: AlertRow) -> None:
         """Remember an alert."""
         await self.transact(lambda connection: journal.put_alert(connection, row))
+
+    async def forget(self, person: Person, *, by: str) -> Forgotten:
+        """Take a person out of the state; return what was removed, and what is in hand just now and has to be tried again.
+
+        The activity log says that it was done and by whom, and not of whom.
+        """
+        found = await self.look(lambda connection: forgetting.find(connection, self.cipher, person))
+        if found.nothing:
+            return Forgotten()
+        now = self._clock.now()
+
+        def remove(connection: sqlite3.Connection) -> Forgotten:
+            gone = forgetting.remove(connection, self.cipher, person, found)
+            if gone.removed:
+                detail = f"{gone.bindings} binding(s), {gone.writes} write(s), {gone.contents} record(s), {gone.texts} text(s); by {by}"
+                journal.append(connection, [Activity(now, "", "", "", "", "forgotten", detail=detail)])
+            return gone
+
+        return await self.transact(remove)
+
+    async def wipe(self) -> bool:
+        """Leave nothing in the file of what was deleted; return whether that is so, or a reader stood in the way for now."""
+        return await self._runner.run(lambda database: database.wipe())
 
     # -- the file -------------------------------------------------------------------------------------------------------------
     async def size(self) -> int:
