@@ -32,7 +32,7 @@ class StockPlan:
     changes: tuple[SetStock, ...]
     unchanged: int
     skipped: Mapping[Reason, int]
-    #: the numbers of all articles that the books list
+    #: the ids of all articles that the books list
     listed: tuple[str, ...] = ()
     #: what the books show now, by article id
     shown: Mapping[str, str] = field(default_factory=dict)
@@ -93,4 +93,4 @@ def plan_stock(
         else:
             changes.append(SetStock(there[0], there[0].quantity if there[0].tracked else None, wanted))
     shown = {level.product_id: str(level.available) for level in levels if level.tracked and level.available is not None}
-    return StockPlan(tuple(changes), unchanged, dict(skipped), tuple(level.sku for level in levels), shown)
+    return StockPlan(tuple(changes), unchanged, dict(skipped), tuple(level.product_id for level in levels), shown)

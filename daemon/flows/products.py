@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,7 @@ from connectors.model import Product, ProductDraft
 from connectors.port import Conflict, Missing, Transient, Unreadable
 from daemon.core.booking import Hold, Skip
 from daemon.core.brake import products_alarm
-from daemon.core.life import Outcome, Reason
+from daemon.core.life import CLAIMABLE_STATES, Outcome, Reason, State
 from daemon.core.mapping import MappingError, apply_fields
 from daemon.core.products import (
     CreateProduct,
@@ -22,19 +22,21 @@ from daemon.core.products import (
 )
 from daemon.core.sku import sku_key
 from daemon.core.stock import on_their_way
-from daemon.engine.braking import brake
+from daemon.engine.braking import brake, judge, spent
 from daemon.engine.handling import CHUNK, drain
-from daemon.engine.polling import Polled, poll
+from daemon.engine.polling import UNREADABLE_VERSION, Polled, poll
 from daemon.engine.writes import OnceWrite, identified, once, settled_by
 from daemon.flows.moving import sales_on_their_way
 from daemon.flows.payload import dump_product, load_product
 from daemon.state.port import Binding, Intent, IntentState, NewWork, Question, Settlement
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from decimal import Decimal
 
     from connectors.port import Change
+    from daemon.core.brake import Alarm
+    from daemon.engine.braking import Verdict
     from daemon.engine.context import Context
     from daemon.state.port import Work
 
@@ -52,6 +54,28 @@ def _plain(product: Product, helpers: frozenset[str]) -> dict[str, Any]:
     return {**plain, "categories": list(product.categories), "is_helper": sku_key(product.sku) in helpers}
 
 
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What is to become of one article."""
+
+    record: str
+    label: str
+    decision: ProductDecision
+
+
+@dataclass(frozen=True, slots=True)
+class ProductsRun:
+    """All that a run would do, and what the brake would stop it for."""
+
+    decided: tuple[Decided, ...]
+    alarm: Alarm | None
+
+
+def in_play(work: Work) -> bool:
+    """Tell whether a run does something about this work: what waits for a person is not its business, but for what the brake stopped."""
+    return work.state in CLAIMABLE_STATES or (work.state is State.HELD and work.reason is Reason.MASS_CHANGE)
+
+
 class Products:
     """The flow of the products.  ``helpers`` are the articles that only book shipping, discounts and the like."""
 
@@ -62,6 +86,8 @@ class Products:
         self._helpers = frozenset(sku_key(number) for number in helpers)
         self._targets: dict[str, Product] = {}
         self._by_sku: dict[str, list[Product]] = {}
+        #: whether that is all that the till has
+        self._listed = False
         self._moving: dict[str, Decimal] = {}
         self._read_far_at: float | None = None
         #: when this process last wrote a product of the till (monotonic): listings may show what was there before
@@ -83,38 +109,60 @@ class Products:
         return polled
 
     async def drain(self) -> None:
-        """Settle what is due."""
-        works = await self._context.store.open_work(self._context.scope, self.name)
-        if not works:
-            return
-        articles = await self._in_hand(works)
-        await self.look_up([article.sku for article in articles])
-        question = await self._brake(articles)
-        if question is None:
-            await drain(self._context, self)
-        else:
+        """Settle what is due, unless the brake stops it."""
+        context = self._context
+        run = await self.decide_all([work for work in await context.store.open_work(context.scope, self.name) if in_play(work)])
+        question = await brake(context, self.name, run.alarm)
+        if question is not None:
             await self._hold_all(question)
+        elif run.decided:
+            await drain(context, self)
+            if await context.store.next_due(context.scope, self.name) is None:
+                await spent(context, self.name)
 
-    async def _in_hand(self, works: Sequence[Work]) -> list[Product]:
-        """Return the articles of this work; one that cannot be had stops nobody, and is told when its own turn comes."""
-        articles = []
-        for work in works:
-            try:
-                articles.append(await self._article(work))
-            except (Missing, Unreadable):
-                continue
-        return articles
+    async def decide_all(self, works: Sequence[Work | NewWork]) -> ProductsRun:
+        """Decide everything that is in hand before the first write: a mass change is seen as a whole or not at all.  Reads only.
 
-    async def _article(self, work: Work) -> Product:
+        One article that cannot be had stops nobody: its decision is to hold it.
+        """
+        if not works:
+            return ProductsRun((), None)
+        found = [(work, await self._had(work)) for work in works]
+        await self.look_up([source.sku for _, source in found if isinstance(source, Product)])
+        bindings = await self._context.store.bindings(self._context.scope, "product")
+        decided = []
+        for work, source in found:
+            decision = source if isinstance(source, Hold) else await self.decide(source, bindings.get(work.record))
+            decided.append(Decided(work.record, work.label, decision))
+        return ProductsRun(tuple(decided), await self._alarm([one.decision for one in decided], bindings))
+
+    async def verdict(self, run: ProductsRun) -> Verdict:
+        """Tell whether a run may go on; reads only."""
+        return await judge(self._context, self.name, run.alarm)
+
+    async def _had(self, work: Work | NewWork) -> Product | Hold:
+        try:
+            return await self._article(work)
+        except (Missing, Unreadable) as error:
+            if work.version.startswith(UNREADABLE_VERSION):
+                return Hold(Reason.UNREADABLE, work.version.removeprefix(UNREADABLE_VERSION))
+            return Hold(Reason.VANISHED if isinstance(error, Missing) else Reason.UNREADABLE, str(error))
+
+    async def _article(self, work: Work | NewWork) -> Product:
         """Return the article of a piece of work; one that was settled and is sent again has no payload any more and is fetched afresh."""
         return load_product(work.payload) if work.payload else await self._context.books.get_product(work.record)
 
-    async def _brake(self, articles: Sequence[Product]) -> Question | None:
-        """Decide everything that is in hand before the first write: a mass change is seen as a whole or not at all."""
-        context = self._context
-        bindings = await context.store.bindings(context.scope, "product")
-        decisions = [await self.decide(article, bindings.get(article.id)) for article in articles]
-        return await brake(context, self.name, products_alarm(decisions, len(bindings), context.brake))
+    async def _alarm(self, decisions: Sequence[ProductDecision], bindings: Mapping[str, Binding]) -> Alarm | None:
+        """Measure what would be overwritten by what the till has of the books' products, whoever brought it there."""
+        rules = self._context.brake
+        updates = [decision for decision in decisions if isinstance(decision, UpdateProduct)]
+        if len(updates) <= rules.minimum:
+            return None
+        if not self._listed:
+            self._take_in(await self._context.till.all_products(), whole=True)
+        matched = {decision.target.id for decision in decisions if isinstance(decision, UpdateProduct | KeepProduct)}
+        bound = {binding.target for binding in bindings.values()}
+        return products_alarm(updates, len(matched | (bound & self._targets.keys())), rules)
 
     async def _hold_all(self, question: Question) -> None:
         """Let everything that is in hand wait for the answer."""
@@ -126,13 +174,18 @@ class Products:
     async def look_up(self, skus: Sequence[str]) -> None:
         """Fetch what the till has of these products, and what its sales still have on their way to the books."""
         till = self._context.till
-        there = await (till.all_products() if len(skus) > LISTING_FROM else till.find_products([sku for sku in skus if sku.strip()]))
+        whole = len(skus) > LISTING_FROM
+        self._take_in(await (till.all_products() if whole else till.find_products([sku for sku in skus if sku.strip()])), whole=whole)
+        known, _ = await sales_on_their_way(self._context)
+        self._moving = on_their_way(known)
+
+    def _take_in(self, there: Sequence[Product], *, whole: bool) -> None:
+        """Take what the till has of these products, or of all of them."""
         self._by_sku = {}
         for product in there:
             self._by_sku.setdefault(sku_key(product.sku), []).append(product)
         self._targets = {product.id: product for product in there}
-        known, _ = await sales_on_their_way(self._context)
-        self._moving = on_their_way(known)
+        self._listed = whole
 
     async def decide(self, source: Product, bound: Binding | None) -> ProductDecision:
         """Decide what becomes of an article; reads only."""

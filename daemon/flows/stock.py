@@ -9,10 +9,10 @@ import anyio
 
 from connectors.model import ProductDraft
 from connectors.port import ConnectorError, Missing
-from daemon.core.brake import stock_alarm
+from daemon.core.brake import LASTING, stock_alarm
 from daemon.core.life import Outcome, Reason
 from daemon.core.stock import StockPlan, on_their_way, plan_stock
-from daemon.engine.braking import brake
+from daemon.engine.braking import brake, judge, spent
 from daemon.flows.moving import sales_on_their_way
 from daemon.state.port import Activity, Binding
 
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from connectors.model import Sale
+    from daemon.core.brake import Alarm
     from daemon.core.stock import SetStock
+    from daemon.engine.braking import Verdict
     from daemon.engine.context import Context
 
 
@@ -33,6 +35,14 @@ class Wait:
     """The run does nothing for now, and why."""
 
     detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class StockRun:
+    """All that a run would do, and what the brake would stop it for."""
+
+    plan: StockPlan
+    alarm: Alarm | None
 
 
 class Stock:
@@ -78,21 +88,41 @@ class Stock:
         changed = {article: number for article, number in plan.shown.items() if before.get(article) != number}
         await context.store.bind([Binding(context.scope, CARRIED, article, article, number) for article, number in changed.items()])
 
+    async def decide_all(self, *, not_stored: Sequence[Sale] | None = None) -> StockRun | Wait:
+        """Decide what a run would do, or why it waits; reads only, but for receipts that are stored as they are met."""
+        context = self._context
+        plan = await self.plan(not_stored=not_stored)
+        if isinstance(plan, Wait):
+            return plan
+        known = await context.store.bindings(context.scope, "product")
+        return StockRun(plan, stock_alarm(plan, {article: binding.label for article, binding in known.items()}, context.brake))
+
+    async def verdict(self, run: StockRun) -> Verdict:
+        """Tell whether a run may go on; reads only."""
+        return await judge(self._context, self.name, run.alarm)
+
     async def run(self) -> None:
         """Write what differs; raises the errors of the port once the others are written."""
         context = self._context
-        plan = await self.plan()
-        if isinstance(plan, Wait):
-            context.log.info("stock waits", detail=plan.detail)
+        run = await self.decide_all()
+        if isinstance(run, Wait):
+            context.log.info("stock waits", detail=run.detail)
             return
+        plan = run.plan
         for reason, count in plan.skipped.items():
             context.outcome(self.name, Outcome.SKIPPED, reason, count)
         context.outcome(self.name, Outcome.UNCHANGED, count=plan.unchanged)
         context.metrics.stock_drift(len(plan.changes), link=context.scope)
-        known = await context.store.bindings(context.scope, "product")
-        alarm = stock_alarm(plan, [binding.label for binding in known.values()], plan.listed, context.brake)
-        if await brake(context, self.name, alarm) is not None:
+        if await brake(context, self.name, run.alarm) is not None:
             return
+        await self._write_all(plan)
+        if not (context.stopping.is_set() or context.paused):
+            await self._remember(plan)
+            await spent(context, self.name, lasting=LASTING)
+
+    async def _write_all(self, plan: StockPlan) -> None:
+        """Write what differs; raises the first error of the port once the others are written."""
+        context = self._context
         errors: list[ConnectorError] = []
         limiter = anyio.CapacityLimiter(context.workers)
 
@@ -116,8 +146,6 @@ class Stock:
                 group.start_soon(write, change)
         if errors:
             raise errors[0]
-        if not (context.stopping.is_set() or context.paused):
-            await self._remember(plan)
 
     def _activity(self, change: SetStock) -> Activity:
         context = self._context

@@ -91,9 +91,20 @@ class Binding:
     label: str = ""
 
 
+#: how one answers a question whether to go on: to go on, or to stay; every other answer says how
+GO_ON, STAY = frozenset({"continue", "ja"}), frozenset({"stop", "nee"})
+
+
+class WrongAnswer(ValueError):
+    """The question offers answers, and this is none of them; the text names them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Something only a person can answer.  ``key`` identifies it (one question, however many records wait for it)."""
+    """Something only a person can answer.  ``key`` identifies it (one question, however many records wait for it).
+
+    Where there are ``choices``, nothing else is an answer.
+    """
 
     link: str
     key: str
@@ -104,6 +115,11 @@ class Question:
     answer: str | None = None
     answered_at: datetime | None = None
     waiting: int = 0
+
+    @property
+    def stays(self) -> bool:
+        """Whether it is answered, and the answer is to leave things as they are: what waits for it goes on waiting."""
+        return self.answer in STAY and self.answer in self.choices
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,7 +333,14 @@ class Store(Protocol):
         ...
 
     async def answer(self, link: str, key: str, answer: str) -> int:
-        """Answer a question and queue what waited for it; return how many pieces of work. Raises :class:`KeyError`."""
+        """Answer a question and queue what waited for it; return how many pieces of work.
+
+        An answer to stay (:data:`STAY`) is an answer too, and releases nothing.
+
+        Raises:
+            KeyError: there is no such question.
+            WrongAnswer: it offers answers, and this is none of them.
+        """
         ...
 
     async def answers(self, link: str) -> Mapping[str, str]:

@@ -302,13 +302,17 @@ class SqliteStore(Store):
         return await self.transact(lambda connection: question_rows.ask(connection, question, now))
 
     async def answer(self, link: str, key: str, answer: str) -> int:
-        """Answer a question and queue what waited for it; return how many. Raises :class:`KeyError`."""
+        """Answer a question and queue what waited for it, unless it is to stay; return how many.
+
+        Raises :class:`KeyError` and :class:`WrongAnswer`.
+        """
         now = self._clock.now()
 
         def answered(connection: sqlite3.Connection) -> int:
-            if not question_rows.answer(connection, link, key, answer, now):
+            given = question_rows.answer(connection, link, key, answer, now)
+            if given is None:
                 raise KeyError(key)
-            return _release(connection, link, key, now)
+            return 0 if given.stays else _release(connection, link, key, now)
 
         return await self.transact(answered)
 
@@ -371,7 +375,7 @@ class SqliteStore(Store):
 
 def _answered_meanwhile(connection: sqlite3.Connection, item: Work, question: Question, now: datetime) -> bool:
     stored = question_rows.ask(connection, question, now)
-    if stored.answered_at is None:
+    if stored.answered_at is None or stored.stays:
         return False
     if stored.answered_at >= item.updated_at:  # it was claimed before the answer came
         return True

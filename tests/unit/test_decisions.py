@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -20,10 +21,10 @@ from connectors.port import (
     Unreadable,
 )
 from daemon.core.booking import Hold, Skip
-from daemon.core.brake import BrakeRules, exceeds, products_alarm, stock_alarm
+from daemon.core.brake import BrakeRules, Danger, exceeds, products_alarm, stock_alarm
 from daemon.core.customers import Adopt, Create, changed_fields, fingerprint, is_anonymous, match_customer, pseudonym
 from daemon.core.life import CLAIMABLE_STATES, EXPLANATIONS, OPEN_STATES, TRANSITIONS, Outcome, Reason, State, may_follow
-from daemon.core.products import CreateProduct, KeepProduct, UpdateProduct, decide_product, match_product
+from daemon.core.products import CreateProduct, FieldChange, KeepProduct, UpdateProduct, decide_product, match_product
 from daemon.core.retry import RetryPolicy, after_error, back_off
 from daemon.core.stock import on_their_way, plan_stock, wanted_stock
 
@@ -136,27 +137,48 @@ def test_the_brake_needs_share_and_count() -> None:
 def test_an_alarm_names_what_and_how_many() -> None:
     """The shopkeeper reads numbers and article numbers, not a code."""
     rules = BrakeRules(D("0.2"), 2)
-    priced = [UpdateProduct(IN_TILL, ProductDraft(price=D(9)), ())] * 20
+    change = FieldChange("price", "4.95", "9")
+    priced = [UpdateProduct(replace(IN_TILL, id=f"t{number}"), ProductDraft(price=D(9)), (change,)) for number in range(20)]
     alarm = products_alarm(priced, 40, rules)
     assert alarm is not None
     assert alarm.text.startswith("This run would change the price of 20 of 40 products.")
+    assert "sku-1 (4.95 -> 9)" in alarm.text
     assert "and 5 more" in alarm.text
     assert products_alarm(priced[:2], 40, rules) is None
     free = products_alarm([UpdateProduct(IN_TILL, ProductDraft(price=D(0)), ())] * 20, 40, rules)
     gone = products_alarm([UpdateProduct(IN_TILL, ProductDraft(active=False), ())] * 20, 40, rules)
     assert free is not None
     assert gone is not None
-    assert (free.what, gone.what) == ("set the price to zero of", "deactivate")
+    assert [finding.danger for finding in free.findings] == [Danger.FREE, Danger.REPRICED]
+    assert [finding.danger for finding in gone.findings] == [Danger.DEACTIVATED]
 
 
 def test_a_source_that_lists_nothing_any_more_is_an_alarm() -> None:
     """Absence is not deletion, and a listing that shrank is asked about."""
     rules = BrakeRules(D("0.2"), 2)
-    known = [f"SKU-{number}" for number in range(10)]
-    empty = stock_alarm(plan_stock([], [], {}), known, [], rules)
+    levels = [StockLevel(f"a{number}", f"SKU-{number}", tracked=False) for number in range(10)]
+    known = {level.product_id: level.sku for level in levels}
+    empty = stock_alarm(plan_stock([], [], {}), known, rules)
     assert empty is not None
-    assert empty.what == "no longer see"
-    assert stock_alarm(plan_stock([], [], {}), known, known[1:], rules) is None
+    assert [(finding.danger, finding.of) for finding in empty.findings] == [(Danger.VANISHED, 10)]
+    assert stock_alarm(plan_stock(levels[1:], [], {}), known, rules) is None
+    renumbered = [replace(level, sku=f"NEW-{level.sku}") for level in levels]
+    assert stock_alarm(plan_stock(renumbered, [], {}), known, rules) is None
+
+
+def test_the_number_of_an_alarm_is_that_of_exactly_this_change() -> None:
+    """In any order it is the same; another product, or another price of one, makes it another."""
+    rules = BrakeRules(D("0.2"), 2)
+
+    def number(prices: dict[str, str]) -> str:
+        updates = [UpdateProduct(replace(IN_TILL, id=product), ProductDraft(price=D(price)), ()) for product, price in prices.items()]
+        alarm = products_alarm(updates, 4, rules)
+        assert alarm is not None
+        return alarm.number
+
+    prices = {"t1": "1", "t2": "2", "t3": "3"}
+    assert number(prices) == number(dict(reversed(prices.items())))
+    assert len({number(prices), number({**prices, "t3": "4"}), number({**prices, "t4": "3"})}) == 3
 
 
 # -- customers ------------------------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import pytest
 
 from connectors.port import Position
 from daemon.core.life import Outcome, Reason, State
-from daemon.state.port import Activity, AlertRow, Binding, Intent, IntentState, Question, Settlement, StoreError
+from daemon.state.port import Activity, AlertRow, Binding, Intent, IntentState, Question, Settlement, StoreError, WrongAnswer
 from daemon.state.sqlite import open_store
 from tests.unit.store_support import NOON, StillClock, intent, minutes, new, pair, question
 
@@ -250,7 +250,7 @@ async def test_an_answer_that_did_not_help_is_asked_for_again(store: SqliteStore
     """The work was claimed after the answer and still cannot go on: the question stands open again."""
     [work] = await claimed(store, "1")
     await store.hold(work, reason=Reason.PAYMENT_METHOD_UNKNOWN, question=question())
-    await store.answer("shop", "payment:pin", "no such account")
+    await store.answer("shop", "payment:pin", "Kas")
     clock.moment = minutes(1)
     [work] = await store.claim("shop", "sales", now=minutes(1), limit=1)
     await store.hold(work, reason=Reason.PAYMENT_METHOD_UNKNOWN, question=replace(question(), text="Which account, really?"))
@@ -264,6 +264,30 @@ async def test_a_question_without_a_record_is_asked_once(store: SqliteStore) -> 
     assert await store.ask(brake) == brake
     assert await store.answer("shop", "brake:products", "yes") == 0
     assert await store.ask(replace(brake, text="other")) == replace(brake, answer="yes", answered_at=NOON)
+
+
+async def test_where_answers_are_offered_no_other_is_taken(store: SqliteStore) -> None:
+    """Any case will do, another word will not: the question stands as it stood."""
+    await store.ask(replace(question(), choices=("continue", "nee")))
+    with pytest.raises(WrongAnswer, match="continue, nee"):
+        await store.answer("shop", "payment:pin", "misschien")
+    assert [one.answer for one in await store.questions()] == [None]
+    await store.answer("shop", "payment:pin", " NEE ")
+    assert await store.answers("shop") == {"payment:pin": "nee"}
+
+
+async def test_an_answer_to_stay_keeps_what_waits_waiting(store: SqliteStore) -> None:
+    """It releases nothing and is not asked again when more comes to wait for it; withdrawn, the question sets all free."""
+    asked = replace(question(), choices=("continue", "nee"))
+    first, second = await claimed(store, "1", "2")
+    await store.hold(first, reason=Reason.MASS_CHANGE, question=asked)
+    assert await store.answer("shop", "payment:pin", "nee") == 0
+    await store.hold(second, reason=Reason.MASS_CHANGE, question=asked)
+    assert await store.questions() == []
+    assert [(one.answer, one.waiting) for one in await store.questions(answered=True)] == [("nee", 2)]
+    assert await store.claim("shop", "sales", now=NOON, limit=9) == []
+    await store.withdraw_question("shop", "payment:pin")
+    assert len(await store.claim("shop", "sales", now=NOON, limit=9)) == 2
 
 
 async def test_a_question_withdrawn_sets_its_work_free(store: SqliteStore) -> None:
