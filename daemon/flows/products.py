@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ from daemon.core.booking import Hold, Skip
 from daemon.core.brake import products_alarm
 from daemon.core.life import CLAIMABLE_STATES, Outcome, Reason, State
 from daemon.core.mapping import MappingError, apply_fields
+from daemon.core.money import ZERO
 from daemon.core.products import (
     CreateProduct,
     KeepProduct,
@@ -21,13 +22,14 @@ from daemon.core.products import (
     match_product,
 )
 from daemon.core.sku import sku_key
-from daemon.core.stock import on_their_way
+from daemon.core.stock import Articles, on_their_way, pieces
 from daemon.engine.braking import brake, judge, spent
 from daemon.engine.handling import CHUNK, drain
 from daemon.engine.polling import UNREADABLE_VERSION, Polled, poll
 from daemon.engine.writes import OnceWrite, identified, once, settled_by
 from daemon.flows.moving import sales_on_their_way
 from daemon.flows.payload import dump_product, load_product
+from daemon.flows.stock import CARRIED
 from daemon.state.port import Binding, Intent, IntentState, NewWork, Question, Settlement
 
 if TYPE_CHECKING:
@@ -77,12 +79,16 @@ def in_play(work: Work) -> bool:
 
 
 class Products:
-    """The flow of the products.  ``helpers`` are the articles that only book shipping, discounts and the like."""
+    """The flow of the products.
+
+    ``helpers`` are the articles that only book shipping, discounts and the like, ``scopes`` the pairs of every till of the company.
+    """
 
     name = "products"
 
-    def __init__(self, context: Context, helpers: frozenset[str]) -> None:
+    def __init__(self, context: Context, helpers: frozenset[str], scopes: Sequence[str] = ()) -> None:
         self._context = context
+        self._scopes = scopes
         self._helpers = frozenset(sku_key(number) for number in helpers)
         self._targets: dict[str, Product] = {}
         self._by_sku: dict[str, list[Product]] = {}
@@ -128,7 +134,7 @@ class Products:
         if not works:
             return ProductsRun((), None)
         found = [(work, await self._had(work)) for work in works]
-        await self.look_up([source.sku for _, source in found if isinstance(source, Product)])
+        await self.look_up([source for _, source in found if isinstance(source, Product)])
         bindings = await self._context.store.bindings(self._context.scope, "product")
         decided = []
         for work, source in found:
@@ -171,13 +177,16 @@ class Products:
             for work in works:
                 await store.hold(work, reason=Reason.MASS_CHANGE, question=question)
 
-    async def look_up(self, skus: Sequence[str]) -> None:
-        """Fetch what the till has of these products, and what its sales still have on their way to the books."""
-        till = self._context.till
+    async def look_up(self, articles: Sequence[Product]) -> None:
+        """Fetch what the till has of these articles, and what the sales of every till still have on their way to the books."""
+        context, till = self._context, self._context.till
+        skus = [article.sku for article in articles]
         whole = len(skus) > LISTING_FROM
         self._take_in(await (till.all_products() if whole else till.find_products([sku for sku in skus if sku.strip()])), whole=whole)
-        known, _ = await sales_on_their_way(self._context)
-        self._moving = on_their_way(known)
+        numbers = Articles({sku_key(article.sku): article.id for article in articles if article.sku.strip()})
+        # without the stock module no document moves the books' number: nothing is missing from it
+        moves = context.company is None or context.company.stock_module
+        self._moving = on_their_way(await sales_on_their_way(context, self._scopes), numbers) if moves else {}
 
     def _take_in(self, there: Sequence[Product], *, whole: bool) -> None:
         """Take what the till has of these products, or of all of them."""
@@ -201,7 +210,7 @@ class Products:
         candidates = list(self._by_sku.get(sku_key(source.sku), ()))
         if bound is not None:
             candidates = [product for product in candidates if product.id != bound.target] + await self._bound(bound)
-        stock = None if source.quantity is None else source.quantity - self._moving.get(sku_key(source.sku), type(source.price)(0))
+        stock = None if source.quantity is None else source.quantity - self._moving.get(source.id, ZERO)
         return decide_product(
             source,
             on_create=on_create,
@@ -254,7 +263,15 @@ class Products:
             case CreateProduct(draft, _):
                 if bound is not None:
                     await self._forget(work, bound)
-                return self._settled(work, Outcome.CREATED, await self._create(work, draft), "")
+                return self._created(work, source, draft, await self._create(work, draft))
+
+    def _created(self, work: Work, source: Product, draft: ProductDraft, target: str) -> Settlement:
+        """With its opening stock a new product has taken over the books' number."""
+        settled = self._settled(work, Outcome.CREATED, target, "")
+        if not target or not draft.tracked or source.quantity is None:
+            return settled
+        took = Binding(self._context.scope, CARRIED, work.record, target, str(pieces(source.quantity)))
+        return replace(settled, bindings=(*settled.bindings, took))
 
     async def _update(self, target: Product, draft: ProductDraft) -> None:
         context = self._context

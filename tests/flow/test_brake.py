@@ -59,7 +59,7 @@ async def answer(bridge: Bridge, question: Question, text: str) -> None:
     await bridge.store.answer(question.link, question.key, text)
 
 
-# -- what the share is a share of ---------------------------------------------------------------------------------------------------
+# -- what the share is a share of ------------------------------------------------------------------------------------
 
 
 async def test_a_first_run_overwrites_no_prices_unasked(tmp_path: Path) -> None:
@@ -127,7 +127,7 @@ async def test_what_was_bound_to_a_till_that_was_replaced_does_not_thin_the_shar
     assert set(prices(running).values()) == {OWN_PRICE}
 
 
-# -- what an answer counts for --------------------------------------------------------------------------------------------------------
+# -- what an answer counts for ---------------------------------------------------------------------------------------
 
 
 async def flooded(bridge: Bridge, running: Shop, count: int, price: str = "0.01") -> Question:
@@ -289,7 +289,7 @@ async def test_articles_that_are_gone_for_good_are_asked_about_once(tmp_path: Pa
         assert "no longer see 13 of 40" in (await asked(bridge, "stock")).text
 
 
-# -- the plan says so -------------------------------------------------------------------------------------------------------------------
+# -- the plan says so ------------------------------------------------------------------------------------------------
 
 
 async def test_a_plan_of_forty_updates_says_that_the_brake_would_stop_them(tmp_path: Path) -> None:

@@ -299,6 +299,30 @@ async def test_a_question_withdrawn_sets_its_work_free(store: SqliteStore) -> No
     assert [again.state for again in await store.claim("shop", "sales", now=NOON, limit=1)] == [State.RUNNING]
 
 
+# -- what is under way ------------------------------------------------------------------------------------------------------------
+
+
+async def test_one_look_tells_how_far_everything_is(store: SqliteStore, clock: StillClock) -> None:
+    """In hand or settled lately, of several links, with the state of its document; what was settled earlier is no part of it."""
+    await store.record_page("shop", "sales", Position(NOON), [new("early"), new("late"), new("sent"), new("waits")])
+    works = {work.record: work for work in await store.claim("shop", "sales", now=NOON, limit=9)}
+    await store.record_page("other", "sales", Position(NOON), [new("elsewhere")])
+    await store.record_page("third", "sales", Position(NOON), [new("not asked for")])
+    await store.finish(works["early"], Settlement(Outcome.CREATED))
+    clock.moment = minutes(5)
+    await store.finish(works["late"], Settlement(Outcome.CREATED, bindings=(pair("late", "d1"),)))
+    await store.intend(replace(intent("document of sent", record="sent"), operation="document", sent_at=minutes(4)))
+    await store.intend(replace(intent("payment of waits", record="waits"), operation="payment"))
+    found = await store.under_way(["shop", "other"], "sales", kind=pair("late", "d1").kind, operation="document", since=minutes(1))
+    assert {(one.work.link, one.work.record): (one.bound, one.writes, one.sent_at) for one in found} == {
+        ("shop", "late"): (True, frozenset(), None),
+        ("shop", "sent"): (False, {IntentState.SENT}, minutes(4)),
+        ("shop", "waits"): (False, frozenset(), None),
+        ("other", "elsewhere"): (False, frozenset(), None),
+    }
+    assert {one.work.record: one.work.payload is None for one in found}["late"]
+
+
 # -- facts, activity, alerts ------------------------------------------------------------------------------------------------------
 
 
