@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from connectors.model import Sale, SaleLine
 
+#: the kind of binding that remembers a number of the books which a product of the till has taken over
+CARRIED = "stock"
 #: goods are weighed to the gram; what is beyond that is the noise of a vendor's doubles
 _GRAM = Decimal("0.001")
 

@@ -56,18 +56,22 @@ class Receipt:
         """What was sold, as far as it is known."""
         return () if self.sale is None else self.sale.lines
 
-    def in_doubt(self, since: datetime) -> bool:
-        """Tell whether the books may or may not have shown it, had they been asked at any moment after ``since``."""
-        return self.stage is Stage.SENT or (self.stage is Stage.BOOKED and self.moved_at is not None and self.moved_at >= since)
+    def booked_since(self, moment: datetime) -> bool:
+        """Tell whether the books got it at this moment or later."""
+        return self.stage is Stage.BOOKED and self.moved_at is not None and self.moved_at >= moment
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Every receipt in hand, and those settled since ``since``.  ``unknown`` of them have lines that are not known yet."""
+    """Every receipt in hand, and those settled since ``since``.
+
+    ``unknown`` of those in hand have lines that are not known yet; ``rushed`` says that more were settled than anybody could look at.
+    """
 
     since: datetime
     receipts: Mapping[Key, Receipt]
     unknown: int
+    rushed: bool = False
 
     def on_their_way(self) -> list[tuple[str, Sale]]:
         """Return the receipts that the books surely do not have, each with its pair."""
@@ -78,17 +82,25 @@ class Snapshot:
         known = self.receipts.get((scope, record))
         return known is None or known.stage is Stage.UNBOOKED
 
-    def moved(self, before: Snapshot) -> list[tuple[str, Sale]]:
+    def moved(self, before: Snapshot, *, shown_late: bool) -> list[tuple[str, Sale]]:
         """Return the receipts that may or may not be in what was looked at between ``before`` and now.
 
-        They were rung up, changed, sent or booked meanwhile, or so shortly before that a listing may not have shown it.
+        They were rung up, changed, sent or booked meanwhile; where listings were looked at, which show things late (``shown_late``), also
+        those booked shortly before.
         """
         doubtful = []
         for key in self.receipts.keys() | before.receipts.keys():
             now, then = self.receipts.get(key), before.receipts.get(key)
-            if now is None or then is None or now.in_doubt(before.since) or (now.stage, now.lines) != (then.stage, then.lines):
+            if _moved(now, then) or (shown_late and now is not None and now.booked_since(before.since)):
                 doubtful += [(one.scope, one.sale) for one in (now, then) if one is not None and one.sale is not None]
         return doubtful
+
+
+def _moved(now: Receipt | None, then: Receipt | None) -> bool:
+    if then is None or now is None:
+        # what was booked at the earlier look, and is not in hand any more, was settled
+        return then is None or then.stage is not Stage.BOOKED
+    return now.stage is Stage.SENT or (now.stage, now.lines) != (then.stage, then.lines)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,13 +114,14 @@ class Counter:
 class OnTheWay:
     """Looks at the receipts of every till of a company, by the names of their pairs."""
 
-    def __init__(self, context: Context, counters: Mapping[str, Counter]) -> None:
+    def __init__(self, context: Context, counters: Mapping[str, Counter], *, books_sales: bool) -> None:
         self._context = context
         self._counters = counters
+        self._books_sales = books_sales
         #: lines that were fetched here; the sales flow stores them only once it has to keep a receipt
         self._fetched: dict[tuple[str, str, str], Sale] = {}
 
-    async def look(self, since: datetime, *, poll: bool) -> Snapshot:
+    async def look(self, since: datetime, *, poll: bool = False) -> Snapshot:
         """Return how every receipt stands; with ``poll``, after the tills were asked for new ones.
 
         Another till that cannot be reached holds up nobody: what is stored of it counts.  Raises the errors of the port for one's own.
@@ -128,19 +141,21 @@ class OnTheWay:
             self._context.log.info("another till is not answering", other=scope, error=str(error))
 
     async def _with_lines(self, since: datetime, found: Sequence[UnderWay]) -> Snapshot:
-        receipts: dict[Key, Receipt] = {}
-        missing: list[UnderWay] = []
-        for one in found:
-            sale = lines_of(one) or self._fetched.get(_version(one))
-            if sale is None and not _given_up(one):
-                missing.append(one)
-            receipts[one.work.link, one.work.record] = _receipt(one, sale)
-        unknown = len(missing[FETCHED:])
-        for one in missing[:FETCHED]:
-            receipts[one.work.link, one.work.record] = _receipt(one, await self._fetch(one))
+        now = self._context.now()
+        receipts = {
+            (one.work.link, one.work.record): _receipt(one, lines_of(one) or self._fetched.get(_version(one)), now) for one in found
+        }
+        unseen = [one for one in found if receipts[one.work.link, one.work.record].sale is None and not _given_up(one)]
+        settled = [one for one in unseen if one.work.state is State.DONE]
+        open_ones = [one for one in unseen if one.work.state is not State.DONE]
+        # so many are fetched by the sales flow soon; with the sales off nobody else ever does
+        few = open_ones[:FETCHED] if len(open_ones) <= FETCHED or not self._books_sales else []
+        too_many = len(settled) > FETCHED
+        for one in few if too_many else [*few, *settled]:
+            receipts[one.work.link, one.work.record] = _receipt(one, await self._fetch(one), now)
         kept = {_version(one) for one in found}
         self._fetched = {key: sale for key, sale in self._fetched.items() if key in kept}
-        return Snapshot(since, receipts, unknown)
+        return Snapshot(since, receipts, len(open_ones) - len(few), rushed=too_many)
 
     async def _fetch(self, one: UnderWay) -> Sale | None:
         """Fetch a receipt whole; what is gone, cannot be read or lies in a till that does not answer has no lines to show."""
@@ -183,8 +198,10 @@ def lines_of(one: UnderWay) -> Sale | None:
     return sale if sale is not None and sale.lines else None
 
 
-def _receipt(one: UnderWay, sale: Sale | None) -> Receipt:
+def _receipt(one: UnderWay, sale: Sale | None, now: datetime) -> Receipt:
     moved_at = one.work.updated_at if one.work.state is State.DONE else one.sent_at
+    if moved_at is not None and moved_at > now:
+        moved_at = None  # written down by a clock that ran ahead
     # an open receipt has taken nothing off the shelf yet
     return Receipt(one.work.link, stage(one), sale if sale is None or sale.completed else None, moved_at)
 

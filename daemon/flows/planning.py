@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
-from connectors.port import Unreadable
+from connectors.port import Position, Unreadable
 from daemon.core.actions import Action
 from daemon.core.booking import Hold, Skip, reference
 from daemon.core.cursor import advance, begin, made_progress
@@ -38,10 +38,10 @@ _CHUNK = 20
 
 
 async def _unread(
-    context: Context, flow: str, source: ChangeSource[T], overlap: timedelta
+    source: ChangeSource[T], position: Position, overlap: timedelta
 ) -> tuple[list[Change[T]], list[tuple[str, datetime | None, str]]]:
-    """Read from the stored position to the end without storing anything; return what is new, and what could not be read."""
-    current: Pass[T] = begin(await context.store.position(context.scope, flow), overlap)
+    """Read from a position to the end without storing anything; return what is new, and what could not be read."""
+    current: Pass[T] = begin(position, overlap)
     fresh: list[Change[T]] = []
     bad: list[tuple[str, datetime | None, str]] = []
     while True:
@@ -60,7 +60,7 @@ async def plan_sales(flow: Sales, context: Context) -> tuple[list[Action], list[
     """Return what would become of every receipt that is not settled, and those receipts with their lines."""
     await flow.refresh()
     stored = [load_sale(work.payload) for work in await context.store.open_work(context.scope, flow.name) if work.payload]
-    unread, _ = await _unread(context, flow.name, context.till, sales_flow.OVERLAP)
+    unread, _ = await _unread(context.till, await context.store.position(context.scope, flow.name), sales_flow.OVERLAP)
     sales = {sale.id: sale for sale in [*stored, *(change.record for change in unread)]}
     bound = await context.store.bindings(context.scope, "sale", list(sales))
     pending = [sale for sale in sales.values() if sale.id not in bound]
@@ -108,8 +108,9 @@ def _found(sale: Sale, document: Document) -> Action:
 async def plan_products(flow: Products, context: Context) -> list[Action]:
     """Return what would become of every article that changed and is not settled, and whether the brake would stop it all."""
     works: dict[str, Work | NewWork] = {work.record: work for work in await context.store.open_work(context.scope, flow.name)}
-    changes, bad = await _unread(context, flow.name, context.books, products_flow.OVERLAP)
-    works.update({one.record: one for one in [*map(flow.describe, changes), *(_unreadable(context, *one) for one in bad)]})
+    changes, bad = await _unread(context.books, Position(), products_flow.OVERLAP)
+    fresh = [*await flow.news(changes), *await _unreadable(flow, context, bad)]
+    works.update({one.record: one for one in fresh})
     waiting = {record for record, work in works.items() if isinstance(work, Work) and not products_flow.in_play(work)}
     run = await flow.decide_all([work for record, work in works.items() if record not in waiting])
     actions = [_held(work) for record, work in works.items() if record in waiting and isinstance(work, Work)]
@@ -117,8 +118,11 @@ async def plan_products(flow: Products, context: Context) -> list[Action]:
     return [*actions, *_braked(flow.name, planned, await flow.verdict(run))]
 
 
-def _unreadable(context: Context, record: str, moment: datetime | None, why: str) -> NewWork:
-    return NewWork(record, record, UNREADABLE_VERSION + why, moment or context.now(), b"")
+async def _unreadable(flow: Products, context: Context, bad: Sequence[tuple[str, datetime | None, str]]) -> list[NewWork]:
+    """Return as work what cannot be read and is not stored already."""
+    works = [NewWork(record, record, UNREADABLE_VERSION + why, moment or context.now(), b"") for record, moment, why in bad]
+    stored = {one.record: await context.store.work(context.scope, flow.name, one.record) for one in works}
+    return [one for one in works if (known := stored[one.record]) is None or not known.version.startswith(UNREADABLE_VERSION)]
 
 
 def _held(work: Work) -> Action:

@@ -79,7 +79,7 @@ class Sales:
         self._context = context
         self._make_rules = rules
         self._rules: BookingRules | None = None
-        self._catalogue = Catalogue(context.books, context.clock)
+        self._catalogue = Catalogue(context.books, context.clock, bound=self._articles_of_products)
         self._debtors = Debtors(context)
         self._documents = Documents(context)
         self._accounts: Sequence[MoneyAccount] = ()
@@ -166,11 +166,19 @@ class Sales:
 
     async def _articles(self, sale: Sale) -> dict[int, Product] | Hold:
         """Find the article of every line; what seems wrong is asked for once more, for it may have been cured."""
-        matched = match_articles(sale, self.rules, await self._catalogue.articles(articles_needed(sale, self.rules)))
+        named = await self._catalogue.under_its_numbers(sale, self.rules.sku_map.keys())
+        matched = match_articles(named, self.rules, await self._catalogue.articles(articles_needed(named, self.rules)))
         if isinstance(matched, Hold) and not matched.question:
-            numbers = [number for line in sale.lines if (number := article_number(line, self.rules))]
-            matched = match_articles(sale, self.rules, await self._catalogue.ask_again(numbers))
+            numbers = [number for line in named.lines if (number := article_number(line, self.rules))]
+            await self._catalogue.fresh(numbers)
+            named = await self._catalogue.under_its_numbers(sale, self.rules.sku_map.keys())
+            matched = match_articles(named, self.rules, await self._catalogue.articles(articles_needed(named, self.rules)))
         return matched
+
+    async def _articles_of_products(self) -> dict[str, str]:
+        """Return which article each product of the till is bound to."""
+        bindings = await self._context.store.bindings(self._context.scope, "product")
+        return {binding.target: article for article, binding in bindings.items()}
 
     def _rounding_article(self) -> Product | None:
         number = self.rules.articles.get((LineKind.ROUNDING, ZERO))

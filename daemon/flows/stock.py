@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter as Counts
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -12,14 +13,15 @@ from connectors.model import ProductDraft, StockLevel
 from connectors.port import ConnectorError, Missing, Unreadable
 from daemon.core.brake import LASTING, stock_alarm
 from daemon.core.life import Outcome, Reason
+from daemon.core.products import GONE
 from daemon.core.sku import sku_key
-from daemon.core.stock import Articles, Shelves, Shown, StockPlan, on_their_way, plan_stock
+from daemon.core.stock import CARRIED, Articles, Shelves, Shown, StockPlan, on_their_way, plan_stock
 from daemon.engine.braking import brake, judge, spent
 from daemon.flows.moving import OnTheWay
 from daemon.state.port import Activity, Binding
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from decimal import Decimal
 
     from connectors.model import Product, Sale
@@ -30,10 +32,8 @@ if TYPE_CHECKING:
     from daemon.flows.moving import Counter, Snapshot
 
 
-#: the kind of binding that remembers a number of the books which a product of the till has taken over
-CARRIED = "stock"
-#: how often articles that are sold while we look are looked at again in one run, and how many of them each time
-CLOSER_LOOKS, LOOKED_AT_AGAIN = 3, 20
+#: how often an article that is sold while we look is looked at again in one run, how many of them at once, and how often in all
+CLOSER_LOOKS, LOOKED_AT_AGAIN, LOOKS_IN_A_RUN = 3, 20, 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class Stock:
         self._context = context
         self._counters = counters
         self._books_sales = books_sales
-        self._on_the_way = OnTheWay(context, counters)
+        self._on_the_way = OnTheWay(context, counters, books_sales=books_sales)
 
     @property
     def _moves(self) -> bool:
@@ -81,21 +81,23 @@ class Stock:
         context = self._context
         look_from = context.now() - timedelta(seconds=context.policy.index_lag)
         asking = self._books_sales and not_stored is None
-        before = await self._on_the_way.look(look_from, poll=asking)
+        before = await self._on_the_way.look(look_from)
+        if before.unknown and self._moves:
+            return _wait(before)
         levels = await context.books.stock_levels()
         targets = await context.till.all_products()
         after = await self._on_the_way.look(look_from, poll=True) if asking else before
         if after.unknown and self._moves:
-            return Wait(f"{after.unknown} receipt(s) are in hand whose lines are not known yet")
+            return _wait(after)
         articles, bound = await self._articles(levels)
         plan = plan_stock(
             levels,
             Shelves(targets, bound),
             self._counted(self._sold(after, not_stored), articles),
             carried_over=await self._carried_over(),
-            doubtful=on_their_way(after.moved(before), articles).keys() if asking else (),
+            doubtful=self._doubtful(levels, articles, before, after) if asking else (),
         )
-        return await self._look_again(plan, articles)
+        return await self._look_again(plan, articles, after)
 
     def _sold(self, looked: Snapshot, not_stored: Sequence[Sale] | None) -> list[tuple[str, Sale]]:
         """Return the receipts that the books do not have: those looked at, or for this till those that the caller has read."""
@@ -121,23 +123,34 @@ class Stock:
         bound = {article: one.target for article, one in bindings[context.scope].items()}
         return Articles({sku_key(level.sku): level.product_id for level in levels if level.sku.strip()}, by_product), bound
 
-    async def _look_again(self, plan: StockPlan, articles: Articles) -> StockPlan:
+    @staticmethod
+    def _doubtful(levels: Sequence[StockLevel], articles: Articles, before: Snapshot, after: Snapshot) -> Collection[str]:
+        """Return the articles of which the two listings may show what does not belong together."""
+        if after.rushed:
+            return {level.product_id for level in levels}
+        return on_their_way(after.moved(before, shown_late=True), articles).keys()
+
+    async def _look_again(self, plan: StockPlan, articles: Articles, before: Snapshot) -> StockPlan:
         """Ask for the doubtful articles by their ids until nothing happens to them meanwhile; what never rests has its turn later."""
         context = self._context
-        for _ in range(CLOSER_LOOKS):
-            pairs = dict(list(plan.doubtful.items())[:LOOKED_AT_AGAIN])
-            if not pairs:
+        looked_at: Counts[str] = Counts()
+        for _ in range(LOOKS_IN_A_RUN):
+            waiting = [article for article in plan.doubtful if looked_at[article] < CLOSER_LOOKS]
+            if not waiting:
                 break
-            before = await self._on_the_way.look(context.now(), poll=True)
+            pairs = {article: plan.doubtful[article] for article in waiting[:LOOKED_AT_AGAIN]}
+            looked_at.update(pairs.keys())
+            asked_at = context.now()
             levels, targets = await self._by_id(pairs)
-            after = await self._on_the_way.look(before.since, poll=True)
+            after = await self._on_the_way.look(asked_at, poll=True)
             again = plan_stock(
                 levels,
                 Shelves(targets, pairs),
                 self._counted(after.on_their_way(), articles),
                 carried_over=await self._carried_over(),
-                doubtful=pairs if after.unknown else on_their_way(after.moved(before), articles).keys(),
+                doubtful=pairs if after.unknown or after.rushed else on_their_way(after.moved(before, shown_late=False), articles).keys(),
             )
+            before = after
             left = {article: product for article, product in plan.doubtful.items() if article not in pairs}
             plan = plan.with_second_look(replace(again, doubtful={**again.doubtful, **left}))
         return plan
@@ -188,8 +201,9 @@ class Stock:
         plan = await self.plan(not_stored=not_stored)
         if isinstance(plan, Wait):
             return plan
-        known = await context.store.bindings(context.scope, "product")
-        return StockRun(plan, stock_alarm(plan, {article: binding.label for article, binding in known.items()}, context.brake))
+        bindings = await context.store.bindings(context.scope, "product")
+        known = {article: binding.label for article, binding in bindings.items() if binding.fingerprint != GONE}
+        return StockRun(plan, stock_alarm(plan, known, context.brake))
 
     async def verdict(self, run: StockRun) -> Verdict:
         """Tell whether a run may go on; reads only."""
@@ -256,3 +270,7 @@ class Stock:
             detail=f"{before} -> {change.after}",
             remote_id=product.id,
         )
+
+
+def _wait(looked: Snapshot) -> Wait:
+    return Wait(f"{looked.unknown} receipt(s) are in hand whose lines are not known yet")

@@ -286,9 +286,10 @@ class Store(Protocol):
         ...
 
     async def under_way(self, links: Sequence[str], flow: str, *, kind: str, operation: str, since: datetime) -> Sequence[UnderWay]:
-        """Return what is not settled, or was settled at or after ``since``, of a flow in several links, oldest first.
+        """Return what is not settled, or was settled from ``since`` until now, of a flow in several links, oldest first.
 
-        ``kind`` is that of the binding to the counterpart, ``operation`` that of the writes asked for.
+        ``kind`` is that of the binding to the counterpart, ``operation`` that of the writes asked for.  What a clock that ran ahead says
+        was settled later than now was not settled lately.
         """
         ...
 

@@ -226,9 +226,10 @@ class SqliteStore(Store):
         return await self.look(lambda connection: work_rows.unsettled(connection, self._cipher, link, flow))
 
     async def under_way(self, links: Sequence[str], flow: str, *, kind: str, operation: str, since: datetime) -> Sequence[UnderWay]:
-        """Return what is not settled, or was settled at or after ``since``, of a flow in several links, oldest first."""
+        """Return what is not settled, or was settled from ``since`` until now, of a flow in several links, oldest first."""
+        now = self._clock.now()
         return await self.look(
-            lambda connection: underway.find(connection, self._cipher, links, flow, kind=kind, operation=operation, since=since)
+            lambda connection: underway.find(connection, self._cipher, links, flow, kind=kind, operation=operation, since=since, until=now)
         )
 
     async def next_due(self, link: str, flow: str) -> datetime | None:

@@ -20,17 +20,32 @@ _LATELY = 2000
 
 
 def find(
-    connection: sqlite3.Connection, cipher: Cipher | None, links: Sequence[str], flow: str, *, kind: str, operation: str, since: datetime
+    connection: sqlite3.Connection,
+    cipher: Cipher | None,
+    links: Sequence[str],
+    flow: str,
+    *,
+    kind: str,
+    operation: str,
+    since: datetime,
+    until: datetime,
 ) -> list[UnderWay]:
-    """Return every record of a flow that is not settled, and those settled at or after a moment, oldest first.
+    """Return every record of a flow that is not settled, and those settled between two moments (inclusive), oldest first.
 
     ``kind`` is that of the binding which says that a record has its counterpart, ``operation`` that of the writes asked for.
     """
-    values = {"links": dump(list(links)), "flow": flow, "kind": kind, "operation": operation, "since": to_text(since)}
+    values = {
+        "links": dump(list(links)),
+        "flow": flow,
+        "kind": kind,
+        "operation": operation,
+        "since": to_text(since),
+        "until": to_text(until),
+    }
     rows = connection.execute(
         # what was settled lately is found by the activity's end: no index leads to it, and it is short
         "WITH late AS (SELECT DISTINCT link, record FROM (SELECT * FROM activity ORDER BY id DESC LIMIT :lately)"
-        " WHERE event = 'settled' AND flow = :flow AND at >= :since AND link IN (SELECT value FROM json_each(:links))),"
+        " WHERE event = 'settled' AND flow = :flow AND at BETWEEN :since AND :until AND link IN (SELECT value FROM json_each(:links))),"
         " mine AS (SELECT work.* FROM work WHERE flow = :flow AND state <> 'done' AND link IN (SELECT value FROM json_each(:links))"
         " UNION SELECT work.* FROM late JOIN work ON work.link = late.link AND work.flow = :flow AND work.record = late.record)"
         " SELECT mine.*,"
