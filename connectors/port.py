@@ -164,8 +164,12 @@ class ProductSource(ChangeSource["Product"], Protocol):
         """Return one product; raises :class:`Missing`."""
         ...
 
-    async def find_products(self, skus: Iterable[str]) -> Sequence[Product]:
-        """Return every product that carries one of these SKUs (compared without regard to case), inactive ones too."""
+    async def find_products(self, skus: Iterable[str], *, within: float | None = None) -> Sequence[Product]:
+        """Return every product that carries one of these SKUs (compared without regard to case), inactive ones too.
+
+        ``within`` is how many seconds ago what they are made of (the VAT rate that a category of products has) may have been read; 0 is
+        none, ``None`` leaves it to the connector.
+        """
         ...
 
     async def stock_levels(self) -> Sequence[StockLevel]:

@@ -25,6 +25,7 @@ from daemon.core.retry import RetryPolicy
 from daemon.engine.context import Common, Context, Mappings
 from daemon.engine.watch import ConnectionWatch
 from daemon.flows.after_restore import AfterRestore
+from daemon.flows.moving import Counter
 from daemon.flows.products import PRODUCT_FIELDS, Products
 from daemon.flows.sales import Sales
 from daemon.flows.stock import Stock
@@ -233,14 +234,18 @@ async def assemble(shared: Shared) -> AsyncIterator[House]:
             stack.push_async_callback(other.aclose)
         pairs, after_restore = [], AfterRestore()
         for name, link in shared.settings.links.items():
+            counters: dict[str, Counter] = {}
             for number, till in enumerate(link.tills):
                 context = _context(shared, name, link, loaded[name], ends=(books[link.books], tills[till]), till=till)
                 # two tills may give the same receipt number: from the second on, the till's name stands in the key
                 prefix = link.booking.reference_prefix if number == 0 else f"{link.booking.reference_prefix}-{till}"
                 sales = Sales(context, booking_rules(link, loaded[name], prefix=prefix, context=context))
-                products = Products(context, frozenset(loaded[name].articles.values()))
+                products = Products(context, frozenset(loaded[name].articles.values()), [f"{name}/{one}" for one in link.tills])
+                # the stock of each till counts what every till of the company has sold
+                counters[context.scope] = Counter(sales.poll, context.till)
+                stock = Stock(context, counters, books_sales=link.flows.sales.enabled)
                 watched = (watches[link.books], watches[till])
-                pair = Pair(context, link, sales, products, Stock(context, sales.poll), watched, after_restore)
+                pair = Pair(context, link, sales, products, stock, watched, after_restore)
                 after_restore.expect(context, pair.enabled, _prefix_of(sales))
                 pairs.append(pair)
         yield House(tuple(pairs), watches)

@@ -46,6 +46,8 @@ _KEYS_AT_ONCE: Final = 25
 #: so many runs of such terms still fit into one filter
 _TERMS_AT_ONCE: Final = 2
 _SKUS_ONE_BY_ONE: Final = 200
+#: how old codings may be for who reads the articles from the beginning, in seconds
+_FROM_THE_BEGINNING: Final = 30.0
 #: prices as the vendor rounds them, not as it calculates with them
 TWO_DECIMALS: Final = {"showPricesWithTwoDecimals": "true"}
 #: a draft is booked with its own date, whatever the company's setting says
@@ -115,12 +117,16 @@ class EAccounting:
     # -- products ------------------------------------------------------------------------------------------------------------------
 
     async def read_changes(self, since: datetime | None, *, after: Change[Any] | None = None) -> Page[Product]:
-        """Return the articles changed at or after ``since``, or after ``after``, oldest first."""
+        """Return the articles changed at or after ``since``, or after ``after``, oldest first.
+
+        Who reads from the beginning learns how things are: the codings are then not older than half a minute.
+        """
+        within = _FROM_THE_BEGINNING if since is None and after is None else None
         start = since if after is None else after.moment
         part = await read_since(self._api, self._articles(order="ChangedUtc,Number"), "ChangedUtc", lambda one: one.changed_utc, start)
         bad = [(one.id, _moment_of(one.raw.get("ChangedUtc")), one.reason) for one in part.bad]
         changes = []
-        for article, product in await self._products(part.records):
+        for article, product in await self._products(part.records, within=within):
             if isinstance(product, ValueError):
                 bad.append((article.id, article.changed_utc, str(product)))
             else:
@@ -135,11 +141,11 @@ class EAccounting:
             raise Unreadable(f"article {article.number}: {product}") from product
         return product
 
-    async def find_products(self, skus: Iterable[str]) -> Sequence[Product]:
+    async def find_products(self, skus: Iterable[str], *, within: float | None = None) -> Sequence[Product]:
         """Return every product that carries one of these SKUs, without regard to case; one that cannot be understood is left out.
 
         Each SKU is asked for as given and in capitals and small letters.  What that does not find is looked for in the whole list where the
-        vendor's ``eq`` regards case.
+        vendor's ``eq`` regards case.  ``within`` is how many seconds ago the VAT rates of the codings may have been read.
         """
         wanted = {sku.strip().casefold() for sku in skus if sku.strip()}
         spellings = sorted({form for sku in skus if (text := sku.strip()) for form in (text, text.upper(), text.lower())})
@@ -153,7 +159,8 @@ class EAccounting:
             articles, _ = await read_all(self._api, self._articles(order="Number"))
         chosen = {article.id: article for article in articles if article.number.strip().casefold() in wanted}
         # One that cannot be understood is reported with its reason where changes are read.
-        return [product for _, product in await self._products(chosen.values()) if not isinstance(product, ValueError)]
+        products = await self._products(chosen.values(), within=within) if chosen else []
+        return [product for _, product in products if not isinstance(product, ValueError)]
 
     async def stock_levels(self) -> Sequence[StockLevel]:
         """Return the stock of every article, read afresh; one that cannot be understood is left out."""
@@ -164,9 +171,11 @@ class EAccounting:
     def _articles(self, *, order: str, where: str | None = None) -> Listing[wire.Article]:
         return Listing("/articles", wire.Article, order, where, query=TWO_DECIMALS)
 
-    async def _products(self, articles: Collection[wire.Article]) -> list[tuple[wire.Article, Product | ValueError]]:
+    async def _products(
+        self, articles: Collection[wire.Article], *, within: float | None = None
+    ) -> list[tuple[wire.Article, Product | ValueError]]:
         """Return each article with the product it is, or with the reason why it cannot be understood."""
-        codings = await self._registers.codings({article.coding_id for article in articles})
+        codings = await self._registers.codings({article.coding_id for article in articles}, within=within)
         stock_module = await self._registers.stock_module()
         return [(article, _understood(article, codings, stock_module=stock_module)) for article in articles]
 

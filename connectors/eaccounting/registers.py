@@ -36,12 +36,19 @@ class Registers:
         self._api = api
         self._clock = clock
         self._life = life
-        self._kept: dict[str, tuple[float, Any]] = {}
+        #: when each was read, what it said, and which fetch of it that was
+        self._kept: dict[str, tuple[float, Any, int]] = {}
         self._locks: dict[str, anyio.Lock] = {}
+        #: how many fetches of each register were begun
+        self._begun: Counter[str] = Counter()
 
-    async def codings(self, needed: Iterable[str | None] = ()) -> Mapping[str, wire.Coding]:
-        """Return the sales categories by id; read afresh, though not every moment, when one of the ``needed`` ids is not known."""
-        kept = await self._listing("/articleaccountcodings", wire.Coding)
+    async def codings(self, needed: Iterable[str | None] = (), *, within: float | None = None) -> Mapping[str, wire.Coding]:
+        """Return the sales categories by id, read at most ``within`` seconds ago where that is asked for.
+
+        They are read afresh, though not every moment, when one of the ``needed`` ids is not known.
+        """
+        life = None if within is None else min(within, self._life)
+        kept = await self._listing("/articleaccountcodings", wire.Coding, life=life)
         if any(coding not in kept for coding in needed):
             kept = await self._listing("/articleaccountcodings", wire.Coding, life=min(_SHORT_LIFE, self._life))
         return kept
@@ -101,11 +108,20 @@ class Registers:
         return await self._fresh(path, fetch, life=life)
 
     async def _fresh(self, path: str, fetch: Callable[[], Awaitable[T]], *, life: float | None = None) -> T:
-        """Return what is kept, or fetch it when nothing is or when it is older than ``life``.  One fetch of a register at a time."""
+        """Return what is kept, or fetch it when nothing is or when it is older than ``life``.
+
+        One fetch of a register at a time; who waits for one that began after he asked needs no other.
+        """
+        asked_after = self._begun[path]
         async with self._locks.setdefault(path, anyio.Lock()):
-            kept: tuple[float, T] | None = self._kept.get(path)
-            if kept is None or self._clock.monotonic() - kept[0] >= (self._life if life is None else life):
-                kept = (self._clock.monotonic(), await fetch())
-                self.reads[path] += 1
-                self._kept[path] = kept
-            return kept[1]
+            kept: tuple[float, T, int] | None = self._kept.get(path)
+            if kept is not None:
+                read_at, value, number = kept
+                if number > asked_after or self._clock.monotonic() - read_at < (self._life if life is None else life):
+                    return value
+            self._begun[path] += 1
+            started, number = self._clock.monotonic(), self._begun[path]
+            value = await fetch()
+            self._kept[path] = (started, value, number)
+            self.reads[path] += 1
+            return value

@@ -11,6 +11,7 @@ from daemon.core.life import EXPLANATIONS, OPEN_STATES, Reason
 from daemon.engine.clock import SystemClock
 from daemon.settings import state_directory
 from daemon.state.owner import read_owner
+from daemon.state.port import WrongAnswer
 from daemon.state.sqlite import open_store
 
 if TYPE_CHECKING:
@@ -194,6 +195,9 @@ async def answer(args: argparse.Namespace) -> int:
         released = await store.answer(links[0], args.key, args.answer)
     except KeyError:
         show.ERR.print(f"{args.key}: no such question waits", markup=False)
+        return 1
+    except WrongAnswer as error:
+        show.ERR.print(f"{args.key}: {error}", markup=False)
         return 1
     finally:
         await store.close()

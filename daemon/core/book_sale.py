@@ -28,7 +28,7 @@ def book(
     debtor = decide_debtor(facts.debtor, sale, rules, customers)
     if isinstance(debtor, Hold):
         return debtor
-    articles = match_articles(sale, rules, facts.articles)
+    articles = match_articles(facts.named or sale, rules, facts.articles)
     if isinstance(articles, Hold):
         return articles
     payments = plan_payments(sale, rules, facts.accounts)

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
 
+#: the version of an article that the source does not have any more
+GONE = "gone"
+
+
 @dataclass(frozen=True, slots=True)
 class FieldChange:
     """One field that is to change, for ``plan`` and the activity log."""

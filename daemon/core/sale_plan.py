@@ -53,6 +53,8 @@ class SaleFacts:
     #: a document in the books that can still be withdrawn, begun for this receipt earlier
     proposal: str = ""
     debtor: DebtorFacts | None = None
+    #: the receipt under the numbers that its articles have now, where they were renumbered since it was rung up
+    named: Sale | None = None
     articles: tuple[Product, ...] = ()
     rounding_article: Product | None = None
     accounts: tuple[MoneyAccount, ...] = ()

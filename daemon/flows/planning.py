@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from connectors.port import Position
 from daemon.core.actions import Action
 from daemon.core.booking import Hold, Skip
 from daemon.core.describe import describe
 from daemon.core.life import Reason
 from daemon.core.products import CreateProduct, FieldChange, KeepProduct, UpdateProduct
-from daemon.engine.polling import is_ahead, read_pages
+from daemon.engine.polling import UNREADABLE_VERSION, is_ahead, read_pages
 from daemon.flows import products as products_flow
 from daemon.flows import sales as sales_flow
-from daemon.flows.payload import load_product
 from daemon.flows.sales import header
 from daemon.flows.stock import Wait
+from daemon.state.port import NewWork, Work
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,9 +25,9 @@ if TYPE_CHECKING:
 
     from connectors.model import Product, Sale
     from connectors.port import Change, ChangeSource
-    from daemon.core.products import ProductDecision
+    from daemon.engine.braking import Verdict
     from daemon.engine.context import Context
-    from daemon.flows.products import Products
+    from daemon.flows.products import Decided, Products
     from daemon.flows.sales import Sales
     from daemon.flows.stock import Stock
 
@@ -37,20 +38,21 @@ _CHUNK = 20
 
 @dataclass(frozen=True, slots=True)
 class _Unread(Generic[T]):
-    """What a flow has not read yet: records, and those dated in the future, which would be held."""
+    """What a flow has not read yet: what is new, what is dated in the future and would be held, and what cannot be read."""
 
-    records: list[T]
-    ahead: list[Change[T]]
+    fresh: list[Change[T]] = field(default_factory=list)
+    ahead: list[Change[T]] = field(default_factory=list)
+    bad: list[tuple[str, datetime | None, str]] = field(default_factory=list)
 
 
-async def _unread(context: Context, flow: str, source: ChangeSource[T], overlap: timedelta) -> _Unread[T]:
-    """Read from the stored position to the end without storing anything."""
-    unread: _Unread[T] = _Unread([], [])
-    position = await context.store.position(context.scope, flow)
+async def _unread(context: Context, source: ChangeSource[T], position: Position, overlap: timedelta) -> _Unread[T]:
+    """Read from a position to the end without storing anything."""
+    unread: _Unread[T] = _Unread()
     async with aclosing(read_pages(source, position, overlap=overlap, now=context.now)) as readings:
         async for reading in readings:
-            unread.records.extend(change.record for change in reading.fresh)
+            unread.fresh.extend(reading.fresh)
             unread.ahead.extend(reading.ahead)
+            unread.bad.extend(reading.bad)
     return unread
 
 
@@ -62,9 +64,9 @@ async def plan_sales(flow: Sales, context: Context) -> tuple[list[Action], list[
     """Return what would become of every receipt that is not settled, and those receipts with their lines."""
     await flow.refresh()
     works = await context.store.open_work(context.scope, flow.name)
-    unread = await _unread(context, flow.name, context.till, sales_flow.OVERLAP)
+    unread = await _unread(context, context.till, await context.store.position(context.scope, flow.name), sales_flow.OVERLAP)
     sales = {work.record: header(work) for work in works if not is_ahead(work)}
-    sales |= {sale.id: sale for sale in unread.records}
+    sales |= {sale.id: sale for sale in (change.record for change in unread.fresh)}
     odd = {work.record: _ahead("sales", work.record, work.label, work.moment) for work in works if is_ahead(work)}
     odd |= {change.id: _ahead("sales", change.id, change.record.number, change.moment) for change in unread.ahead}
     actions: list[Action] = [action for record, action in odd.items() if record not in sales]
@@ -79,45 +81,62 @@ async def plan_sales(flow: Sales, context: Context) -> tuple[list[Action], list[
 
 
 async def plan_products(flow: Products, context: Context) -> list[Action]:
-    """Return what would become of every article that changed and is not settled."""
-    works = await context.store.open_work(context.scope, flow.name)
-    stored = [load_product(work.payload) for work in works if work.payload]
-    unread = await _unread(context, flow.name, context.books, products_flow.OVERLAP)
-    articles = {product.id: product for product in [*stored, *unread.records]}
-    odd = {work.record: _ahead("products", work.record, work.label, work.moment) for work in works if is_ahead(work)}
-    odd |= {change.id: _ahead("products", change.id, change.record.sku, change.moment) for change in unread.ahead}
-    actions = [action for record, action in odd.items() if record not in articles]
-    if not articles:
-        return actions
-    await flow.look_up([product.sku for product in articles.values()])
-    bindings = await context.store.bindings(context.scope, "product", list(articles))
-    for product in articles.values():
-        decision = await flow.decide(product, bindings.get(product.id))
-        if not isinstance(decision, KeepProduct):
-            actions.append(_product_action(product, decision))
-    return actions
+    """Return what would become of every article that changed and is not settled, and whether the brake would stop it all."""
+    works: dict[str, Work | NewWork] = {work.record: work for work in await context.store.open_work(context.scope, flow.name)}
+    unread: _Unread[Product] = await _unread(context, context.books, Position(), products_flow.OVERLAP)
+    fresh = [*await flow.news(unread.fresh), *await _unreadable(flow, context, unread.bad)]
+    works.update({one.record: one for one in fresh})
+    waiting = {record for record, work in works.items() if isinstance(work, Work) and not products_flow.in_play(work)}
+    run = await flow.decide_all([work for record, work in works.items() if record not in waiting])
+    ahead = [_ahead("products", change.id, change.record.sku, change.moment) for change in unread.ahead if change.id not in works]
+    actions = [*ahead, *(_held(work) for record, work in works.items() if record in waiting and isinstance(work, Work))]
+    planned = [_product_action(one) for one in run.decided if not isinstance(one.decision, KeepProduct)]
+    return [*actions, *_braked(flow.name, planned, await flow.verdict(run))]
 
 
-def _product_action(product: Product, decision: ProductDecision) -> Action:
-    match decision:
+async def _unreadable(flow: Products, context: Context, bad: Sequence[tuple[str, datetime | None, str]]) -> list[NewWork]:
+    """Return as work what cannot be read and is not stored already."""
+    works = [NewWork(record, record, UNREADABLE_VERSION + why, moment or context.now(), b"") for record, moment, why in bad]
+    stored = {one.record: await context.store.work(context.scope, flow.name, one.record) for one in works}
+    return [one for one in works if (known := stored[one.record]) is None or not known.version.startswith(UNREADABLE_VERSION)]
+
+
+def _held(work: Work) -> Action:
+    return Action(work.flow, "hold", work.record, work.label, (), work.reason, work.detail)
+
+
+def _braked(flow: str, actions: Sequence[Action], verdict: Verdict) -> list[Action]:
+    """Return what is left of a plan when the brake has looked at it: where it stops, all that would be written waits for the answer."""
+    if verdict.question is None:
+        return list(actions)
+    key = verdict.question.key
+
+    def held(one: Action) -> Action:
+        return replace(one, verb="hold", reason=Reason.MASS_CHANGE, detail=key) if one.reason is Reason.NONE else one
+
+    return [Action(flow, "stop", key, key, (), Reason.MASS_CHANGE, verdict.question.text), *map(held, actions)]
+
+
+def _product_action(one: Decided) -> Action:
+    match one.decision:
         case CreateProduct(_, changes):
-            return Action("products", "create", product.id, product.sku, changes)
+            return Action("products", "create", one.record, one.label, changes)
         case UpdateProduct(_, _, changes):
-            return Action("products", "update", product.id, product.sku, changes)
+            return Action("products", "update", one.record, one.label, changes)
         case Skip() | Hold():
-            verb = "skip" if isinstance(decision, Skip) else "hold"
-            return Action("products", verb, product.id, product.sku, (), decision.reason, decision.detail)
+            verb = "skip" if isinstance(one.decision, Skip) else "hold"
+            return Action("products", verb, one.record, one.label, (), one.decision.reason, one.decision.detail)
         case KeepProduct():
             message = "nothing to do is no action"
             raise ValueError(message)
 
 
 async def plan_stock(flow: Stock, sales: Sequence[Sale]) -> list[Action]:
-    """Return the stock that would be written, the receipts not booked yet counted."""
-    plan = await flow.plan(not_stored=sales)
-    if isinstance(plan, Wait):
+    """Return the stock that would be written, the receipts not booked yet counted, and whether the brake would stop it."""
+    run = await flow.decide_all(not_stored=sales)
+    if isinstance(run, Wait):
         return []
-    return [
+    updates = [
         Action(
             "stock",
             "update",
@@ -125,5 +144,6 @@ async def plan_stock(flow: Stock, sales: Sequence[Sale]) -> list[Action]:
             change.product.sku,
             (FieldChange("stock", "" if change.before is None else str(change.before), str(change.after)),),
         )
-        for change in plan.changes
+        for change in run.plan.changes
     ]
+    return _braked(flow.name, updates, await flow.verdict(run))

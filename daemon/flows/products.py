@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import dataclass, fields, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -10,9 +10,11 @@ from connectors.model import Product, ProductDraft
 from connectors.port import Conflict, Missing, Transient, Unreadable
 from daemon.core.booking import Hold, Skip
 from daemon.core.brake import products_alarm
-from daemon.core.life import Outcome, Reason, State
+from daemon.core.life import CLAIMABLE_STATES, Outcome, Reason, State
 from daemon.core.mapping import MappingError, apply_fields
+from daemon.core.money import ZERO
 from daemon.core.products import (
+    GONE,
     CreateProduct,
     KeepProduct,
     ProductDecision,
@@ -21,26 +23,30 @@ from daemon.core.products import (
     match_product,
 )
 from daemon.core.sku import sku_key
-from daemon.core.stock import on_their_way
-from daemon.engine.braking import brake
+from daemon.core.stock import CARRIED, Articles, on_their_way, pieces
+from daemon.engine.braking import brake, judge, spent
 from daemon.engine.handling import CHUNK, drain
-from daemon.engine.polling import Polled, is_ahead, poll, still_ahead
+from daemon.engine.polling import UNREADABLE_VERSION, Polled, is_ahead, poll, still_ahead, sweep
 from daemon.engine.writes import OnceWrite, identified, once, settled_by
 from daemon.flows.moving import sales_on_their_way
 from daemon.flows.payload import dump_product, load_product
 from daemon.state.port import Binding, Intent, IntentState, NewWork, Question, Settlement
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from decimal import Decimal
 
     from connectors.port import Change
+    from daemon.core.brake import Alarm
+    from daemon.engine.braking import Verdict
     from daemon.engine.context import Context
     from daemon.state.port import Work
 
 OVERLAP = timedelta(minutes=2)
-#: how far behind the cursor, and how often (in seconds), changes are read again that the books may have shown late
-FAR_BACK, FAR_EVERY = timedelta(days=1), 900.0
+#: how often (in seconds) the whole catalogue is read, and how far back that is
+ALL_EVERY, ALL_TIME = 900.0, timedelta(days=36_500)
+#: so many articles may be missing from the whole listing although they are there, before it is not believed at all
+LEFT_OUT = 3
 #: from so many products in hand the till's whole listing is cheaper than one look-up each
 LISTING_FROM = 20
 #: the fields that the mapping of products may write
@@ -52,18 +58,54 @@ def _plain(product: Product, helpers: frozenset[str]) -> dict[str, Any]:
     return {**plain, "categories": list(product.categories), "is_helper": sku_key(product.sku) in helpers}
 
 
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """An article, or what is known of one that the books do not have any more."""
+
+    article: Product
+    gone: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What is to become of one article."""
+
+    record: str
+    label: str
+    decision: ProductDecision
+
+
+@dataclass(frozen=True, slots=True)
+class ProductsRun:
+    """All that a run would do, and what the brake would stop it for."""
+
+    decided: tuple[Decided, ...]
+    alarm: Alarm | None
+
+
+def in_play(work: Work) -> bool:
+    """Tell whether a run does something about this work: what waits for a person is not its business, but for what the brake stopped."""
+    return work.state in CLAIMABLE_STATES or (work.state is State.HELD and work.reason is Reason.MASS_CHANGE)
+
+
 class Products:
-    """The flow of the products.  ``helpers`` are the articles that only book shipping, discounts and the like."""
+    """The flow of the products.
+
+    ``helpers`` are the articles that only book shipping, discounts and the like, ``scopes`` the pairs of every till of the company.
+    """
 
     name = "products"
 
-    def __init__(self, context: Context, helpers: frozenset[str]) -> None:
+    def __init__(self, context: Context, helpers: frozenset[str], scopes: Sequence[str] = ()) -> None:
         self._context = context
+        self._scopes = scopes
         self._helpers = frozenset(sku_key(number) for number in helpers)
         self._targets: dict[str, Product] = {}
         self._by_sku: dict[str, list[Product]] = {}
+        #: whether that is all that the till has
+        self._listed = False
         self._moving: dict[str, Decimal] = {}
-        self._read_far_at: float | None = None
+        self._read_all_at: float | None = None
         #: when this process last wrote a product of the till (monotonic): listings may show what was there before
         self._written: dict[str, float] = {}
 
@@ -72,51 +114,139 @@ class Products:
         return NewWork(change.id, change.record.sku, change.version, change.moment, dump_product(change.record))
 
     async def poll(self) -> Polled:
-        """Store what changed in the books; at first, and then now and again, from far behind the cursor: listings may show changes late."""
-        now = self._context.clock.monotonic()
-        far = self._read_far_at is None or now - self._read_far_at >= FAR_EVERY
-        polled = await poll(self._context, self.name, self._context.books, self.describe, overlap=FAR_BACK if far else OVERLAP)
-        if far:
-            self._read_far_at = now
+        """Store what changed in the books; at first, and then now and again, everything is read: see :meth:`_compare_all`."""
+        context = self._context
+        known = (await context.store.position(context.scope, self.name)).moment is not None
+        polled = await poll(context, self.name, context.books, self.describe, overlap=OVERLAP)
+        now = context.clock.monotonic()
+        if self._read_all_at is None or now - self._read_all_at >= ALL_EVERY:
+            if known:
+                await self._compare_all()
+            self._read_all_at = now
         if polled.newest is not None:
-            self._context.metrics.newest_at_source(self.name, polled.newest, link=self._context.scope)
+            context.metrics.newest_at_source(self.name, polled.newest, link=context.scope)
         return polled
 
-    async def drain(self) -> None:
-        """Settle what is due."""
-        works = await self._context.store.open_work(self._context.scope, self.name)
-        if not works:
-            return
-        articles = await self._in_hand(works)
-        await self.look_up([article.sku for article in articles])
-        question = await self._brake(articles)
-        if question is None:
-            await drain(self._context, self)
-        else:
-            await self._hold_all(question)
+    async def _compare_all(self) -> None:
+        """Read the whole catalogue.
 
-    async def _in_hand(self, works: Sequence[Work]) -> list[Product]:
-        """Return the articles of this work; one that cannot be had stops nobody, and is told when its own turn comes."""
-        articles = []
-        for work in works:
-            if is_ahead(work) and work.state is State.HELD:
-                continue
-            try:
-                articles.append(await self._article(work))
-            except (Missing, Unreadable):
-                continue
-        return articles
+        Some changes no moment tells: a coding has another VAT rate, a listing showed an article late.  And an article that is deleted is
+        in no listing; that it is gone is believed when asking for it by its id says so.
+        """
+        context = self._context
+        listed: set[str] = set()
 
-    async def _article(self, work: Work) -> Product:
-        """Return the article of a piece of work; one that was settled and is sent again has no payload any more and is fetched afresh."""
-        return load_product(work.payload) if work.payload else await self._context.books.get_product(work.record)
+        def describe(change: Change[Product]) -> NewWork:
+            listed.add(change.id)
+            return self.describe(change)
 
-    async def _brake(self, articles: Sequence[Product]) -> Question | None:
-        """Decide everything that is in hand before the first write: a mass change is seen as a whole or not at all."""
+        await sweep(context, self.name, context.books, describe, back=ALL_TIME)
+        gone = await self.gone(listed)
+        async with context.exclusive(f"poll {context.scope} {self.name}"):
+            position = await context.store.position(context.scope, self.name)
+            await context.store.record_page(context.scope, self.name, position, gone)
+
+    async def gone(self, listed: Collection[str]) -> list[NewWork]:
+        """Return as work the articles that the whole listing lacks and that the books say they do not have.
+
+        When the listing left out what is there, the listing is wrong, and nobody asks on.
+        """
         context = self._context
         bindings = await context.store.bindings(context.scope, "product")
-        decisions = [await self.decide(article, bindings.get(article.id)) for article in articles]
-        return await brake(context, self.name, products_alarm(decisions, len(bindings), context.brake))
+        gone, there = [], 0
+        for article, one in bindings.items():
+            if article in listed or one.fingerprint == GONE or there > LEFT_OUT:
+                continue
+            try:
+                await context.books.get_product(article)
+            except Missing:
+                gone.append(NewWork(article, one.label, GONE, context.now(), b""))
+                continue
+            except Unreadable:
+                pass
+            there += 1
+        return gone
+
+    async def news(self, changes: Sequence[Change[Product]]) -> list[NewWork]:
+        """Return what of the whole catalogue a run would store, as work; reads only."""
+        context = self._context
+        bindings = await context.store.bindings(context.scope, "product")
+        works = []
+        for change in changes:
+            known = bindings[change.id].fingerprint if change.id in bindings else None
+            if known != change.version:
+                stored = await context.store.work(context.scope, self.name, change.id)
+                if stored is None or stored.version != change.version:
+                    works.append(self.describe(change))
+        return [*works, *await self.gone({change.id for change in changes})]
+
+    async def drain(self) -> None:
+        """Settle what is due, unless the brake stops it."""
+        context = self._context
+        run = await self.decide_all([work for work in await context.store.open_work(context.scope, self.name) if in_play(work)])
+        question = await brake(context, self.name, run.alarm)
+        if question is not None:
+            await self._hold_all(question)
+        elif run.decided:
+            await drain(context, self)
+            if await context.store.next_due(context.scope, self.name) is None:
+                await spent(context, self.name)
+
+    async def decide_all(self, works: Sequence[Work | NewWork]) -> ProductsRun:
+        """Decide everything that is in hand before the first write: a mass change is seen as a whole or not at all.  Reads only.
+
+        One article that cannot be had stops nobody: its decision is to hold it.
+        """
+        if not works:
+            return ProductsRun((), None)
+        bindings = await self._context.store.bindings(self._context.scope, "product")
+        found = [(work, await self._had(work, bindings.get(work.record))) for work in works]
+        await self.look_up([source.article for _, source in found if isinstance(source, _Source)])
+        decided = []
+        for work, source in found:
+            if isinstance(source, _Source):
+                decision = await self.decide(source.article, bindings.get(work.record), gone=source.gone)
+                decided.append(Decided(work.record, work.label, decision))
+            else:
+                decided.append(Decided(work.record, work.label, source))
+        return ProductsRun(tuple(decided), await self._alarm([one.decision for one in decided], bindings))
+
+    async def verdict(self, run: ProductsRun) -> Verdict:
+        """Tell whether a run may go on; reads only."""
+        return await judge(self._context, self.name, run.alarm)
+
+    async def _had(self, work: Work | NewWork, bound: Binding | None) -> _Source | Hold:
+        try:
+            return await self._source(work, bound)
+        except (Missing, Unreadable) as error:
+            if work.version.startswith(UNREADABLE_VERSION):
+                return Hold(Reason.UNREADABLE, work.version.removeprefix(UNREADABLE_VERSION))
+            return Hold(Reason.VANISHED if isinstance(error, Missing) else Reason.UNREADABLE, str(error))
+
+    async def _source(self, work: Work | NewWork, bound: Binding | None) -> _Source:
+        """Return the article of a piece of work; one that was settled and is sent again has no payload any more and is fetched afresh.
+
+        One that the books do not have any more, and that is known here, is taken for inactive.
+        """
+        try:
+            if work.version != GONE:
+                return _Source(load_product(work.payload) if work.payload else await self._context.books.get_product(work.record))
+        except Missing:
+            if bound is None or work.version.startswith(UNREADABLE_VERSION):
+                raise
+        return _Source(Product(work.record, work.label, "", ZERO, ZERO, active=False), gone=True)
+
+    async def _alarm(self, decisions: Sequence[ProductDecision], bindings: Mapping[str, Binding]) -> Alarm | None:
+        """Measure what would be overwritten by what the till has of the books' products, whoever brought it there."""
+        rules = self._context.brake
+        updates = [decision for decision in decisions if isinstance(decision, UpdateProduct)]
+        if len(updates) <= rules.minimum:
+            return None
+        if not self._listed:
+            self._take_in(await self._context.till.all_products(), whole=True)
+        matched = {decision.target.id for decision in decisions if isinstance(decision, UpdateProduct | KeepProduct)}
+        bound = {binding.target for binding in bindings.values()}
+        return products_alarm(updates, len(matched | (bound & self._targets.keys())), rules)
 
     async def _hold_all(self, question: Question) -> None:
         """Let everything that is in hand wait for the answer."""
@@ -125,39 +255,55 @@ class Products:
             for work in works:
                 await store.hold(work, reason=Reason.MASS_CHANGE, question=question)
 
-    async def look_up(self, skus: Sequence[str]) -> None:
-        """Fetch what the till has of these products, and what its sales still have on their way to the books."""
-        till = self._context.till
-        there = await (till.all_products() if len(skus) > LISTING_FROM else till.find_products([sku for sku in skus if sku.strip()]))
+    async def look_up(self, articles: Sequence[Product]) -> None:
+        """Fetch what the till has of these articles, and what the sales of every till still have on their way to the books."""
+        context, till = self._context, self._context.till
+        skus = [article.sku for article in articles]
+        whole = len(skus) > LISTING_FROM
+        self._take_in(await (till.all_products() if whole else till.find_products([sku for sku in skus if sku.strip()])), whole=whole)
+        numbers = Articles({sku_key(article.sku): article.id for article in articles if article.sku.strip()})
+        # without the stock module no document moves the books' number: nothing is missing from it
+        moves = context.company is None or context.company.stock_module
+        self._moving = on_their_way(await sales_on_their_way(context, self._scopes), numbers) if moves else {}
+
+    def _take_in(self, there: Sequence[Product], *, whole: bool) -> None:
+        """Take what the till has of these products, or of all of them."""
         self._by_sku = {}
         for product in there:
             self._by_sku.setdefault(sku_key(product.sku), []).append(product)
         self._targets = {product.id: product for product in there}
-        known, _ = await sales_on_their_way(self._context)
-        self._moving = on_their_way(known)
+        self._listed = whole
 
-    async def decide(self, source: Product, bound: Binding | None) -> ProductDecision:
-        """Decide what becomes of an article; reads only."""
+    async def decide(self, source: Product, bound: Binding | None, *, gone: bool = False) -> ProductDecision:
+        """Decide what becomes of an article; reads only.  One that is ``gone`` is taken out of sale, if the mapping writes that at all."""
         names = {"product": _plain(source, self._helpers)}
         mapping = self._context.mappings.products
         try:
-            if mapping.condition is not None and not mapping.condition(names):
+            if not gone and mapping.condition is not None and not mapping.condition(names):
                 return Skip(Reason.FILTERED)
             on_create = _draft(apply_fields(mapping.create, names))
-            on_update = _draft(apply_fields(mapping.update, names))
+            on_update = _draft(apply_fields({name: mapping.update[name] for name in mapping.update if not gone or name == "active"}, names))
+            old_number = "" if bound is None else self._number_given(replace(source, sku=bound.label))
         except MappingError as error:
             return Hold(Reason.MAPPING_FAILED, str(error))
-        candidates = list(self._by_sku.get(sku_key(source.sku), ()))
+        same = self._by_sku.get(sku_key(source.sku), ())
+        candidates = list(same)
         if bound is not None:
             candidates = [product for product in candidates if product.id != bound.target] + await self._bound(bound)
-        stock = None if source.quantity is None else source.quantity - self._moving.get(sku_key(source.sku), type(source.price)(0))
-        return decide_product(
-            source,
-            on_create=on_create,
-            on_update=on_update,
-            match=match_product(source, None if bound is None else bound.target, candidates),
-            opening_stock=stock,
-        )
+        match = match_product(source, None if bound is None else bound.target, candidates)
+        if isinstance(match, Product) and bound is not None and match.id == bound.target and sku_key(source.sku) != sku_key(bound.label):
+            if any(product.id != match.id for product in same):
+                return Hold(Reason.SKU_AMBIGUOUS, f"{source.sku}, until now {bound.label}: the till has another product with this number")
+            # the number is carried over, unless somebody gave the till's product one of its own
+            on_update = replace(on_update, sku=on_create.sku) if sku_key(match.sku) == sku_key(old_number) else on_update
+        stock = None if source.quantity is None else source.quantity - self._moving.get(source.id, ZERO)
+        return decide_product(source, on_create=on_create, on_update=on_update, match=match, opening_stock=stock)
+
+    def _number_given(self, source: Product) -> str:
+        """Return the number that a new product gets for an article."""
+        number = self._context.mappings.products.create.get("sku")
+        names = {"product": _plain(source, self._helpers)}
+        return (_draft(apply_fields({"sku": number}, names)).sku or "") if number is not None else source.sku
 
     async def _bound(self, bound: Binding) -> list[Product]:
         """Return the product bound earlier, asked for by its id where a listing cannot be trusted.
@@ -185,18 +331,20 @@ class Products:
 
     async def process(self, work: Work) -> Settlement | Hold:
         """Settle one article."""
-        source = await self._article(work)
-        if is_ahead(work) and (hold := still_ahead(self._context, self.name, source.changed_at or work.moment)) is not None:
-            return hold
         bound = (await self._context.store.bindings(self._context.scope, "product", [work.record])).get(work.record)
-        decision = await self.decide(source, bound)
+        source = await self._source(work, bound)
+        if is_ahead(work) and (hold := still_ahead(self._context, self.name, source.article.changed_at or work.moment)) is not None:
+            return hold
+        decision = await self.decide(source.article, bound, gone=source.gone)
         if isinstance(decision, KeepProduct | UpdateProduct) and (bound is None or bound.target != decision.target.id):
             await settled_by(self._context, self._context.scope, self.name, _key(work), decision.target.id)
         match decision:
             case Hold():
                 return decision
             case Skip():
-                return Settlement(Outcome.SKIPPED, decision.reason, decision.detail)
+                # gone on both sides: nobody asks for it again
+                known = (replace(bound, fingerprint=GONE),) if bound is not None and source.gone else ()
+                return Settlement(Outcome.SKIPPED, decision.reason, decision.detail, bindings=known)
             case KeepProduct(target):
                 return self._settled(work, Outcome.UNCHANGED, target.id, "")
             case UpdateProduct(target, draft, changes):
@@ -205,7 +353,15 @@ class Products:
             case CreateProduct(draft, _):
                 if bound is not None:
                     await self._forget(work, bound)
-                return self._settled(work, Outcome.CREATED, await self._create(work, draft), "")
+                return self._created(work, source.article, draft, await self._create(work, draft))
+
+    def _created(self, work: Work, source: Product, draft: ProductDraft, target: str) -> Settlement:
+        """With its opening stock a new product has taken over the books' number."""
+        settled = self._settled(work, Outcome.CREATED, target, "")
+        if not target or not draft.tracked or source.quantity is None:
+            return settled
+        took = Binding(self._context.scope, CARRIED, work.record, target, str(pieces(source.quantity)))
+        return replace(settled, bindings=(*settled.bindings, took))
 
     async def _update(self, target: Product, draft: ProductDraft) -> None:
         context = self._context

@@ -63,7 +63,7 @@ class ReceiptFacts:
             documents = found.get(record, [])
             if known is None and sale is not None and len(documents) == 1 and not _sent(intents):
                 known = await self._corrected_before(reference(sale, rules), documents[0])
-            articles, rounding = ([], None) if sale is None else await self._articles(sale, rules)
+            named, articles, rounding = (None, [], None) if sale is None else await self._articles(sale, rules)
             facts[record] = SaleFacts(
                 sale=sale,
                 salt=context.salt,
@@ -74,6 +74,7 @@ class ReceiptFacts:
                 sent=_sent(intents),
                 proposal=await self._proposal(intents, known),
                 debtor=debtors.get(record),
+                named=named,
                 articles=tuple(articles),
                 rounding_article=rounding,
                 accounts=tuple(accounts),
@@ -126,16 +127,21 @@ class ReceiptFacts:
         return len({one.record for one in same if one.label == sale.number} - {sale.id})
 
     # -- articles -----------------------------------------------------------------------------------------------------------------
-    async def _articles(self, sale: Sale, rules: BookingRules) -> tuple[list[Product], Product | None]:
-        """Return the articles that the receipt may need; what seems wrong is asked for once more, for it may have been cured."""
-        articles = await self._catalogue.articles(articles_needed(sale, rules))
-        matched = match_articles(sale, rules, articles)
+    async def _articles(self, sale: Sale, rules: BookingRules) -> tuple[Sale, list[Product], Product | None]:
+        """Return the receipt under the numbers that its articles have now, these articles, and the one for rounding.
+
+        What seems wrong is asked for once more, for it may have been cured.
+        """
+        named = await self._catalogue.under_its_numbers(sale, rules.sku_map.keys())
+        articles = await self._catalogue.articles(articles_needed(named, rules))
+        matched = match_articles(named, rules, articles)
         if isinstance(matched, Hold) and not matched.question:
-            numbers = [number for line in sale.lines if (number := article_number(line, rules))]
-            articles = await self._catalogue.ask_again(numbers)
+            await self._catalogue.fresh([number for line in named.lines if (number := article_number(line, rules))])
+            named = await self._catalogue.under_its_numbers(sale, rules.sku_map.keys())
+            articles = await self._catalogue.articles(articles_needed(named, rules))
         rounding = rules.articles.get((LineKind.ROUNDING, ZERO))
         known = self._catalogue.at_hand([rounding]) if rounding else []
-        return articles, next((article for article in known if article.active), None)
+        return named, articles, next((article for article in known if article.active), None)
 
     # -- debtors ------------------------------------------------------------------------------------------------------------------
     async def _debtors(self, sales: Sequence[Sale], rules: BookingRules) -> dict[str, DebtorFacts]:

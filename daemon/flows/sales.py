@@ -55,7 +55,9 @@ class Sales:
         self._rules: BookingRules | None = None
         self._lookup = DocumentLookup(context.books)
         self._invoices = Invoices(context, self._lookup)
-        self._facts = ReceiptFacts(context, Catalogue(context.books, context.clock), self._lookup, self._invoices)
+        self._facts = ReceiptFacts(
+            context, Catalogue(context.books, context.clock, bound=self._articles_of_products), self._lookup, self._invoices
+        )
         self._steps = Steps(context, Debtors(context, self._facts), self._invoices)
         self._accounts: Sequence[MoneyAccount] = ()
         self._polled = False
@@ -112,6 +114,11 @@ class Sales:
     def decide(self, facts: SaleFacts) -> Plan | Skip | Hold:
         """Decide what becomes of a receipt: pure, so that ``plan`` says what ``sync`` does."""
         return decide_sale(facts, self.rules, self._context.mappings.customers)
+
+    async def _articles_of_products(self) -> dict[str, str]:
+        """Return which article each product of the till is bound to."""
+        bindings = await self._context.store.bindings(self._context.scope, "product")
+        return {binding.target: article for article, binding in bindings.items()}
 
     async def prepare(self, works: Sequence[Work]) -> None:
         """Gather for a whole chunk what single look-ups would cost a request each."""

@@ -91,9 +91,20 @@ class Binding:
     label: str = ""
 
 
+#: how one answers a question whether to go on: to go on, or to stay; every other answer says how
+GO_ON, STAY = frozenset({"continue", "ja"}), frozenset({"stop", "nee"})
+
+
+class WrongAnswer(ValueError):
+    """The question offers answers, and this is none of them; the text names them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Something only a person can answer.  ``key`` identifies it (one question, however many records wait for it)."""
+    """Something only a person can answer.  ``key`` identifies it (one question, however many records wait for it).
+
+    Where there are ``choices``, nothing else is an answer.
+    """
 
     link: str
     key: str
@@ -104,6 +115,11 @@ class Question:
     answer: str | None = None
     answered_at: datetime | None = None
     waiting: int = 0
+
+    @property
+    def stays(self) -> bool:
+        """Whether it is answered, and the answer is to leave things as they are: what waits for it goes on waiting."""
+        return self.answer in STAY and self.answer in self.choices
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +136,19 @@ class Activity:
     reason: str = ""
     detail: str = ""
     remote_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class UnderWay:
+    """A record in hand, or settled lately, and how far its writes of one operation are.
+
+    ``bound`` says that it has its counterpart, ``writes`` are the states of those intents, ``sent_at`` is when the newest was sent.
+    """
+
+    work: Work
+    bound: bool
+    writes: frozenset[str]
+    sent_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,6 +331,14 @@ class Store(Protocol):
         """Return everything of a flow that is not settled, with payloads."""
         ...
 
+    async def under_way(self, links: Sequence[str], flow: str, *, kind: str, operation: str, since: datetime) -> Sequence[UnderWay]:
+        """Return what is not settled, or was settled from ``since`` until now, of a flow in several links, oldest first.
+
+        ``kind`` is that of the binding to the counterpart, ``operation`` that of the writes asked for.  What a clock that ran ahead says
+        was settled later than now was not settled lately.
+        """
+        ...
+
     async def next_due(self, link: str, flow: str) -> datetime | None:
         """Return when the next claimable piece of work is due, ``None`` when there is none."""
         ...
@@ -367,7 +404,14 @@ class Store(Protocol):
         ...
 
     async def answer(self, link: str, key: str, answer: str) -> int:
-        """Answer a question and queue what waited for it; return how many pieces of work. Raises :class:`KeyError`."""
+        """Answer a question and queue what waited for it; return how many pieces of work.
+
+        An answer to stay (:data:`STAY`) is an answer too, and releases nothing.
+
+        Raises:
+            KeyError: there is no such question.
+            WrongAnswer: it offers answers, and this is none of them.
+        """
         ...
 
     async def answers(self, link: str) -> Mapping[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from daemon.state.port import Question
+from daemon.state.port import Question, WrongAnswer
 from daemon.state.values import dump, load, to_moment, to_optional_moment, to_text
 
 if TYPE_CHECKING:
@@ -18,13 +18,19 @@ def ask(connection: sqlite3.Connection, question: Question, now: datetime) -> Qu
         "INSERT INTO question (link, key, flow, text, choices, asked_at) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
         (question.link, question.key, question.flow, question.text, dump(question.choices), to_text(question.asked_at or now)),
     )
-    return _read(
-        connection.execute(
-            "SELECT question.*, (SELECT count(*) FROM work WHERE work.link = question.link AND work.question = question.key) AS waiting"
-            " FROM question WHERE link = ? AND key = ?",
-            (question.link, question.key),
-        ).fetchone()
-    )
+    standing = get(connection, question.link, question.key)
+    assert standing is not None  # noqa: S101 - it was written just now; this tells the type checker
+    return standing
+
+
+def get(connection: sqlite3.Connection, link: str, key: str) -> Question | None:
+    """Return a question as it stands."""
+    row = connection.execute(
+        "SELECT question.*, (SELECT count(*) FROM work WHERE work.link = question.link AND work.question = question.key) AS waiting"
+        " FROM question WHERE link = ? AND key = ?",
+        (link, key),
+    ).fetchone()
+    return None if row is None else _read(row)
 
 
 def ask_again(connection: sqlite3.Connection, question: Question, now: datetime) -> None:
@@ -36,12 +42,23 @@ def ask_again(connection: sqlite3.Connection, question: Question, now: datetime)
     )
 
 
-def answer(connection: sqlite3.Connection, link: str, key: str, text: str, now: datetime) -> bool:
-    """Write an answer down; return whether there is such a question."""
-    cursor = connection.execute(
-        "UPDATE question SET answer = ?, answered_at = ? WHERE link = ? AND key = ?", (text, to_text(now), link, key)
-    )
-    return cursor.rowcount == 1
+def answer(connection: sqlite3.Connection, link: str, key: str, text: str, now: datetime) -> Question | None:
+    """Write an answer down, spelled as it is offered; return the question as it stands then, ``None`` when there is none.
+
+    Raises:
+        WrongAnswer: answers are offered, and this is none of them.
+    """
+    asked = get(connection, link, key)
+    if asked is None:
+        return None
+    given = text.strip()
+    if asked.choices:
+        spelled = next((choice for choice in asked.choices if choice.casefold() == given.casefold()), None)
+        if spelled is None:
+            raise WrongAnswer(f"{given!r} is no answer to it; expected one of: {', '.join(asked.choices)}")
+        given = spelled
+    connection.execute("UPDATE question SET answer = ?, answered_at = ? WHERE link = ? AND key = ?", (given, to_text(now), link, key))
+    return get(connection, link, key)
 
 
 def remove(connection: sqlite3.Connection, link: str, key: str) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 from daemon.core.life import Outcome, Reason, State
 from daemon.state import bindings as binding_rows
 from daemon.state import facts as fact_rows
-from daemon.state import forgetting, journal
+from daemon.state import forgetting, journal, underway
 from daemon.state import intents as intent_rows
 from daemon.state import positions as position_rows
 from daemon.state import questions as question_rows
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from daemon.state.cipher import Cipher
     from daemon.state.database import Database
     from daemon.state.forgetting import Person
-    from daemon.state.port import AlertRow, Binding, Count, Intent, NewWork, Question, Settlement, Work
+    from daemon.state.port import AlertRow, Binding, Count, Intent, NewWork, Question, Settlement, UnderWay, Work
     from daemon.state.runner import Runner
 
 T = TypeVar("T")
@@ -239,6 +239,13 @@ class SqliteStore(Store):
         """Return everything of a flow that is not settled; a reader without the key gets it without payloads."""
         return await self.look(lambda connection: work_rows.unsettled(connection, self._cipher, link, flow))
 
+    async def under_way(self, links: Sequence[str], flow: str, *, kind: str, operation: str, since: datetime) -> Sequence[UnderWay]:
+        """Return what is not settled, or was settled from ``since`` until now, of a flow in several links, oldest first."""
+        now = self._clock.now()
+        return await self.look(
+            lambda connection: underway.find(connection, self._cipher, links, flow, kind=kind, operation=operation, since=since, until=now)
+        )
+
     async def next_due(self, link: str, flow: str) -> datetime | None:
         """Return when the next claimable piece of work is due."""
         now = self._clock.now()
@@ -320,13 +327,17 @@ class SqliteStore(Store):
         return await self.transact(lambda connection: question_rows.ask(connection, question, now))
 
     async def answer(self, link: str, key: str, answer: str) -> int:
-        """Answer a question and queue what waited for it; return how many. Raises :class:`KeyError`."""
+        """Answer a question and queue what waited for it, unless it is to stay; return how many.
+
+        Raises :class:`KeyError` and :class:`WrongAnswer`.
+        """
         now = self._clock.now()
 
         def answered(connection: sqlite3.Connection) -> int:
-            if not question_rows.answer(connection, link, key, answer, now):
+            given = question_rows.answer(connection, link, key, answer, now)
+            if given is None:
                 raise KeyError(key)
-            return _release(connection, link, key, now)
+            return 0 if given.stays else _release(connection, link, key, now)
 
         return await self.transact(answered)
 
@@ -429,7 +440,7 @@ class SqliteStore(Store):
 
 def _answered_meanwhile(connection: sqlite3.Connection, item: Work, question: Question, now: datetime) -> bool:
     stored = question_rows.ask(connection, question, now)
-    if stored.answered_at is None:
+    if stored.answered_at is None or stored.stays:
         return False
     if stored.answered_at > item.updated_at:  # it was claimed before the answer came
         return True

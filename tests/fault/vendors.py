@@ -121,8 +121,9 @@ class BooksTwin:
             raise Unreadable("cannot be read")
         return self.articles.get(product_id)
 
-    async def find_products(self, skus: Iterable[str]) -> Sequence[Product]:
-        """As the port says."""
+    async def find_products(self, skus: Iterable[str], *, within: float | None = None) -> Sequence[Product]:
+        """As the port says; nothing is kept here."""
+        del within
         wanted = {_key(sku) for sku in skus}
         return [one for one in self.articles.listed() if _key(one.sku) in wanted and one.id not in self.unreadable]
 

@@ -77,12 +77,12 @@ async def test_article_lookups_handled_wrong_when_the_api_is_down(tmp_path: Path
         books = bridge.pair.context.books
         real, failures = books.find_products, [1, 2]
 
-        async def down(skus: Iterable[str]) -> Sequence[Product]:
+        async def down(skus: Iterable[str], *, within: float | None = None) -> Sequence[Product]:
             if failures:
                 failures.pop()
                 message = "answered 503"
                 raise Transient(message, code="503")
-            return await real(skus)
+            return await real(skus, within=within)
 
         async def nothing_at_hand(*_: object, **__: object) -> object:
             message = "answered 503"

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
     from tests.flow.shop import Shop
 
-PER_MINUTE = 6
+#: so little that each vendor is asked as often as it allows; the books less, for the till's answers come first
+PER_MINUTE, BOOKS_PER_MINUTE = 6, 3
 _ID = re.compile(r"/\d+(?=/|$)")
 
 
@@ -69,8 +70,8 @@ def change(running: Shop, *changes: tuple[str, str]) -> None:
 async def test_everything_that_runs_at_once_shares_the_budget_of_its_connection(tmp_path: Path) -> None:
     """Three flows and eight workers at the same time stay within the limit of each address and resource, in any minute."""
     running = shop(tmp_path)
-    limits = [(f"{name} = 0", f"{name} = {PER_MINUTE}") for name in ("requests_per_minute", "reads_per_minute", "writes_per_minute")]
-    change(running, *limits)
+    limits = [(f"{name} = 0", f"{name} = {PER_MINUTE}") for name in ("reads_per_minute", "writes_per_minute")]
+    change(running, *limits, ("requests_per_minute = 0", f"requests_per_minute = {BOOKS_PER_MINUTE}"))
     books, till = doors(running)
     running.till.ring_up_all()
     async with running.process() as bridge, anyio.create_task_group() as group:
@@ -83,7 +84,7 @@ async def test_everything_that_runs_at_once_shares_the_budget_of_its_connection(
     resources = till.busiest(
         lambda method, path: ("read " if method == "GET" else "write ") + _ID.sub("", path).rstrip("/").rpartition("/")[2]
     )
-    assert max(paths.values()) == PER_MINUTE
+    assert max(paths.values()) == BOOKS_PER_MINUTE
     assert max(resources.values()) == PER_MINUTE
     assert len(running.books.ledger().documents) == len(small_day.receipts()) - 1
 
