@@ -12,6 +12,7 @@ from starlette.applications import Starlette
 from starlette.responses import Response
 from starlette.routing import Mount, Route
 
+from connectors.sandbox import down
 from connectors.sandbox.eaccounting import articles, ledger
 from connectors.sandbox.eaccounting.api import Api
 from connectors.sandbox.eaccounting.books import Books
@@ -22,11 +23,13 @@ from connectors.sandbox.eaccounting.signinpage import SignIn
 from connectors.sandbox.eaccounting.switches import BooksSwitches
 from connectors.sandbox.eaccounting.table import json_bytes
 from connectors.sandbox.eaccounting.validate import EMPTY_ID
+from connectors.sandbox.outages import Outages
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from starlette.requests import Request
+    from starlette.types import ASGIApp
 
     from connectors.sandbox.eaccounting.ledger import BooksLedger
     from connectors.sandbox.faults import FaultPlan
@@ -67,6 +70,9 @@ class BooksSandbox:
     ) -> None:
         self.switches = switches or BooksSwitches()
         self.faults = faults
+        #: what the vendor's operations do, by the sandbox's own clock; those of the plan where there is one
+        self.outages = faults.outages if faults is not None else Outages()
+        self.outages.clock = clock
         self.books = Books(world, clock=clock, seed=seed, switches=self.switches, plan=faults)
         open_books(self.books, world)
         self.identity = Identity(
@@ -81,7 +87,7 @@ class BooksSandbox:
         self.refresh_token, self.access_token = self.identity.consent(self.switches.scopes)
         self.requests: Counter[tuple[str, str]] = Counter()
         self._sign_in = SignIn(self.identity, company=self.books.company["Name"], registered=self.switches.redirect_uris)
-        self.app = Starlette(
+        pages = Starlette(
             routes=[
                 Mount("/v2", app=Api(self.books, self.identity, limits=limits, requests=self.requests)),  # first: nearly all requests
                 Route("/connect/authorize", self._authorize, methods=["GET", "POST"]),
@@ -94,8 +100,10 @@ class BooksSandbox:
                 Route("/_sandbox/articles/{number:path}", self._article, methods=["POST"]),
                 Route("/_sandbox/password", self._password, methods=["POST"]),
                 Route("/_sandbox/files/{key}", self._file),
+                *down.control(self.outages),
             ]
         )
+        self.app: ASGIApp = down.OutageMiddleware(pages, self.outages, errors=fault_error)
 
     def ledger(self) -> BooksLedger:
         """Read what the books say now."""
