@@ -301,6 +301,7 @@ class Documents:
             entry.reference,
             f"{entry.account_id} {entry.amount}",
             {"remaining": str(before), "amount": str(payment.amount)},
+            named=False,
         )
         return await once(context, context.scope, write, send=send, find=find)
 

@@ -3,8 +3,7 @@
 Every label set is closed (flows, sides, states, reasons: no receipt, SKU or e-mail address ever), and counted from 0, so that the
 first event is already an increase.  Moments are exported as timestamps, never as "seconds since".  ``link`` is a label of the gauges
 that are compared with the clock or with zero, for there one link would otherwise hide another; counters add up over the links.
-Histograms carry no flow, because a scrape costs time by the line.  Amounts are whole cents (``_minor_units``), not a Prometheus base
-unit, so that no amount of money becomes a float with a fraction.
+Histograms carry no flow, because a scrape costs time by the line.
 """
 
 from __future__ import annotations
@@ -65,6 +64,7 @@ class Metrics(HttpObserver):
         self._sides = tuple(sides)
         self._queued_flows = set(self._flows)
         self._signed_out: defaultdict[str, set[str]] = defaultdict(set)
+        self._circuits: defaultdict[str, dict[str, int]] = defaultdict(dict)
         ProcessCollector(registry=self._registry)
         self._build_process()
         self._build_flows()
@@ -83,8 +83,6 @@ class Metrics(HttpObserver):
         self._config_ok = self._gauge("config_last_reload_successful", "Whether the configuration could be used when it was last read")
         self._config_at = self._gauge("config_last_reload_success_timestamp_seconds", "When the configuration was last read and usable")
         self._state_size = self._gauge("state_db_size_bytes", "Size of the store on disk")
-        self._state_errors = self._counter("state_write_errors", "Writes that the store refused")
-        self._backed_up = self._gauge("backup_last_success_timestamp_seconds", "When the state was last copied by backup; 0 for never")
         self._deliveries = self._counter("alert_deliveries", "Alerts handed to a channel", "channel", "result")
         self._logged = self._counter("log_messages", "Lines logged", "level")
 
@@ -94,12 +92,16 @@ class Metrics(HttpObserver):
         self._started = self._gauge("flow_last_start_timestamp_seconds", "When a run last began", "link", "flow")
         self._succeeded = self._gauge("flow_last_success_timestamp_seconds", "When a run last ended well", "link", "flow")
         self._completed = self._gauge("flow_last_completion_timestamp_seconds", "When a run last ended", "link", "flow")
+        self._watched = self._gauge("flow_watched_since_timestamp_seconds", "Since when this process runs the flow", "link", "flow")
+        self._waiting = self._gauge(
+            "flow_waiting_since_timestamp_seconds",
+            "Since when the oldest record waits, if not for a person; 0: none",
+            "link",
+            "flow",
+        )
         self._newest = self._gauge("flow_source_newest_timestamp_seconds", "Moment of the newest record at the source", "link", "flow")
         self._settled = self._gauge("flow_settled_timestamp_seconds", "Moment of the newest record that is settled", "link", "flow")
         self._brake = self._gauge("massbrake_tripped", "Whether the mass-change brake holds the flow", "link", "flow")
-        self._difference = self._gauge("reconcile_difference_minor_units", "Books minus till at the last comparison, in cents", "link")
-        self._missing = self._gauge("reconcile_missing_receipts", "Receipts without a document at the last comparison", "link")
-        self._reconciled = self._gauge("reconcile_last_success_timestamp_seconds", "When till and books were last compared", "link")
         self._drift = self._gauge("stock_drift_items", "Products whose stock differed at the last full comparison", "link")
         self._runs = self._counter("flow_runs", "Runs that ended", "flow", "result")
         self._duration = Histogram(
@@ -111,7 +113,6 @@ class Metrics(HttpObserver):
         self._oldest = self._gauge("queue_oldest_timestamp_seconds", "Since when the oldest of them waits; 0 for none", "flow", "state")
         self._retries = self._counter("retries", "Records that were tried again", "flow")
         self._duplicates = self._counter("duplicates_prevented", "Writes that a look-up showed to have happened already", "flow")
-        self._echoes = self._counter("echo_suppressed", "Changes that were our own writing", "flow")
 
     def _build_http(self) -> None:
         self._requests = self._counter("http_requests", "Requests to a vendor; code none: no answer", "side", "method", "code")
@@ -123,7 +124,7 @@ class Metrics(HttpObserver):
         self._refreshes = self._counter("oauth_refresh", "Token refreshes", "side", "result")
         self._expiry = self._gauge("oauth_token_expiry_timestamp_seconds", "When the access token expires", "side")
         self._reauth = self._gauge("oauth_reauth_required", "Whether a person must sign in again", "side")
-        self._circuit = self._gauge("circuit_state", "0 the vendor answers, 1 trying again, 2 not asked for now", "side")
+        self._circuit = self._gauge("circuit_state", "0 the vendor answers, 1 something failed, 2 down: one probe at a time", "side")
 
     def _start_from_zero(self) -> None:
         for flow in self._flows:
@@ -133,7 +134,7 @@ class Metrics(HttpObserver):
                 self._records.labels(flow, outcome.value)
             for reason in SKIP_REASONS:
                 self._skipped.labels(flow, reason.value)
-            for counter in (self._retries, self._duplicates, self._echoes):
+            for counter in (self._retries, self._duplicates):
                 counter.labels(flow)
         for side in self._sides:
             for code in CODES:
@@ -158,14 +159,6 @@ class Metrics(HttpObserver):
         """The store takes ``size`` bytes on disk."""
         self._state_size.set(size)
 
-    def state_write_error(self) -> None:
-        """The store refused a write."""
-        self._state_errors.inc()
-
-    def backed_up(self, at: datetime) -> None:
-        """The last backup was made."""
-        self._backed_up.set(at.timestamp())
-
     def alert_delivery(self, channel: str, result: str) -> None:
         """An alert was handed to ``channel`` with ``result`` ``ok`` or ``error``."""
         self._deliveries.labels(channel, result).inc()
@@ -180,11 +173,12 @@ class Metrics(HttpObserver):
         self._logged.labels(level if level in LEVELS else "info").inc()
 
     # -- flows ----------------------------------------------------------------------------------------------------------------
-    def flow_configured(self, flow: str, enabled: bool, interval: float, *, link: str = "") -> None:
-        """A flow exists; its moments count as "never" (0) until it has run."""
+    def flow_configured(self, flow: str, enabled: bool, interval: float, at: datetime, *, link: str = "") -> None:
+        """A flow exists since ``at``; its moments count as "never" (0) until it has run."""
         self._enabled.labels(link, flow).set(enabled)
         self._interval.labels(link, flow).set(interval)
-        for gauge in (self._started, self._succeeded, self._completed, self._brake):
+        self._watched.labels(link, flow).set(at.timestamp())
+        for gauge in (self._started, self._succeeded, self._completed, self._brake, self._waiting):
             gauge.labels(link, flow)
 
     def run_started(self, flow: str, at: datetime, *, link: str = "") -> None:
@@ -213,6 +207,10 @@ class Metrics(HttpObserver):
         """The newest settled record is from ``at``; with nothing open, that is the newest of the source."""
         self._settled.labels(link, flow).set(at.timestamp())
 
+    def waiting_since(self, flow: str, since: datetime | None, *, link: str = "") -> None:
+        """The oldest record that is not settled, and that waits for no person, has waited since then."""
+        self._waiting.labels(link, flow).set(0 if since is None else since.timestamp())
+
     def queue(self, counts: Sequence[Count]) -> None:
         """Replace what is known about the records that are not settled; a state without a count holds none."""
         self._queued_flows.update(count.flow for count in counts)  # a flow that has left the configuration may still have work
@@ -236,19 +234,9 @@ class Metrics(HttpObserver):
         """A look-up found what would otherwise have been written twice."""
         self._duplicates.labels(flow).inc()
 
-    def echo_suppressed(self, flow: str) -> None:
-        """A change was what we wrote ourselves."""
-        self._echoes.labels(flow).inc()
-
     def brake(self, flow: str, tripped: bool, *, link: str = "") -> None:
         """The mass-change brake holds the flow, or lets it go."""
         self._brake.labels(link, flow).set(tripped)
-
-    def reconciled(self, difference_minor_units: int, missing: int, at: datetime, *, link: str = "") -> None:
-        """Till and books were compared: books minus till in cents, and how many receipts have no document."""
-        self._difference.labels(link).set(difference_minor_units)
-        self._missing.labels(link).set(missing)
-        self._reconciled.labels(link).set(at.timestamp())
 
     def stock_drift(self, items: int, *, link: str = "") -> None:
         """So many products had another stock in the till than in the books."""
@@ -281,9 +269,10 @@ class Metrics(HttpObserver):
         (waiting.add if required else waiting.discard)(connection)
         self._reauth.labels(side).set(bool(waiting))
 
-    def circuit(self, side: str, state: int) -> None:
-        """0: the vendor answers, 1: it is tried again, 2: it is left alone for now."""
-        self._circuit.labels(side).set(state)
+    def circuit(self, side: str, state: int, *, connection: str = "") -> None:
+        """0: the vendor answers, 1: something failed, 2: it is down, asked by one probe at a time; the worst of a side's connections."""
+        self._circuits[side][connection] = state
+        self._circuit.labels(side).set(max(self._circuits[side].values()))
 
     # -- output ---------------------------------------------------------------------------------------------------------------
     def render(self) -> bytes:
