@@ -53,3 +53,7 @@ fuzz: environment  ## generated requests from the published document against the
 format: environment  ## let ruff lay the code out
 	$(REMEMBER) ruff check --fix-only .
 	$(REMEMBER) ruff format .
+
+lock:  ## renew the locks, show what changes, ask for known weaknesses (ARGS='--keep', '--young NAME')
+	@"$(PYTHON)" -m tools.environment --venv .venv-lock --lock tools/requirements.lock
+	@.venv-lock/bin/python -m tools.lock $(ARGS)

@@ -3,8 +3,9 @@
 The lock is complete, so no resolver is asked: each package is installed as it is pinned, hash by hash, wheels only, without looking at what
 else has been released.  Written for any Python 3 without a package installed, so that an old one gets a sentence and no traceback.
 
-Shape: ``python3 tools/environment.py --venv DIR [--wheels DIR]`` sets up, ``--download DIR`` fills a folder of wheels for a machine without
-a registry.  Ends with 0 when the environment is ready, else with 1 and one sentence that says what to do.
+``--venv DIR [--wheels DIR]`` sets up, ``--download DIR`` fills a folder of wheels for a machine without a registry, ``--lock FILE`` takes
+another lock than the project's (then the project itself is not installed).  Ends with 0 when the environment is ready, else with 1 and one
+sentence that says what to do.
 """
 
 from __future__ import annotations
@@ -65,12 +66,12 @@ def packages_in(lock: str) -> int:
     return len(re.findall(r"^[A-Za-z0-9._-]+==", lock, re.MULTILINE))
 
 
-def fingerprint(venv: Path) -> dict[str, str]:
+def fingerprint(venv: Path, lock: Path) -> dict[str, str]:
     """Return what an environment is made from; when any of it changes, it is made anew.
 
     The place counts, since programs in an environment know it by its whole path; of Python where it lies and what wheels are made for.
     """
-    content = b"\0".join(path.read_bytes() for path in (LOCK, PROJECT))
+    content = b"\0".join(path.read_bytes() for path in (lock, PROJECT))
     return {
         "content": hashlib.sha256(content).hexdigest(),
         "place": str(venv),
@@ -79,13 +80,18 @@ def fingerprint(venv: Path) -> dict[str, str]:
     }
 
 
-def ready(venv: Path) -> bool:
+def programs(lock: Path) -> tuple[str, ...]:
+    """Return the programs without which an environment is not complete."""
+    return ("python", "kassabrug") if lock == LOCK else ("python",)
+
+
+def ready(venv: Path, lock: Path) -> bool:
     """Return whether the environment is complete, was made from what lies here, for this place and this Python."""
     try:
         stamp = json.loads((venv / STAMP).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
-    return bool(stamp == fingerprint(venv)) and all((venv / "bin" / name).exists() for name in ("python", "kassabrug"))
+    return bool(stamp == fingerprint(venv, lock)) and all((venv / "bin" / name).exists() for name in programs(lock))
 
 
 # -- saying what went wrong --------------------------------------------------------------------------------------------------------
@@ -151,16 +157,16 @@ def pip(venv: Path, *words: str, wheels: Path | None = None, log: Path | None = 
         raise NoSetUpError(explain(output, wheels, log))
 
 
-def from_lock(wheels: Path | None) -> list[str]:
+def from_lock(lock: Path, wheels: Path | None) -> list[str]:
     """Return the options of pip that take the lock as what it is: complete."""
     source = [] if wheels is None else ["--no-index", "--find-links", str(wheels)]
-    return ["--require-hashes", "--no-deps", "--only-binary", ":all:", "--retries", "2", *source, "-r", str(LOCK)]
+    return ["--require-hashes", "--no-deps", "--only-binary", ":all:", "--retries", "2", *source, "-r", str(lock)]
 
 
 def empty_environment(venv: Path) -> None:
     """Lay out an environment with nothing but pip in it, in the place of an unfinished or outdated one of ours."""
     occupied = venv.is_dir() and any(venv.iterdir())
-    ours = venv == ROOT / ".venv" or any((venv / name).exists() for name in (MARK, STAMP))
+    ours = venv in {ROOT / ".venv", ROOT / ".venv-lock"} or any((venv / name).exists() for name in (MARK, STAMP))
     if (occupied and not ours) or (venv.exists() and not venv.is_dir()):
         raise NoSetUpError(f"{venv} is there already and is not an environment of this project; give another place with VENV=DIR.")
     venv.mkdir(parents=True, exist_ok=True)
@@ -184,32 +190,31 @@ def empty_environment(venv: Path) -> None:
     raise NoSetUpError(f"An environment could not be made by {base}; all it said is in {venv / LOG}.")
 
 
-def set_up(venv: Path, wheels: Path | None) -> None:
+def set_up(venv: Path, lock: Path, wheels: Path | None) -> None:
     """Make the environment, saying each step and its time; raise `NoSetUpError` when it cannot be."""
     print(
-        f"Setting up {venv}: Python {platform.python_version()}, {packages_in(LOCK.read_text(encoding='utf-8'))} packages"
+        f"Setting up {venv}: Python {platform.python_version()}, {packages_in(lock.read_text(encoding='utf-8'))} packages"
         f" from {'the registry' if wheels is None else wheels}; half a minute or more ...",
         flush=True,
     )
     begun = time.monotonic()
     empty_environment(venv)
     made = time.monotonic()
-    pip(venv, "install", *from_lock(wheels), wheels=wheels)
+    pip(venv, "install", *from_lock(lock, wheels), wheels=wheels)
     output = failure([str(venv / "bin" / "python"), "-m", "pip", "check"], venv / LOG)
     if output:
         raise NoSetUpError(f"The lock contradicts itself ({' '.join(output.split())[:200]}); please report it.")
     installed = time.monotonic()
-    pip(venv, "install", "--no-deps", "--no-build-isolation", "--no-index", "--editable", str(ROOT), wheels=wheels)
+    if lock == LOCK:
+        pip(venv, "install", "--no-deps", "--no-build-isolation", "--no-index", "--editable", str(ROOT), wheels=wheels)
     # last, and whole: what is interrupted before has no stamp and is made anew
     partial = venv / (STAMP + ".new")
-    partial.write_text(json.dumps(fingerprint(venv)), encoding="utf-8")
+    partial.write_text(json.dumps(fingerprint(venv, lock)), encoding="utf-8")
     partial.replace(venv / STAMP)
-    ended = time.monotonic()
-    print(
-        f"Ready in {ended - begun:.0f} s (environment {made - begun:.0f} s, packages {installed - made:.0f} s,"
-        f" kassabrug itself {ended - installed:.0f} s).",
-        flush=True,
-    )
+    parts = [f"environment {made - begun:.0f} s", f"packages {installed - made:.0f} s"]
+    if lock == LOCK:
+        parts.append(f"kassabrug itself {time.monotonic() - installed:.0f} s")
+    print(f"Ready in {time.monotonic() - begun:.0f} s ({', '.join(parts)}).", flush=True)
 
 
 def download(folder: Path) -> None:
@@ -223,7 +228,7 @@ def download(folder: Path) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         venv = Path(scratch) / "pip"
         empty_environment(venv)
-        pip(venv, "download", *from_lock(None), "--dest", str(folder), log=folder / LOG)
+        pip(venv, "download", *from_lock(LOCK, None), "--dest", str(folder), log=folder / LOG)
     print(f"{len(list(folder.glob('*.whl')))} wheels in {time.monotonic() - begun:.0f} s; use them with WHEELS={folder}.", flush=True)
 
 
@@ -258,11 +263,12 @@ def work(options: argparse.Namespace) -> None:
         raise NoSetUpError(
             f"There is no folder {wheels}; `make wheels WHEELS={options.wheels}` makes and fills it where a registry can be reached."
         )
-    if ready(venv):
+    lock = Path(os.path.abspath(options.lock))
+    if ready(venv, lock):
         return
     with alone(venv):
-        if not ready(venv):
-            set_up(venv, wheels)
+        if not ready(venv, lock):
+            set_up(venv, lock, wheels)
 
 
 def main() -> int:
@@ -270,6 +276,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Make the project's environment from its lock.")
     parser.add_argument("--venv", default=str(ROOT / ".venv"), help="where the environment is (default: .venv)")
     parser.add_argument("--wheels", default="", help="take the packages from this folder and ask no registry")
+    parser.add_argument("--lock", default=str(LOCK), help="take this lock, and do not install the project itself")
     parser.add_argument("--download", help="only fill this folder with wheels")
     try:
         work(parser.parse_args())

@@ -8,18 +8,14 @@ from __future__ import annotations
 
 import re
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, unquote
 
 import jsonschema
-from odata_query import ast
-from odata_query.exceptions import ODataException
-from odata_query.grammar import ODataLexer, ODataParser
-from odata_query.visitor import NodeVisitor
 
-from connectors.sandbox.eaccounting import overlay
+from connectors.sandbox.eaccounting import filtergrammar, overlay
 from tests.contract.judge import Exchange, Verdict, exact
 
 if TYPE_CHECKING:
@@ -130,14 +126,12 @@ class BooksJudge:
 
     def _wrong_filter(self, operation: _Operation, text: str) -> Iterator[str]:
         try:
-            tree = ODataParser().parse(ODataLexer().tokenize(text))
-        except ODataException as error:
-            yield f"$filter: {type(error).__name__}"
+            parsed = filtergrammar.parse(text)
+        except filtergrammar.FilterError as error:
+            yield f"$filter: {error}"
             return
-        reader = _Comparisons()
-        reader.visit(tree)
         properties = self._row(operation)
-        for name, literal in reader.found:
+        for name, literal in _comparisons(parsed):
             if name not in properties:
                 yield f"$filter: {name} is no property"
             elif not _fits(properties[name], literal):
@@ -190,17 +184,22 @@ class BooksJudge:
         return [f"{'.'.join(map(str, one.path)) or name}: {one.validator}: {_short(one)}" for one in errors]
 
 
-class _Comparisons(NodeVisitor):
-    """Collects which property is compared with what kind of literal."""
+def _kind(node: object) -> str:
+    if not isinstance(node, filtergrammar.Literal):
+        return type(node).__name__
+    return "integer" if node.kind == "number" and node.text.lstrip("+-").isdigit() else node.kind
 
-    def __init__(self) -> None:
-        self.found: list[tuple[str, str]] = []
 
-    def visit_Compare(self, node: ast.Compare) -> None:  # noqa: N802 - the library names the node
-        if isinstance(node.left, ast.Identifier):
-            self.found.append((node.left.name, type(node.right).__name__))
-        else:
-            self.found.append(("(no property)", type(node.right).__name__))
+def _comparisons(node: object) -> Iterator[tuple[str, str]]:
+    """Return which property is compared with what kind of literal, anywhere in a filter."""
+    if isinstance(node, filtergrammar.Compare):
+        name = node.left.name if isinstance(node.left, filtergrammar.Name) else "(no property)"
+        yield name, _kind(node.right)
+    if is_dataclass(node):
+        for one in fields(node):
+            value = getattr(node, one.name)
+            for part in value if isinstance(value, tuple) else (value,):
+                yield from _comparisons(part)
 
 
 def _closed(shape: Json) -> Json:
@@ -273,11 +272,11 @@ def _fits(shape: Json, literal: str) -> bool:
     kinds = [shape, *shape.get("anyOf", ())]
     formats = {one.get("format") for one in kinds}
     if "date-time" in formats:
-        return literal == "DateTime"
+        return literal == "moment"
     if "uuid" in formats:
-        return literal == "GUID"
+        return literal == "guid"
     types = {kind for one in kinds for kind in ([one["type"]] if isinstance(one.get("type"), str) else one.get("type", ()))}
-    wanted = {"string": {"String"}, "boolean": {"Boolean"}, "integer": {"Integer"}, "number": {"Integer", "Float"}}
+    wanted = {"string": {"string"}, "boolean": {"boolean"}, "integer": {"integer"}, "number": {"integer", "number"}}
     return any(literal in wanted.get(kind, ()) for kind in types)
 
 

@@ -188,6 +188,17 @@ async def test_a_row_is_changed_after_the_sale(client: Client) -> None:
         client.till.cashier.change_row("R2", 1, quantity=D(1))
 
 
+async def test_what_nobody_counted_when_it_was_sold_is_not_counted_later(client: Client) -> None:
+    """A product that is counted only since is not lowered by what happens to older receipts, but gets back what they return."""
+    made = await client.add("/products/", {**PRODUCT, "stockenabled": False})
+    sold = client.till.cashier.ring_up(receipt("R2", line("product", "10.00", quantity=2), gross="20.00"), paid=False)
+    await client.send("PATCH", f"/products/{made['id']}", {"stockenabled": True, "stock": 30})
+    client.till.cashier.pay(sold)
+    assert client.till.ledger().stock["10001A"] == 30
+    client.till.cashier.cancel(sold)
+    assert client.till.ledger().stock["10001A"] == 32
+
+
 async def test_rows_come_and_go(client: Client) -> None:
     """One article more, one less."""
     client.till.cashier.add_row("R1", line("product", "2.50", quantity=2, sku="NIEUW"))

@@ -7,7 +7,6 @@ server has.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import socket
 import struct
 from collections import Counter
@@ -81,11 +80,8 @@ class Proxy:
     async def close(self) -> None:
         """End everything."""
         if self._opening is not None:
-            self._opening.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._opening
-        if self._server is not None:
-            self._server.close()
+            await self._opening  # to its end: a port that is just being opened would stay open
+        await self._stop_listening()
         for wire in list(self._wires):
             wire.reset()
         for task in list(self._tasks):
@@ -111,9 +107,22 @@ class Proxy:
         if self._opening is None or self._opening.done():
             self._opening = asyncio.create_task(self._refuse())
 
+    async def _stop_listening(self) -> None:
+        """Close the port, once the connections that were just accepted are made.
+
+        Between the two asyncio takes a step of its loop, and a server that is closed in it loses the connection: the client is never
+        told, and nobody closes the socket (python/cpython#109564, in every version so far).
+        """
+        if self._server is None:
+            return
+        server, self._server = self._server, None
+        for listening in server.sockets:
+            asyncio.get_running_loop().remove_reader(listening.fileno())
+        await asyncio.sleep(0)
+        server.close()
+
     async def _refuse(self) -> None:
-        assert self._server is not None
-        self._server.close()
+        await self._stop_listening()
         for wire in list(self._wires):
             if wire.idle:
                 wire.reset()
@@ -126,7 +135,7 @@ class Proxy:
         self._tasks.add(task)
         try:
             up_reader, up_writer = await asyncio.open_connection(LOOPBACK, self._upstream)
-        except OSError:
+        except (OSError, asyncio.CancelledError):  # nobody is there, or the proxy is being closed
             _reset(writer)
             self._tasks.discard(task)
             return

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import random
+import socket
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import anyio
+import anyio.lowlevel
 import httpx2
 import pytest
 
@@ -120,3 +124,18 @@ async def test_a_day_over_a_bad_line_ends_equal(tmp_path: Path, monkeypatch: pyt
     assert verdict.right, verdict
     assert verdict.documents == ledgers[0]["receipts"]
     assert set(fired) == set(KINDS), fired
+
+
+@pytest.mark.parametrize("steps", range(6))
+async def test_a_port_that_closes_loses_no_connection(steps: int) -> None:
+    """Whichever step of the loop it closes in, a client that was let in a moment before is told, and no socket stays open."""
+    with socket.socket() as client:
+        client.settimeout(5)
+        async with between(1, Toxics(refuse_seconds=0.0), seed=1) as proxy:
+            client.connect((LOOPBACK, proxy.port))
+            for _ in range(steps):
+                await anyio.lowlevel.checkpoint()
+            proxy.refuse()
+            with contextlib.suppress(ConnectionResetError):  # that is being told, too
+                assert await anyio.to_thread.run_sync(client.recv, 1) == b""
+    gc.collect()  # what is still open is told now, and fails the test

@@ -49,8 +49,8 @@ class VirtualClock:
         return anyio.current_time() if _in_a_loop() else 0.0
 
     async def sleep(self, seconds: float) -> None:
-        """Wait, virtually."""
-        await anyio.sleep(seconds)
+        """Wait, virtually; the loop counts in microseconds, and less than one would never pass."""
+        await anyio.sleep(max(seconds, 0.001) if seconds > 0 else 0)
 
 
 def _in_a_loop() -> bool:

@@ -69,10 +69,11 @@ def _post_invoice(books: Books, invoice: Row) -> None:
 
 def _post_payment(books: Books, payment: Payment) -> None:
     ledger, bank = books.chart.ledger, payment.account["LedgerAccountNumber"]
-    received = payment.settled - payment.fees
+    received = payment.settled - payment.fees - payment.rounding
     amounts = {ledger.receivables: -payment.settled}
     _subtract(amounts, bank, -received)
     _subtract(amounts, ledger.bank_fees, -payment.fees)
+    _subtract(amounts, ledger.rounding, -payment.rounding)
     values = {
         "VoucherDate": payment.paid_on,
         "VoucherText": f"{payment.invoice['InvoiceNumber']} {payment.account['Name']}",
@@ -97,7 +98,7 @@ def _vat_account(books: Books, percent: Decimal) -> int | None:
 
 def _sales_account(books: Books, invoice: Row, line: Row) -> int:
     customer = books.customers.rows[invoice["CustomerId"]]
-    coding = books.codings.rows[books.articles.rows[line["ArticleId"]]["CodingId"]]
+    coding = books.codings.rows[books.article(line["ArticleId"])["CodingId"]]
     taxed = treatment(books, customer)
     number = coding[ACCOUNTS["free" if taxed == "home" and not line["VatRate"] else taxed]]
     return int(number or coding[ACCOUNTS["free"]])

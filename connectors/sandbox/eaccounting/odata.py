@@ -1,6 +1,6 @@
 """The OData expressions of ``$filter``, ``$orderby`` and ``$select`` over kept records.
 
-The grammar is odata-query's; here an expression becomes a function over a record, and, where it demands that an indexed field equals
+Here the tree of a filter becomes a function over a record, and, where it demands that an indexed field equals
 something, the few records that can satisfy it.
 """
 
@@ -12,10 +12,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
-from odata_query import ast
-from odata_query.exceptions import ODataException
-from odata_query.grammar import ODataLexer, ODataParser
-
+from connectors.sandbox.eaccounting import filtergrammar as tree
 from connectors.sandbox.eaccounting.errors import Code, Refusal
 from connectors.sandbox.eaccounting.table import folded
 from connectors.sandbox.eaccounting.validate import identifier, moment
@@ -30,11 +27,11 @@ if TYPE_CHECKING:
     from connectors.sandbox.eaccounting.validate import Row, Schema, Schemas
 
 _MAX_LENGTH = 10_000
-_ORDERED: Final[dict[type, Callable[[Any, Any], bool]]] = {
-    ast.Lt: operator.lt,
-    ast.LtE: operator.le,
-    ast.Gt: operator.gt,
-    ast.GtE: operator.ge,
+_ORDERED: Final[dict[str, Callable[[Any, Any], bool]]] = {
+    "lt": operator.lt,
+    "le": operator.le,
+    "gt": operator.gt,
+    "ge": operator.ge,
 }
 _TESTS: Final[dict[str, Callable[[Any, Any], bool]]] = {
     "contains": operator.contains,
@@ -71,9 +68,7 @@ def bad_query(message: str, code: Code = Code.QUERY_PARAMETER) -> Refusal:
     return Refusal(code, f"InvalidQueryException - {message}")
 
 
-@lru_cache(maxsize=512)
-def _parse(text: str) -> Any:
-    return ODataParser().parse(ODataLexer().tokenize(text))
+_parse = lru_cache(maxsize=512)(tree.parse)
 
 
 class Expressions:
@@ -94,7 +89,7 @@ class Expressions:
             raise bad_query("The filter is too long.")
         try:
             return self._condition(_parse(text), {})
-        except (ODataException, RecursionError) as error:
+        except (tree.FilterError, RecursionError) as error:
             raise bad_query(f"The filter '{text[:200]}' cannot be understood.") from error
         except (ValueError, ArithmeticError) as error:
             raise bad_query(str(error), Code.INVALID_INPUT) from error
@@ -126,26 +121,26 @@ class Expressions:
         return field
 
     def _condition(self, node: Any, bound: dict[str, Schema]) -> Condition:
-        if isinstance(node, ast.BoolOp):
+        if isinstance(node, tree.Both | tree.Either):
             return self._boolean(node, bound)
-        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
-            inner = self._condition(node.operand, bound).matches
+        if isinstance(node, tree.Negated):
+            inner = self._condition(node.condition, bound).matches
             return Condition(lambda row: not inner(row), _every)
-        if isinstance(node, ast.Compare):
+        if isinstance(node, tree.Compare):
             return self._compare(node, bound)
-        if isinstance(node, ast.Call) and node.func.name in _TESTS and (self._switches.text_functions or node.func.name == "contains"):
+        if isinstance(node, tree.Call) and node.function in _TESTS and (self._switches.text_functions or node.function == "contains"):
             return self._text_test(node, bound)
-        if isinstance(node, ast.CollectionLambda):
+        if isinstance(node, tree.Quantified):
             return self._lambda(node, bound)
         operand = self._operand(node, bound)
         if operand.kind != "boolean":
             raise bad_query("A condition is expected.")
         return Condition(operand.value, _every)
 
-    def _boolean(self, node: Any, bound: dict[str, Schema]) -> Condition:
+    def _boolean(self, node: tree.Both | tree.Either, bound: dict[str, Schema]) -> Condition:
         left, right = self._condition(node.left, bound), self._condition(node.right, bound)
         first, second = left.matches, right.matches
-        if isinstance(node.op, ast.And):
+        if isinstance(node, tree.Both):
 
             def either(table: Table) -> set[str] | None:
                 found = left.candidates(table)
@@ -159,25 +154,25 @@ class Expressions:
 
         return Condition(lambda row: first(row) or second(row), both)
 
-    def _compare(self, node: Any, bound: dict[str, Schema]) -> Condition:
+    def _compare(self, node: tree.Compare, bound: dict[str, Schema]) -> Condition:
         left, right = self._operand(node.left, bound), self._operand(node.right, bound)
-        if left.field is None and right.field is not None and not isinstance(node.comparator, ast.In):
+        if left.field is None and right.field is not None and node.operator != "in":
             left, right, flipped = right, left, True
         else:
             flipped = False
-        if isinstance(node.comparator, ast.In):
+        if node.operator == "in":
             return self._membership(left, right)
         if left.kind != right.kind and "null" not in (left.kind, right.kind):
             raise bad_query(f"A {left.kind} cannot be compared with a {right.kind}.")
         get, other = left.value, right.value
-        if isinstance(node.comparator, ast.Eq):
+        if node.operator == "eq":
             same = right.constant if right.field is None else None
             if same is not None and left.field is not None and not bound:
                 return Condition(lambda row: get(row) == same, _indexed(left.field, [same]))
             return Condition(lambda row: get(row) == other(row), _every)
-        if isinstance(node.comparator, ast.NotEq):
+        if node.operator == "ne":
             return Condition(lambda row: get(row) != other(row), _every)
-        test = _ORDERED[type(node.comparator)]
+        test = _ORDERED[node.operator]
 
         def ordered(row: Row) -> bool:
             one, two = (other(row), get(row)) if flipped else (get(row), other(row))
@@ -192,11 +187,11 @@ class Expressions:
         get = left.value
         return Condition(lambda row: get(row) in values, _indexed(left.field, values) if left.field else _every)
 
-    def _text_test(self, node: Any, bound: dict[str, Schema]) -> Condition:
-        name = node.func.name
-        if len(node.args) != 2:  # noqa: PLR2004 - the text, and what is looked for
+    def _text_test(self, node: tree.Call, bound: dict[str, Schema]) -> Condition:
+        name = node.function
+        if len(node.arguments) != 2:  # noqa: PLR2004 - the text, and what is looked for
             raise bad_query(f"{name} takes two arguments.")
-        left, right = (self._operand(one, bound) for one in node.args)
+        left, right = (self._operand(one, bound) for one in node.arguments)
         if (left.kind, right.kind) != ("string", "string"):
             raise bad_query(f"{name} takes texts.")
         test, get, other = _TESTS[name], left.value, right.value
@@ -207,27 +202,27 @@ class Expressions:
 
         return Condition(holds, _every)
 
-    def _lambda(self, node: Any, bound: dict[str, Schema]) -> Condition:
-        field = self._filterable(self._schema, node.owner.name) if isinstance(node.owner, ast.Identifier) else None
-        if field is None or field.kind != "array" or field.ref is None or node.lambda_ is None:
+    def _lambda(self, node: tree.Quantified, bound: dict[str, Schema]) -> Condition:
+        field = self._filterable(self._schema, node.owner.name) if isinstance(node.owner, tree.Name) else None
+        if field is None or field.kind != "array" or field.ref is None or not node.variable:
             raise bad_query("any and all apply to a list of objects.")
-        variable, name = node.lambda_.identifier.name, field.name
-        inner = self._condition(node.lambda_.expression, {**bound, variable: self._schemas(field.ref)}).matches
-        test = all if isinstance(node.operator, ast.All) else any
+        variable, name = node.variable, field.name
+        inner = self._condition(node.condition, {**bound, variable: self._schemas(field.ref)}).matches
+        test = all if node.quantifier == "all" else any
         return Condition(lambda row: test(inner({**row, variable: one}) for one in row[name] or ()), _every)
 
     def _operand(self, node: Any, bound: dict[str, Schema]) -> Operand:
-        if isinstance(node, ast.Identifier):
+        if isinstance(node, tree.Name):
             return self._property(self._schema, node.name)
-        if isinstance(node, ast.Attribute) and isinstance(node.owner, ast.Identifier):
-            return self._nested(node.owner.name, node.attr, bound)
-        if isinstance(node, ast.Call) and node.func.name in _CHANGES and len(node.args) == 1 and self._switches.text_functions:
-            inner, change = self._operand(node.args[0], bound), _CHANGES[node.func.name]
+        if isinstance(node, tree.Attribute) and isinstance(node.owner, tree.Name):
+            return self._nested(node.owner.name, node.name, bound)
+        if isinstance(node, tree.Call) and node.function in _CHANGES and len(node.arguments) == 1 and self._switches.text_functions:
+            inner, change = self._operand(node.arguments[0], bound), _CHANGES[node.function]
             get = inner.value
             if inner.kind == "string":
                 return Operand(lambda row: self._fold(change(get(row))) if get(row) is not None else None, "string", inner.field and "")
-        if isinstance(node, ast.List):
-            parts = [self._operand(one, bound) for one in node.val]
+        if isinstance(node, tree.Values):
+            parts = [self._operand(one, bound) for one in node.values]
             return Operand(lambda _row: None, "list", constant=[(one.kind, one.constant) for one in parts])
         return self._literal(node)
 
@@ -256,19 +251,18 @@ class Expressions:
         return Operand(operator.itemgetter(name), "number" if field.kind == "integer" else field.kind, name)
 
     def _literal(self, node: Any) -> Operand:
-        if isinstance(node, ast.String):
-            return _constant(self._fold(node.val), "string")
-        if isinstance(node, ast.Integer | ast.Float):
-            return _constant(Decimal(node.val), "number")
-        if isinstance(node, ast.Boolean):
-            return _constant(node.val.lower() == "true", "boolean")
-        if isinstance(node, ast.GUID):
-            return _constant(identifier(node.val), "guid")
-        if isinstance(node, ast.Date | ast.DateTime):
-            return _constant(self._instant(node.val), "moment")
-        if isinstance(node, ast.Null):
-            return _constant(None, "null")
-        raise bad_query("The filter uses something that is not supported.")
+        if not isinstance(node, tree.Literal):
+            raise bad_query("The filter uses something that is not supported.")
+        readers: dict[str, Callable[[str], Any]] = {
+            "string": self._fold,
+            "number": Decimal,
+            "boolean": "true".__eq__,
+            "guid": identifier,
+            "moment": self._instant,
+            "date": self._instant,
+            "null": lambda _text: None,
+        }
+        return _constant(readers[node.kind](node.text), "moment" if node.kind == "date" else node.kind)
 
     def _instant(self, text: str) -> datetime:
         at = moment(text)

@@ -75,8 +75,8 @@ class Cashier:
     def complete(self, receipt: int | str, *, paymethod: str | None = "pin", paid: bool = True) -> None:
         """Complete a receipt that is open, whenever it was opened."""
         order = self.find(receipt)
-        if order.completed:
-            raise ValueError(f"receipt {order.number_full} is completed")
+        if order.completed or order.cancelled:
+            raise ValueError(f"receipt {order.number_full} is {'completed' if order.completed else 'cancelled'}")
         code, before = self.paymethod(paymethod), standing(order)
         order.paymethod, order.paid, order.completed = code, paid, True
         order.entered_at = self._till.now()

@@ -54,7 +54,7 @@ class Order:
 
     ``discounts`` is positive when something is taken off; ``entered_at`` is when the till got it, ``None`` for what was there at
     the start; ``details`` holds fields of the wire that nothing is computed with; ``taken`` is what the order has off the shelf now, by
-    product.
+    product, counted by the till or not.
     """
 
     id: int

@@ -237,6 +237,4 @@ class Till:
                 more = sells.get(product_id, Decimal(0)) - order.taken.get(product_id, Decimal(0))
                 if more:
                     self.change_product(product, {"stock": Decimal(product.values.get("stock") or 0) - more})
-            else:  # nobody counts it: nothing is off a shelf
-                sells.pop(product_id, None)
         order.taken = sells
