@@ -7,7 +7,7 @@ service manager starts it anew.
 from __future__ import annotations
 
 import signal
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import anyio
@@ -16,6 +16,7 @@ import structlog
 from daemon.alarms import look_after
 from daemon.flowstate import FlowState
 from daemon.runs import Runner
+from daemon.state import backup as copies
 from daemon.status import Health
 from daemon.waiting import TROUBLE_FACT, waiting
 from daemon.web.app import build
@@ -23,7 +24,6 @@ from daemon.web.serve import serve
 
 if TYPE_CHECKING:
     import socket
-    from datetime import datetime
 
     from daemon.assembly import House, Shared
     from daemon.observe.alerts import Alerts
@@ -138,6 +138,8 @@ class Supervisor:
                 scope = state.pair.context.scope
                 shared.metrics.waiting_since(state.flow, waiting(counts, state.flow, scope).since, link=scope)
             await self._remember_connections()
+            if copied := await shared.store.fact("", copies.FACT):
+                shared.metrics.backed_up(datetime.fromisoformat(copied))
             shared.metrics.state_size(await shared.store.size())
             await look_after(
                 self._alerts,

@@ -22,11 +22,16 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How often what fails is tried, in seconds: after ``first``, doubled up to ``longest``; ``forgotten`` when nobody asks any more."""
+    """How often what fails is tried, in seconds: after ``first``, doubled up to ``longest``.
+
+    What nobody has wanted to try for ``forgotten`` seconds since its moment came, or for ``slowed`` seconds since it asked us to slow down,
+    says nothing about now.
+    """
 
     first: float = 1.0
     longest: float = 60.0
-    forgotten: float = 1000.0
+    forgotten: float = 180.0
+    slowed: float = 1000.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +89,11 @@ def at_once(health: Health, now: float) -> Health:
 
 
 def level(health: Health, now: float, pace: Pace) -> Level:
-    """Tell what can be expected; a failure after which nobody has asked for long says nothing about now."""
-    if health.since is None or now - health.heard_at >= pace.forgotten:
+    """Tell what can be expected."""
+    if health.since is None:
+        return Level.HEALTHY
+    asked_no_more = now - health.ask_at >= pace.forgotten if health.witnesses else now - health.heard_at >= pace.slowed
+    if asked_no_more and now - health.heard_at >= pace.forgotten:
         return Level.HEALTHY
     return Level.DOWN if len(health.witnesses) >= _WITNESSES else Level.SUSPECT
 

@@ -83,6 +83,7 @@ class Metrics(HttpObserver):
         self._config_ok = self._gauge("config_last_reload_successful", "Whether the configuration could be used when it was last read")
         self._config_at = self._gauge("config_last_reload_success_timestamp_seconds", "When the configuration was last read and usable")
         self._state_size = self._gauge("state_db_size_bytes", "Size of the store on disk")
+        self._backed_up = self._gauge("backup_last_success_timestamp_seconds", "When the state was last copied by backup; 0 for never")
         self._deliveries = self._counter("alert_deliveries", "Alerts handed to a channel", "channel", "result")
         self._logged = self._counter("log_messages", "Lines logged", "level")
 
@@ -158,6 +159,10 @@ class Metrics(HttpObserver):
     def state_size(self, size: int) -> None:
         """The store takes ``size`` bytes on disk."""
         self._state_size.set(size)
+
+    def backed_up(self, at: datetime) -> None:
+        """The last backup was made."""
+        self._backed_up.set(at.timestamp())
 
     def alert_delivery(self, channel: str, result: str) -> None:
         """An alert was handed to ``channel`` with ``result`` ``ok`` or ``error``."""

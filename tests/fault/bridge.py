@@ -25,8 +25,8 @@ from daemon.core.brake import BrakeRules
 from daemon.core.life import Reason
 from daemon.core.retry import RetryPolicy
 from daemon.engine import handling
-from daemon.engine.context import Common, Context, Mappings
 from daemon.engine.connection_health import ConnectionHealth
+from daemon.engine.context import Common, Context, Mappings
 from daemon.flows.debtors import CUSTOMER_FIELDS
 from daemon.flows.products import PRODUCT_FIELDS, Products
 from daemon.flows.sales import Sales
