@@ -49,7 +49,7 @@ RELATION.12: /\s+(?:lt|le|gt|ge)\s+/i
 IN.12: /\s+in\s+/i
 _WS.1: /\s+/
 """
-    f"MOMENT.18: /{_DAY}T{_TIME}{_ZONE}?/i\nDATE.17: /{_DAY}/\n"
+     f"MOMENT.18: /{_DAY}T{_TIME}{_ZONE}?/i\nDATE.17: /{_DAY}/\n"
 )
 
 
