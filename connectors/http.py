@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import anyio
 import httpx2
 
-from connectors.port import ConnectorError, Transient, Uncertain, Unreachable
+from connectors.port import ConnectorError, Heard, Throttled, Transient, Uncertain, Unreachable
 
 if TYPE_CHECKING:
     import random
     from collections.abc import Awaitable, Callable, Mapping
 
-    from connectors.port import Clock, HttpObserver
+    from connectors.port import Clock, HttpGate, HttpObserver
 
 T = TypeVar("T")
 
@@ -30,6 +30,15 @@ Transport = httpx2.AsyncBaseTransport
 _WINDOWS_KEPT: Final = 512
 _SHORTEST_SLEEP: Final = 0.001
 _TOO_MANY_REQUESTS: Final = 429
+_SERVER_ERROR: Final = 500
+#: refusals that say something about the vendor's state, not about what was asked: timed out, too early
+_PASSING: Final = frozenset({408, 425})
+#: how JSON can begin; a page of maintenance begins otherwise, whatever its status and its content type say
+_JSON_BEGINS: Final = b'{["-0123456789tfn'
+#: a wait that a vendor asks for is kept inside the request up to the first (seconds); a longer one is told to whoever asked, and none
+#: is kept for longer than the second: a vendor that says "in a year" is asked again before
+_PATIENCE: Final = 60.0
+_LONGEST_PENALTY: Final = 900.0
 
 #: Failures of these kinds happen before the first byte of the request leaves.
 _NOTHING_SENT: Final = (
@@ -71,6 +80,12 @@ class Response:
         """Whether the status is a 2xx."""
         return 200 <= self.status < 300  # noqa: PLR2004 - the definition of a 2xx
 
+    @property
+    def is_page(self) -> bool:
+        """Whether the body is for people where data was asked for; of a refusal only markup is, for a word or two may explain it."""
+        begin = self.content[:64].lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
+        return begin == b"<" or (self.ok and begin not in _JSON_BEGINS)
+
 
 @dataclass(slots=True)
 class _Window:
@@ -87,6 +102,11 @@ class _Window:
             self.starts.popleft()
         full = self.limit is not None and len(self.starts) >= self.limit
         return max(self.closed_until - now, self.starts[0] + period - now if full else 0.0)
+
+    def penalty(self, now: float) -> float:
+        """Return how many seconds the vendor still wants to be left alone, if that is longer than a request should wait."""
+        left = self.closed_until - now
+        return left if left > _PATIENCE else 0.0
 
     def idle(self, now: float, period: float) -> bool:
         """Whether forgetting this window would let nobody start who must wait."""
@@ -112,9 +132,14 @@ class Budgets:
 
         With ``gate`` the caller holds one of its slots on return.  The slot is taken last, so that callers who wait on an exhausted
         key leave the connections to the others, and the start that is counted is the moment of the request.
+
+        Raises:
+            Throttled: the vendor wants to be left alone for longer than a request should wait; nothing was sent.
         """
         window = self._window(key)
         asked = self._clock.monotonic()
+        if penalty := window.penalty(asked):
+            raise Throttled("the vendor asked us to wait", retry_after=penalty)
         at_gate = 0.0
         async with window.queue:
             while True:
@@ -133,9 +158,9 @@ class Budgets:
         return now - asked - at_gate
 
     def penalise(self, key: str, seconds: float) -> None:
-        """Let nobody start on ``key`` for ``seconds`` from now: the vendor said that it has had enough."""
+        """Let nobody start on ``key`` for ``seconds`` from now (a quarter of an hour at most): the vendor said that it has had enough."""
         window = self._window(key)
-        window.closed_until = max(window.closed_until, self._clock.monotonic() + seconds)
+        window.closed_until = max(window.closed_until, self._clock.monotonic() + min(seconds, _LONGEST_PENALTY))
 
     def _window(self, key: str) -> _Window:
         window = self._windows.get(key)
@@ -163,6 +188,9 @@ class HttpClient:
 
     At most ``in_flight`` requests are on their way at a time.  ``timeout`` bounds connecting and each wait for bytes, ``deadline`` the
     whole exchange (seconds).  Without a ``transport`` the client opens a pool of its own and closes it.
+
+    ``gate`` says whether the vendor may be asked at all; with ``paced`` the caller keeps its own pace and the gate only listens.
+    ``refuses`` knows the answers that say no although their status says that the vendor failed.
     """
 
     def __init__(
@@ -173,11 +201,17 @@ class HttpClient:
         budgets: Budgets,
         user_agent: str,
         observer: HttpObserver | None = None,
+        gate: HttpGate | None = None,
+        paced: bool = False,
+        refuses: Callable[[Response], bool] = lambda _: False,
         in_flight: int = 20,
         timeout: float = 20.0,
         deadline: float = 60.0,
         transport: Transport | None = None,
     ) -> None:
+        self._gate = gate or _Open()
+        self._paced = paced
+        self._refuses = refuses
         self.side = side
         self.budgets = budgets
         self._clock = clock
@@ -193,27 +227,58 @@ class HttpClient:
         """Make one exchange and return its answer, whatever its status; a 429 is reported to the observer.
 
         Raises:
-            Unreachable: nothing was sent.
+            Unreachable: nothing was sent, for nobody took it, or the vendor is known to be away.
+            Throttled: nothing was sent, for the vendor wants to be left alone.
             Transient: it failed after sending, and the request has no effect.
             Uncertain: it failed after sending, and the request may have had its effect.
         """
+        path = _path(request.url)
+        if not self._paced:
+            self._gate.check(request.method, path)  # before waiting for the budget, which counts only what is sent
         waited = await self.budgets.take(request.budget, self._slots)
         try:
             if self._observer is not None and waited > 0:
                 self._observer.waited(self.side, waited)
-            started = self._clock.monotonic()
-            status: int | None = None
-            try:
-                response = await self._exchange(request, started)
-                status = response.status
-            finally:
-                if self._observer is not None:
-                    self._observer.exchange(self.side, request.method, status, self._clock.monotonic() - started)
-                    if status == _TOO_MANY_REQUESTS:
-                        self._observer.throttled(self.side)
+            return await self._through_the_gate(request, path)
         finally:
             self._slots.release()
+
+    async def _through_the_gate(self, request: Request, path: str) -> Response:
+        ticket = self._gate.enter(request.method, path, paced=self._paced)
+        heard: Heard | None = None
+        said = ""
+        try:
+            response = await self._observed(request)
+            heard, said = self._judge(response)
+        except ConnectorError as error:
+            heard, said = (Heard.NOBODY if isinstance(error, Unreachable) else Heard.FAILED), error.text.rpartition(": ")[2]
+            raise
+        finally:
+            self._gate.leave(ticket, heard, said)
         return response
+
+    async def _observed(self, request: Request) -> Response:
+        started = self._clock.monotonic()
+        status: int | None = None
+        try:
+            response = await self._exchange(request, started)
+            status = response.status
+        finally:
+            if self._observer is not None:
+                self._observer.exchange(self.side, request.method, status, self._clock.monotonic() - started)
+                if status == _TOO_MANY_REQUESTS:
+                    self._observer.throttled(self.side)
+        return response
+
+    def _judge(self, response: Response) -> tuple[Heard, str]:
+        """Tell what an answer says about the vendor."""
+        said = f"answered {response.status}"
+        if response.status == _TOO_MANY_REQUESTS:
+            return Heard.THROTTLED, said
+        if response.is_page:
+            return Heard.FAILED, f"{said} with a page"
+        failed = (response.status >= _SERVER_ERROR and not self._refuses(response)) or response.status in _PASSING
+        return (Heard.FAILED if failed else Heard.ANSWERED), said
 
     async def _exchange(self, request: Request, started: float) -> Response:
         try:
@@ -240,10 +305,27 @@ class HttpClient:
             await self._transport.aclose()
 
 
+class _Open:
+    """The gate of a client that has none."""
+
+    def check(self, method: str, path: str) -> None:
+        """Let everybody through."""
+
+    def enter(self, method: str, path: str, *, paced: bool = False) -> object:
+        """Let everybody through."""
+
+    def leave(self, ticket: object, heard: Heard | None, said: str) -> None:
+        """Take no note."""
+
+
+def _path(url: str) -> str:
+    """Return the path of an address: a query may hold personal data."""
+    return "/" + url.partition("?")[0].partition("://")[2].partition("/")[2]
+
+
 def _failure(request: Request, error: Exception) -> ConnectorError:
     """Return what a failed exchange means.  The text names the path only: a query or a body may hold personal data."""
-    path = request.url.partition("?")[0].partition("://")[2].partition("/")[2]
-    text = f"{request.method} /{path}: {type(error).__name__}"
+    text = f"{request.method} {_path(request.url)}: {type(error).__name__}"
     if isinstance(error, _NOTHING_SENT):
         return Unreachable(text)
     return Uncertain(text) if request.effect else Transient(text)
@@ -260,12 +342,15 @@ async def retried(
 ) -> T:
     """Return what ``call`` returns, calling it again after an error of a kind in ``on`` until ``attempts`` calls were made.
 
-    For reads only.  Between calls it waits ``pause`` seconds, doubled each time, times 0.5 to 1.5, or as long as the vendor asked.
+    For reads only.  Between calls it waits ``pause`` seconds, doubled each time, times 0.5 to 1.5, or as long as the vendor asked; where
+    that is longer than a request should wait, it is left to the caller.
     """
     for attempt in range(1, attempts):
         try:
             return await call()
         except on as error:
+            if (error.retry_after or 0.0) > _PATIENCE:
+                raise
             backoff = pause * 2 ** (attempt - 1) * (0.5 + jitter.random())
             await clock.sleep(max(backoff, error.retry_after or 0.0))
     return await call()

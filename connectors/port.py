@@ -22,6 +22,7 @@ A vendor's codes are translated into these once, in its connector.  Every method
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 if TYPE_CHECKING:
@@ -374,8 +375,33 @@ class Clock(Protocol):
         ...
 
 
+class Heard(Enum):
+    """What an exchange says about the vendor, whatever it says about the record."""
+
+    ANSWERED = "answered"  # as the vendor answers when it is well, refusals too
+    FAILED = "failed"  # 5xx, a page where data was asked for, an answer that broke off
+    NOBODY = "nobody"  # the connection was not taken
+    THROTTLED = "throttled"  # asked too often
+
+
+class HttpGate(Protocol):
+    """Decides whether a vendor may be asked now, and learns from every exchange whether it is well."""
+
+    def check(self, method: str, path: str) -> None:
+        """Raise :class:`Unreachable`, with the time to wait, where the vendor is known to be away and it is not time to try."""
+        ...
+
+    def enter(self, method: str, path: str, *, paced: bool = False) -> object:
+        """Return what :meth:`leave` is to be given in the end; raises as :meth:`check` does, unless the caller is ``paced``."""
+        ...
+
+    def leave(self, ticket: object, heard: Heard | None, said: str) -> None:
+        """Take note of what was heard, ``said`` in a few words; ``None`` says that the exchange was given up by us."""
+        ...
+
+
 class HttpObserver(Protocol):
-    """What wants to know about every exchange: metrics, and the circuit of a connection."""
+    """What wants to know about every exchange: the metrics, and who watches the sign-in of a connection."""
 
     def exchange(self, side: str, method: str, status: int | None, seconds: float) -> None:
         """One request was answered with ``status``, or with nothing (``None``)."""

@@ -6,19 +6,18 @@ from collections import Counter
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from daemon.core.life import State
+from daemon.waiting import HELD, RECEIPTS, waiting
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
     from daemon.assembly import House
+    from daemon.engine.connection_health import ConnectionHealth
     from daemon.flowstate import FlowState
     from daemon.observe.alerts import Alerts
     from daemon.settings import AlertsSettings
     from daemon.state.port import Count, Store
-
-_HELD = frozenset({State.HELD, State.DEAD})
 
 
 def keeps_failing(state: FlowState, settings: AlertsSettings, now: datetime) -> bool:
@@ -40,8 +39,8 @@ async def look_after(
     """Raise and resolve every alert as things are now."""
     for state in flows:
         fingerprint = f"flow_failing:{state.name}"
-        if any(watch.reauth_required for watch in state.pair.watches):
-            # one cause, one alert: a flow keeps failing only if it does so for that long once the sign-in is good again
+        if any(watch.reauth_required or watch.trouble is not None for watch in state.pair.watches):
+            # one cause, one alert: a flow keeps failing only if it does so for that long once the connection is well again
             state.failing_since = now if state.failures else None
             continue
         if keeps_failing(state, settings, now) and state.last_run is not None:
@@ -57,14 +56,29 @@ async def look_after(
             await alerts.raise_alert(fingerprint, f"The connection {name} must be signed in to again", "critical", body)
         elif watch.proven:
             await alerts.resolve(fingerprint)
+        await _outage(alerts, watch, settings, now=now, counts=counts)
     await _held_records(alerts, store, flows, counts)
     await _stopped_flows(alerts, store)
+
+
+async def _outage(alerts: Alerts, watch: ConnectionHealth, settings: AlertsSettings, *, now: datetime, counts: Sequence[Count]) -> None:
+    """Tell of a vendor that is away: one alert, however many flows wait for it, and nothing for anybody to do."""
+    fingerprint, trouble = f"outage:{watch.name}", watch.trouble
+    if trouble is None:
+        if watch.last_answer is not None:
+            await alerts.resolve(fingerprint)
+    elif not watch.reauth_required and now - trouble.since >= timedelta(minutes=settings.failing_minutes):
+        found = waiting(counts, RECEIPTS)
+        wait = f"{found.records} receipt(s) wait, the oldest since {found.since:%Y-%m-%d %H:%M} UTC. " if found.since is not None else ""
+        body = f"It {trouble}, since {trouble.since:%Y-%m-%d %H:%M} UTC. {wait}Everything goes on by itself when it is back."
+        what = "does not answer all that is asked" if trouble.where else "does not answer"
+        await alerts.raise_alert(fingerprint, f"The connection {watch.name} {what}", "critical", body)
 
 
 async def _held_records(alerts: Alerts, store: Store, flows: Sequence[FlowState], counts: Sequence[Count]) -> None:
     held = Counter[tuple[str, str]]()
     for count in counts:
-        if count.state in _HELD:
+        if count.state in HELD:
             held[count.link, count.flow] += count.records
     for state in flows:
         scope = state.pair.context.scope
@@ -73,7 +87,7 @@ async def _held_records(alerts: Alerts, store: Store, flows: Sequence[FlowState]
         if not number:
             await alerts.resolve(fingerprint)
             continue
-        reasons = Counter(work.reason.value for work in await store.open_work(scope, state.flow) if work.state in _HELD)
+        reasons = Counter(work.reason.value for work in await store.open_work(scope, state.flow) if work.state in HELD)
         shown = ", ".join(f"{reason} {times}" for reason, times in sorted(reasons.items()))
         body = f"{shown}. The others go on. See: kassabrug status, kassabrug why RECORD."
         await alerts.raise_alert(fingerprint, f"{state.name}: {number} record(s) wait for a person", "warning", body)

@@ -22,8 +22,8 @@ from daemon.core.booking import BookingRules
 from daemon.core.brake import BrakeRules
 from daemon.core.debtors import CUSTOMER_FIELDS
 from daemon.core.retry import RetryPolicy
+from daemon.engine.connection_health import ConnectionHealth
 from daemon.engine.context import Common, Context, Mappings
-from daemon.engine.watch import ConnectionWatch
 from daemon.flows.after_restore import AfterRestore
 from daemon.flows.moving import Counter
 from daemon.flows.products import PRODUCT_FIELDS, Products
@@ -61,7 +61,7 @@ class Pair:
     sales: Sales
     products: Products
     stock: Stock
-    watches: tuple[ConnectionWatch, ConnectionWatch]
+    watches: tuple[ConnectionHealth, ConnectionHealth]
     #: ends the time after an older state was put back; ``None`` where nobody waits for that
     after_restore: AfterRestore | None = None
 
@@ -80,7 +80,7 @@ class House:
     """All pairs of the configuration, and what they share."""
 
     pairs: tuple[Pair, ...]
-    watches: Mapping[str, ConnectionWatch]
+    watches: Mapping[str, ConnectionHealth]
 
 
 def _reveal(secret: SecretStr | None) -> str:
@@ -197,7 +197,7 @@ class Shared:
     common: Common = field(default_factory=Common)
 
 
-def _connect(shared: Shared, watches: dict[str, ConnectionWatch]) -> tuple[dict[str, Books], dict[str, Till]]:
+def _connect(shared: Shared, watches: dict[str, ConnectionHealth]) -> tuple[dict[str, Books], dict[str, Till]]:
     """Build every connection that a link uses; links share them, for the rate budget belongs to the connection."""
     settings = shared.settings
     terms = {link.books: link.booking.terms_of_payment for link in settings.links.values()}
@@ -206,22 +206,22 @@ def _connect(shared: Shared, watches: dict[str, ConnectionWatch]) -> tuple[dict[
     used = {link.books for link in settings.links.values()} | {till for link in settings.links.values() for till in link.tills}
     for name in sorted(used):
         own = settings.connections[name]
-        watch = watches[name] = ConnectionWatch(name, own.kind, shared.metrics, shared.clock)
+        watch = watches[name] = ConnectionHealth(name, own.kind, shared.metrics, shared.clock)
         if isinstance(own, EAccountingSettings):
             tokens = SqliteTokenStore(shared.store, name, shared.state_dir, clock=shared.clock)
             config = books_config(name, own, settings, terms[name])
             transport = shared.transports.get(name)
-            books[name] = EAccounting(config, clock=shared.clock, tokens=tokens, observer=watch, transport=transport)
+            books[name] = EAccounting(config, clock=shared.clock, tokens=tokens, observer=watch, gate=watch, transport=transport)
         else:
             transport = shared.transports.get(name)
-            tills[name] = SalesPos(_till(name, own, settings), clock=shared.clock, observer=watch, transport=transport)
+            tills[name] = SalesPos(_till(name, own, settings), clock=shared.clock, observer=watch, gate=watch, transport=transport)
     return books, tills
 
 
 @asynccontextmanager
 async def assemble(shared: Shared) -> AsyncIterator[House]:
     """Build everything that the configuration names, and give it back at the end; raises ``ConfigurationError``."""
-    watches: dict[str, ConnectionWatch] = {}
+    watches: dict[str, ConnectionHealth] = {}
     loaded = {
         name: load_mappings(link.mapping, product_fields=PRODUCT_FIELDS, customer_fields=CUSTOMER_FIELDS)
         for name, link in shared.settings.links.items()
@@ -245,6 +245,7 @@ async def assemble(shared: Shared) -> AsyncIterator[House]:
                 counters[context.scope] = Counter(sales.poll, context.till)
                 stock = Stock(context, counters, books_sales=link.flows.sales.enabled)
                 watched = (watches[link.books], watches[till])
+                context.connections = watched
                 pair = Pair(context, link, sales, products, stock, watched, after_restore)
                 after_restore.expect(context, pair.enabled, _prefix_of(sales))
                 pairs.append(pair)

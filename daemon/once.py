@@ -11,6 +11,7 @@ from daemon.engine.tally import COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from datetime import datetime
 
     from daemon.assembly import House
     from daemon.runs import Run, Runner
@@ -20,8 +21,10 @@ ORDER = ("sales", "products", "stock")
 #: what is worth waiting for; anything else needs a person
 _PASSING = frozenset({Reason.UNREACHABLE, Reason.THROTTLED, Reason.TRANSIENT, Reason.ANSWER_LOST})
 _WAIT_SECONDS = 5.0
-#: so many runs in a row may end with an answer that cannot be understood: a page of maintenance passes
+#: so many runs in a row may end with an answer that cannot be understood although the vendor is not away
 _UNREADABLE_RUNS = 5
+#: how long an outage is waited for before the command ends; what is not done stays where it is, and the next one goes on with it
+PATIENCE = 1800.0
 
 
 class GaveUp(Exception):
@@ -32,30 +35,45 @@ async def settle_all(runner: Runner, flows: Sequence[str], *, waiting: Callable[
     """Run the flows in order, again and again, until none has anything due; ``waiting`` is told what is waited for.
 
     Raises:
-        GaveUp: a vendor refuses the whole flow (signed out, no right), which waiting does not cure.
+        GaveUp: a vendor refuses the whole flow (signed out, no right), which waiting does not cure, or is away for too long.
     """
     context = runner.pair.context
-    unreadable = 0
+    unreadable, failing_since = 0, None
     while not context.stopping.is_set():
-        failed: Run | None = None
-        for flow in flows:
-            run = await runner.run(flow)
-            if run.result == "failure":
-                unreadable += run.reason is Reason.UNREADABLE
-                if run.reason not in _PASSING and not (run.reason is Reason.UNREADABLE and unreadable < _UNREADABLE_RUNS):
-                    message = f"{context.scope}: {flow}: {run.reason}: {run.error}"
-                    raise GaveUp(message)
-                failed = run
-                break
-        due = [moment for flow in flows if (moment := await context.store.next_due(context.scope, flow)) is not None]
+        failed, flow = await _one_round(runner, flows)
+        due = [moment for name in flows if (moment := await context.store.next_due(context.scope, name)) is not None]
         if failed is None and not due:
             return
-        unreadable = unreadable if failed else 0
-        seconds = max(context.paused_until - context.clock.monotonic(), _WAIT_SECONDS if failed else 0.0)
-        if due and failed is None:
-            seconds = max(seconds, (min(due) - context.now()).total_seconds(), 0.0)
+        now = context.clock.monotonic()
+        failing_since = (now if failing_since is None else failing_since) if failed else None
+        unreadable = unreadable + 1 if failed and failed.reason is Reason.UNREADABLE and not context.away else 0
+        if failed:
+            passing = failed.reason in _PASSING or context.away or 0 < unreadable < _UNREADABLE_RUNS
+            if not passing or (failing_since is not None and now - failing_since >= PATIENCE):
+                message = f"{context.scope}: {flow}: {failed.reason}: {failed.error}"
+                raise GaveUp(message)
+        seconds = _wait(runner, failed, due)
         waiting(f"waiting {seconds:.0f} s: {failed.reason} {failed.error}" if failed else f"waiting {seconds:.0f} s for what was put off")
         await context.rest(seconds)
+
+
+async def _one_round(runner: Runner, flows: Sequence[str]) -> tuple[Run | None, str]:
+    """Run the flows in order up to the first that fails; return how it failed, and which it was."""
+    for flow in flows:
+        run = await runner.run(flow)
+        if run.result == "failure":
+            return run, flow
+    return None, ""
+
+
+def _wait(runner: Runner, failed: Run | None, due: Sequence[datetime]) -> float:
+    """Return how long until it is worth trying again."""
+    context = runner.pair.context
+    again = max((watch.asks_again_in() for watch in runner.pair.watches), default=0.0)
+    seconds = max(context.paused_until - context.clock.monotonic(), (again or _WAIT_SECONDS) if failed else 0.0)
+    if due and failed is None:
+        seconds = max(seconds, (min(due) - context.now()).total_seconds(), 0.0)
+    return seconds
 
 
 @dataclass(frozen=True, slots=True)

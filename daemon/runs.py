@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from connectors.port import ConnectorError, Throttled, Unauthorized, Unreachable
+from connectors.port import ConnectorError, Unauthorized
 from daemon.assembly import get_ready
 from daemon.core.life import Reason
 from daemon.core.retry import after_error
 from daemon.engine.handling import FlowStopped
+from daemon.waiting import HELD, waiting
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -37,6 +38,8 @@ class Runner:
     def __init__(self, pair: Pair) -> None:
         self.pair = pair
         self._swept_at: float | None = None
+        #: the flows whose freshness has been told since the process began
+        self._told: set[str] = set()
 
     async def run(self, flow: str) -> Run:
         """Run a flow once.  A vendor that fails ends the run, never the process; a fault of the store escapes."""
@@ -46,8 +49,6 @@ class Runner:
         held_before = context.tally.total("held", (flow,)) + context.tally.total("failed", (flow,))
         try:
             await self._signed_in()
-            await get_ready(context)
-            await self._same_company()
             await self._flow(flow)()
             if self.pair.after_restore is not None:
                 await self.pair.after_restore.ran(context, flow, started)
@@ -60,10 +61,16 @@ class Runner:
             run = Run("aborted" if context.stopping.is_set() else "partial" if held else "success")
             if cures := self._cures():
                 run = Run("failure", "; ".join(cures), Reason.UNAUTHORIZED)
+        run = await self._fresh(flow, run)
         context.signed_out = context.signed_out or bool(self._cures())
         seconds = context.clock.monotonic() - started
         context.metrics.run_finished(flow, run.result, context.now(), seconds, link=context.scope)
         return run
+
+    async def _ready(self) -> None:
+        """See that the books are the right ones; raises the errors of the port while they do not answer."""
+        await get_ready(self.pair.context)
+        await self._same_company()
 
     async def _signed_in(self) -> None:
         """Begin nothing while a connection must be signed in to again.
@@ -107,14 +114,15 @@ class Runner:
         context = self.pair.context
         cures = self._cures() if isinstance(error, Unauthorized) else []
         fate = after_error(error, 0, context.policy, jitter=context.rng.random())
-        if isinstance(error, Unreachable | Unauthorized | Throttled):
+        if isinstance(error, Unauthorized):
             context.pause(fate.delay.total_seconds(), fate.reason)
         return Run("failure", "; ".join([str(error), *cures]), fate.reason)
 
     def _flow(self, flow: str) -> Callable[[], Awaitable[None]]:
-        return {"sales": self._sales, "products": self._products, "stock": self.pair.stock.run}[flow]
+        return {"sales": self._sales, "products": self._products, "stock": self._stock}[flow]
 
     async def _sales(self) -> None:
+        """What is sold is read and stored whether the books answer or not."""
         context, sales = self.pair.context, self.pair.sales
         await sales.poll()
         now = context.clock.monotonic()
@@ -122,17 +130,36 @@ class Runner:
             if self._swept_at is not None:
                 await sales.sweep()
             self._swept_at = now
+        await self._ready()
         await sales.drain()
-        await self._up_to_date(sales.name)
 
     async def _products(self) -> None:
+        await self._ready()
         await self.pair.products.poll()
         await self.pair.products.drain()
-        await self._up_to_date(self.pair.products.name)
 
-    async def _up_to_date(self, flow: str) -> None:
-        """With nothing in hand, all that the source has is settled: freshness is measured there, not by the age of the last record."""
+    async def _stock(self) -> None:
+        await self._ready()
+        await self.pair.stock.run()
+
+    async def _fresh(self, flow: str, run: Run) -> Run:
+        """Tell how far the flow is, after a failure too; a run that found nothing due while a vendor is away was none.
+
+        Freshness is measured at the source: with nothing waiting, all that it has is settled.  What waits for a person is not waited for.
+        """
         context = self.pair.context
+        waits = waiting(await context.store.counts(), flow, context.scope).records
         position = await context.store.position(context.scope, flow)
-        if position.moment is not None and not await context.store.open_work(context.scope, flow):
+        if position.moment is not None and not waits:
             context.metrics.settled(flow, position.moment, link=context.scope)
+        elif position.moment is not None and flow not in self._told:
+            works = [work.moment for work in await context.store.open_work(context.scope, flow) if work.state not in HELD]
+            oldest = min(works, default=position.moment)
+            context.metrics.settled(flow, oldest, link=context.scope)
+        if position.moment is not None and flow not in self._told:
+            self._told.add(flow)
+            context.metrics.newest_at_source(flow, position.moment, link=context.scope)
+        troubles = [f"{watch.name} {watch.trouble}" for watch in self.pair.watches if watch.away and watch.trouble is not None]
+        if waits and troubles and run.result in {"success", "partial"}:
+            return Run("failure", "; ".join(troubles), Reason.UNREACHABLE)
+        return run

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from daemon.core.life import State
 from daemon.state.port import StoreError
+from daemon.waiting import HELD, RECEIPTS, WAITS_LONG, WAITS_TOO_LONG, Waiting, amount_of, waiting
 from daemon.web.app import Check
 from daemon.web.page import ActivityView, ConnectionView, FlowView, HeldView, Overview, QuestionView
 
@@ -15,15 +16,17 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from daemon.assembly import House, Shared
-    from daemon.engine.watch import ConnectionWatch
+    from daemon.engine.connection_health import ConnectionHealth
     from daemon.flowstate import FlowState
-    from daemon.state.port import Count
+    from daemon.state.port import Count, Work
+    from daemon.web.app import Status
     from daemon.web.page import Tone
 
 #: a flow is late when it has not succeeded for so many of its intervals, and a little
 LATE_INTERVALS = 3
 LATE_SECONDS = 300.0
-_HELD = frozenset({State.HELD, State.DEAD})
+#: a connection that is in trouble for so long is a failure, not a blip (seconds)
+AWAY_LONG = 300.0
 _SHOWN = 50
 
 
@@ -53,21 +56,34 @@ class Health:
         checks = list(await self.ready())
         checks += [self._answering(watch) for watch in self.house.watches.values()]
         checks += [self._fresh(state) for state in self.flows]
-        for count in await self.shared.store.counts():
-            if count.state in _HELD:
+        counts = await self.shared.store.counts()
+        checks += [self._waiting(flow, counts) for flow in dict.fromkeys(state.flow for state in self.flows)]
+        for count in counts:
+            if count.state in HELD:
                 output = "records wait for a person"
                 checks.append(Check(f"flow-{count.flow}", count.state, "warn", count.records, output=output))
         return checks
 
-    def _signed_in(self, watch: ConnectionWatch) -> Check:
+    def _signed_in(self, watch: ConnectionHealth) -> Check:
         status = "fail" if watch.reauth_required else "pass"
         return Check(f"connection-{watch.name}", "signedIn", status, output=watch.cure)  # type: ignore[arg-type]  # one of the literals
 
-    def _answering(self, watch: ConnectionWatch) -> Check:
+    def _answering(self, watch: ConnectionHealth) -> Check:
         seconds = None if watch.last_seconds is None else round(watch.last_seconds, 3)
-        status = "warn" if watch.failing_since or watch.last_answer is None else "pass"
-        output = "does not answer" if watch.failing_since else "has not answered yet"
-        return Check(watch.name, "responseTime", status, seconds, "s", output, time=watch.last_answer)  # type: ignore[arg-type]  # as above
+        trouble, output = watch.trouble, "has not answered yet"
+        status: Status = "pass" if watch.last_answer is not None else "warn"
+        if trouble is not None:
+            output = f"{trouble}, since {_since(trouble.since)}"
+            status = "fail" if (self.shared.clock.now() - trouble.since).total_seconds() >= AWAY_LONG else "warn"
+        return Check(watch.name, "responseTime", status, seconds, "s", output, time=watch.last_answer)
+
+    def _waiting(self, flow: str, counts: Sequence[Count]) -> Check:
+        """The age of the oldest record that is not settled, whatever the runs say."""
+        found = waiting(counts, flow)
+        seconds = found.seconds(self.shared.clock.now())
+        status: Status = "fail" if seconds >= WAITS_TOO_LONG else "warn" if seconds >= WAITS_LONG else "pass"
+        output = "" if found.since is None else f"{found.records} wait, the oldest since {_since(found.since)}"
+        return Check(f"flow-{flow}", "oldestWaiting", status, round(seconds), "s", output)
 
     def _late(self, state: FlowState) -> bool:
         if state.last_success is None:
@@ -86,15 +102,19 @@ class Health:
         """Everything on the dashboard."""
         store = self.shared.store
         counts = await store.counts()
-        held = [work for state in self.flows for work in await store.open_work(state.pair.context.scope, state.flow) if work.state in _HELD]
+        works = [work for state in self.flows for work in await store.open_work(state.pair.context.scope, state.flow)]
+        held = [work for work in works if work.state in HELD]
+        under_way = [work for work in works if work.state not in HELD and work.flow == RECEIPTS]
         questions = await store.questions()
         alerts = [row.summary for row in await store.alerts() if row.resolved_at is None]
-        headline, tone = self._headline(len(held), len(questions))
+        receipts = waiting(counts, RECEIPTS)
+        receipts = Waiting(receipts.records, receipts.since, amount_of(under_way))
+        headline, tone = self._headline(receipts, len(held), len(questions))
         return Overview(
             self.shared.clock.now(),
             headline,
             tone,
-            [self._flow_view(state, counts) for state in self.flows],
+            [await self._flow_view(state, counts, works) for state in self.flows],
             [self._connection_view(watch) for watch in self.house.watches.values()],
             alerts,
             [QuestionView(question.key, question.text, question.choices, question.waiting) for question in questions],
@@ -103,20 +123,36 @@ class Health:
             [ActivityView(a.at, a.link, a.flow, a.label, a.event, a.detail) for a in await store.activity(limit=_SHOWN)],
         )
 
-    def _headline(self, held: int, questions: int) -> tuple[str, Tone]:
+    def _headline(self, receipts: Waiting, held: int, questions: int) -> tuple[str, Tone]:
+        now = self.shared.clock.now()
+        troubles = [(watch.name, watch.trouble) for watch in self.house.watches.values() if watch.trouble is not None]
         if any(watch.reauth_required for watch in self.house.watches.values()):
             return "A connection must be signed in to again.", "bad"
+        if troubles:
+            name, trouble = min(troubles, key=lambda one: one[1].since)
+            wait = f"{receipts} wait; they are" if receipts.records else "What is sold meanwhile is"
+            return f"The connection {name} {trouble}, since {_since(trouble.since)}. {wait} booked by itself when it is back.", "bad"
+        if receipts.since is not None and (seconds := receipts.seconds(now)) >= WAITS_LONG:
+            text = f"{receipts} wait to be booked, the oldest since {_since(receipts.since)}."
+            return text, "bad" if seconds >= WAITS_TOO_LONG else "warn"
         if any(self._late(state) for state in self.flows):
             return "A flow is late.", "bad"
         if held or questions:
             return f"{held} record(s) and {questions} question(s) wait for a person; the others go on.", "warn"
-        return "Everything is in step.", "good"
+        if any(state.last_run is None for state in self.flows):
+            return "Starting.", "idle"
+        if any(state.failures for state in self.flows):
+            return "A flow has failed and is tried again.", "warn"
+        return (f"{receipts} are being booked.", "good") if receipts.records else ("Everything is in step.", "good")
 
-    def _flow_view(self, state: FlowState, counts: Sequence[Count]) -> FlowView:
+    async def _flow_view(self, state: FlowState, counts: Sequence[Count], works: Sequence[Work]) -> FlowView:
         scope = state.pair.context.scope
+        newest = (await self.shared.store.position(scope, state.flow)).moment
+        open_since = [one.moment for one in works if (one.link, one.flow) == (scope, state.flow) and one.state not in HELD]
+        settled = min(open_since, default=newest)
         own = {count.state.value: count.records for count in counts if (count.link, count.flow) == (scope, state.flow)}
         word, tone = self._flow_state(state, own)
-        return FlowView(scope, state.flow, word, tone, state.last_success, counts=own)
+        return FlowView(scope, state.flow, word, tone, state.last_success, newest, settled, own)
 
     def _flow_state(self, state: FlowState, counts: dict[str, int]) -> tuple[str, Tone]:
         if state.last_run is None:
@@ -125,11 +161,11 @@ class Health:
             return state.last_run.error or "failing", "bad"
         return ("some held", "warn") if counts.get(State.HELD) or counts.get(State.DEAD) else ("up to date", "good")
 
-    def _connection_view(self, watch: ConnectionWatch) -> ConnectionView:
+    def _connection_view(self, watch: ConnectionHealth) -> ConnectionView:
         if watch.reauth_required:
             return ConnectionView(watch.name, watch.side, "must be signed in to again", "bad")
-        if watch.failing_since is not None:
-            return ConnectionView(watch.name, watch.side, "does not answer", "bad", _since(watch.failing_since))
+        if (trouble := watch.trouble) is not None:
+            return ConnectionView(watch.name, watch.side, str(trouble), "bad", _since(trouble.since))
         if watch.last_answer is None:
             return ConnectionView(watch.name, watch.side, "not asked yet", "idle")
         return ConnectionView(watch.name, watch.side, "answers", "good", _since(watch.last_answer))

@@ -19,6 +19,7 @@ from daemon.runs import Runner
 from daemon.state.backup import FACT as BACKUP_FACT
 from daemon.state.retention import prune_when_due
 from daemon.status import Health
+from daemon.waiting import TROUBLE_FACT, waiting
 from daemon.web.app import build
 from daemon.web.serve import serve
 
@@ -50,10 +51,11 @@ class Supervisor:
         self._notifier = notifier
         self._ownership = ownership
         self._beat: datetime = shared.clock.now()
+        self._remembered: dict[str, str] = {}
         self.flows = [FlowState(pair, flow) for pair in house.pairs for flow in pair.enabled]
         for pair in house.pairs:
             for flow, own in pair.settings.flows.by_name().items():
-                shared.metrics.flow_configured(flow, own.enabled, own.interval, link=pair.context.scope)
+                shared.metrics.flow_configured(flow, own.enabled, own.interval, self._beat, link=pair.context.scope)
         self.health = Health(shared, house, self.flows, lambda: shared.clock.now() - self._beat < STUCK_AFTER)
 
     async def run(self, listening: socket.socket) -> None:
@@ -104,6 +106,8 @@ class Supervisor:
         context, interval = state.pair.context, state.pair.interval(state.flow)
         if context.signed_out:
             return min(interval, HEARTBEAT)  # a run asks nobody until somebody has signed in, and that is to be noticed soon
+        if state.failures and (again := max(watch.asks_again_in() for watch in state.pair.watches)):
+            return min(interval, again)  # whoever comes first finds out whether the vendor is back
         due = await context.store.next_due(context.scope, state.flow)
         if due is None or state.failures:
             return interval
@@ -127,12 +131,27 @@ class Supervisor:
                 _log.info("pruned", work=pruned.work, intents=pruned.intents, activity=pruned.activity, alerts=pruned.alerts)
             await shared.clock.sleep(PRUNE_CHECK)
 
+    async def _remember_connections(self) -> None:
+        """Write down how the connections are, when that has changed, for the commands that read the state only."""
+        now = {
+            f"{TROUBLE_FACT}{name}": "" if (trouble := watch.trouble) is None else f"{trouble.since.isoformat()} {trouble}"
+            for name, watch in self._house.watches.items()
+        }
+        changed = {name: text for name, text in now.items() if self._remembered.get(name) != text}
+        if changed:
+            await self._shared.store.remember("", changed)
+            self._remembered |= changed
+
     async def _look_after(self) -> None:
         """Keep the gauges and the alerts as things are; telling people may take a while, and holds up nothing else."""
         shared = self._shared
         while True:
             counts = await shared.store.counts()
             shared.metrics.queue(counts)
+            for state in self.flows:
+                scope = state.pair.context.scope
+                shared.metrics.waiting_since(state.flow, waiting(counts, state.flow, scope).since, link=scope)
+            await self._remember_connections()
             shared.metrics.state_size(await shared.store.size())
             shared.metrics.state_restored(shared.store.restored)
             if (backed_up := await shared.store.fact("", BACKUP_FACT)) is not None:  # another process wrote that down

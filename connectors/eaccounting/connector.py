@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from connectors.eaccounting.config import EAccountingConfig
     from connectors.http import Transport
     from connectors.model import BookPayment, BooksFacts, Company, Customer, Document, DocumentDraft, MoneyAccount, Product, StockLevel
-    from connectors.port import Clock, HttpObserver, TokenStore
+    from connectors.port import Clock, HttpGate, HttpObserver, TokenStore
 
 R = TypeVar("R", bound=wire.Recorded)
 D = TypeVar("D", bound=wire.Referenced)
@@ -67,6 +67,7 @@ class EAccounting:
         clock: Clock,
         tokens: TokenStore,
         observer: HttpObserver | None = None,
+        gate: HttpGate | None = None,
         transport: Transport | None = None,
         jitter: random.Random | None = None,
     ) -> None:
@@ -80,6 +81,7 @@ class EAccounting:
             budgets=budgets,
             user_agent=config.user_agent,
             observer=observer,
+            gate=gate,
             in_flight=config.in_flight,
             transport=pool,
         )
@@ -89,6 +91,8 @@ class EAccounting:
             budgets=Budgets(clock=clock),
             user_agent=config.user_agent,
             observer=observer,
+            gate=gate,
+            paced=True,
             timeout=10.0,
             deadline=20.0,
             transport=pool,

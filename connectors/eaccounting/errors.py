@@ -55,7 +55,9 @@ def failure(response: Response, meaning: Meaning, *, now: datetime) -> Connector
     code, text = _read(response.content)
     status = response.status
     code = code or str(status)
-    if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status < HTTPStatus.BAD_REQUEST or status in _PASSING:
+    # a page of something between us and the vendor says nothing about the record, whatever its status
+    foreign = response.is_page and status not in {HTTPStatus.UNAUTHORIZED, HTTPStatus.TOO_MANY_REQUESTS}
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status < HTTPStatus.BAD_REQUEST or status in _PASSING or foreign:
         kind = Uncertain if meaning.effect else Transient
         return kind(text or f"answered {status}", code=code, retry_after=_asked(response, text, now=now))
     if status == HTTPStatus.TOO_MANY_REQUESTS or code == _TOO_MANY:

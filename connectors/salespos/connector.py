@@ -14,7 +14,7 @@ from connectors.port import Change, ConnectorError, Missing, Page, Rejected, Unc
 from connectors.salespos import dialect, facts, listing, signing, translate, wire
 from connectors.salespos.categories import Categories
 from connectors.salespos.client import Client
-from connectors.salespos.errors import Forbidden
+from connectors.salespos.errors import Forbidden, refuses
 from connectors.salespos.registers import Register
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from connectors.http import Transport
     from connectors.model import Customer, DayTakings, PaymentMethod, Product, ProductDraft, Sale, Store, TillFacts
-    from connectors.port import Clock, HttpObserver
+    from connectors.port import Clock, HttpGate, HttpObserver
 
 #: so many SKUs are looked up one by one; for more the whole listing is read
 _FEW: Final = 5
@@ -73,6 +73,7 @@ class SalesPos:
         *,
         clock: Clock,
         observer: HttpObserver | None = None,
+        gate: HttpGate | None = None,
         transport: Transport | None = None,
         jitter: random.Random | None = None,
     ) -> None:
@@ -87,6 +88,8 @@ class SalesPos:
                 budgets=Budgets(config.limit, clock=clock),
                 user_agent=config.user_agent,
                 observer=observer,
+                gate=gate,
+                refuses=refuses,
                 in_flight=config.in_flight,
                 transport=transport,
             ),

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from connectors.port import Conflict, ConnectorError, Missing, Rejected, Transient, Unauthorized, Uncertain, Unreadable
 from connectors.salespos import dialect, wire
+
+if TYPE_CHECKING:
+    from connectors.http import Response
 
 _SERVER_ERRORS: Final = range(500, 600)
 
@@ -35,6 +38,11 @@ def read_refusal(status: int, content: bytes) -> Refusal:
         return Refusal(status, str(status), f"answered with status {status} and no error that can be read", readable=False)
     code, text = body.get("code") or status, body.get("developermessage") or f"answered with status {status}"
     return Refusal(status, str(code), str(text), readable=True)
+
+
+def refuses(response: Response) -> bool:
+    """Tell whether an answer is the vendor's own no although its status is 5xx: the vendor is well."""
+    return not response.ok and read_refusal(response.status, response.content).code in dialect.REFUSALS | {dialect.EXISTS}
 
 
 def error_of(refusal: Refusal, *, write: bool) -> ConnectorError:

@@ -33,6 +33,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "answer": ("state", "answer", "answer a question"),
     "resend": ("state", "resend", "do records again"),
     "forget": ("forget", "forget", "remove a person from the state"),
+    "settle": ("settle", "settle", "say what became of a write that cannot be decided"),
     "backup": ("backup", "backup", "write a checked copy of the state, also while the daemon runs"),
     "restore": ("backup", "restore", "put a backup in the place of the state, while the daemon is stopped"),
 }
@@ -132,6 +133,14 @@ def _email(text: str) -> str:
     return text
 
 
+def _settle(own: argparse.ArgumentParser) -> None:
+    _configured(own)
+    own.add_argument("record", metavar="RECORD", help="receipt number, SKU or id")
+    own.add_argument(
+        "--as", dest="outcome", required=True, choices=("happened", "did-not"), help="whether it stands there, looked up by a person"
+    )
+
+
 def _backup(own: argparse.ArgumentParser) -> None:
     _configured(own)
     own.add_argument("file", type=Path, metavar="FILE", help="where to; what is there is replaced")
@@ -157,6 +166,7 @@ _ADD: dict[str, Callable[[argparse.ArgumentParser], None]] = {
     "answer": _answer,
     "resend": _resend,
     "forget": _forget,
+    "settle": _settle,
     "backup": _backup,
     "restore": _restore,
 }

@@ -13,13 +13,14 @@ from daemon.settings import state_directory
 from daemon.state.owner import read_owner
 from daemon.state.port import WrongAnswer
 from daemon.state.sqlite import open_store
+from daemon.waiting import HELD, RECEIPTS, TROUBLE_FACT, WAITS_LONG, amount_of, waiting
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
     from daemon.settings import Settings
-    from daemon.state.port import Activity, Work
+    from daemon.state.port import Activity, Count, Work
     from daemon.state.store import SqliteStore
 
 
@@ -41,11 +42,13 @@ async def status(args: argparse.Namespace) -> int:
     async with looking(settings, args.state_dir) as store:
         found = await _status(settings, store)
     found["running"] = None if owner is None else {"pid": owner.pid, "host": owner.host, "since": owner.started_at.isoformat()}
+    if owner is None:
+        found["connections"] = []  # nobody asks them, so nobody knows
     if args.json:
         show.json_line(found)
     else:
         _print_status(found)
-    return 1 if found["held"] or found["questions"] else 0
+    return 1 if found["held"] or found["questions"] or found["connections"] or found["waiting"]["long"] else 0
 
 
 async def _status(settings: Settings, store: SqliteStore) -> dict[str, Any]:
@@ -61,10 +64,32 @@ async def _status(settings: Settings, store: SqliteStore) -> dict[str, Any]:
     held = [work for scope in scopes(settings) for flow in ("products", "sales") for work in await _held(store, scope, flow)]
     questions = await store.questions()
     return {
+        "connections": await _troubles(settings, store),
+        "waiting": await _waiting(settings, store, counts),
         "flows": flows,
         "held": [_record(work) for work in held],
         "questions": [{"key": q.key, "link": q.link, "text": q.text, "waiting": q.waiting} for q in questions],
         "alerts": [row.summary for row in await store.alerts() if row.resolved_at is None],
+    }
+
+
+async def _troubles(settings: Settings, store: SqliteStore) -> list[dict[str, str]]:
+    """What the daemon has written down about connections that do not answer."""
+    facts = {name: await store.fact("", f"{TROUBLE_FACT}{name}") for name in settings.connections}
+    parts = {name: fact.partition(" ") for name, fact in facts.items() if fact}
+    return [{"name": name, "since": since, "trouble": trouble} for name, (since, _, trouble) in parts.items()]
+
+
+async def _waiting(settings: Settings, store: SqliteStore, counts: Sequence[Count]) -> dict[str, Any]:
+    """The receipts on their way: how many, what they come to (if this user may know), and since when the oldest waits."""
+    found = waiting(counts, RECEIPTS)
+    works = [work for scope in scopes(settings) for work in await store.open_work(scope, RECEIPTS) if work.state not in HELD]
+    amount = amount_of(works)
+    return {
+        "receipts": found.records,
+        "amount": None if amount is None else f"{amount:.2f}",
+        "since": None if found.since is None else found.since.isoformat(),
+        "long": found.seconds(SystemClock().now()) >= WAITS_LONG,
     }
 
 
@@ -79,6 +104,13 @@ async def _held(store: SqliteStore, scope: str, flow: str) -> list[Work]:
 def _print_status(found: dict[str, Any]) -> None:
     running = found["running"]
     show.OUT.print(f"running as process {running['pid']} on {running['host']}" if running else "not running")
+    for one in found["connections"]:
+        show.OUT.print(f"The connection {one['name']} {one['trouble']}, since {one['since']}.", markup=False)
+    if found["waiting"]["receipts"]:
+        amount = f" of {found['waiting']['amount']} in all" if found["waiting"]["amount"] else ""
+        show.OUT.print(
+            f"{found['waiting']['receipts']} receipt(s){amount} wait, the oldest since {found['waiting']['since']}.", markup=False
+        )
     rows = [
         (f["link"], f["flow"], f["settled"], ", ".join(f"{n} {state}" for state, n in f["open"].items()) or "-", f["newest"] or "-")
         for f in found["flows"]

@@ -13,12 +13,12 @@ class State(StrEnum):
 
     QUEUED = "queued"  # stored together with the cursor that uncovered it
     RUNNING = "running"  # claimed by this process
-    WAITING = "waiting"  # the vendor is unreachable, throttles or must be signed in to: no attempt is counted
-    RETRYING = "retrying"  # failed without effect, tried again at ``not_before``
+    WAITING = "waiting"  # the vendor is away, throttles or must be signed in to: no attempt is counted
+    RETRYING = "retrying"  # failed alone and without effect, tried again at ``not_before``
     UNCERTAIN = "uncertain"  # sent, no answer: looked up by its natural key before anything else
     HELD = "held"  # a person must answer or cure something
     DONE = "done"  # settled, with an outcome
-    DEAD = "dead"  # gave up; a person can resend it
+    DEAD = "dead"  # given up, by an earlier version of this program; a person can resend it
 
 
 class Outcome(StrEnum):
@@ -139,7 +139,7 @@ EXPLANATIONS: dict[Reason, str] = {
     Reason.SKU_AMBIGUOUS: "several products of the other side carry this SKU",
     Reason.REJECTED: "the vendor refuses this record; its code and text are shown",
     Reason.UNREADABLE: "the vendor sent something that cannot be understood",
-    Reason.UNDECIDABLE: "it cannot be decided whether a write happened: look in the books, then resend or settle it",
+    Reason.UNDECIDABLE: "the books do not tell whether a write happened: look there, then kassabrug settle RECORD --as happened|did-not",
     Reason.MASS_CHANGE: "the run would change far more than usual: answer the question",
     Reason.MAPPING_FAILED: "an expression of the mapping cannot be applied to this record: correct it, then resend",
     Reason.CORRECTED: "the receipt was changed in the till after it was booked: its document was credited and booked anew",
@@ -153,12 +153,12 @@ EXPLANATIONS: dict[Reason, str] = {
     Reason.PERIOD_LOCKED: "the books have closed the day of this receipt: answer the question, or open the period",
     Reason.SETTLED_BY_TERMS: "the books took the document as paid though nobody paid it (cash terms of payment?): answer the question",
     Reason.DATED_AHEAD: "the record is dated in the future: it goes on when its date has come, or correct the date and resend",
-    Reason.UNREACHABLE: "the vendor cannot be reached; waiting",
+    Reason.UNREACHABLE: "the vendor is away; it goes on by itself when it is back",
     Reason.THROTTLED: "the vendor's rate limit was met; waiting",
     Reason.UNAUTHORIZED: "the connection must be signed in to again",
-    Reason.TRANSIENT: "the vendor failed; trying again",
+    Reason.TRANSIENT: "the vendor failed; it is tried again by itself",
     Reason.ANSWER_LOST: "a write was sent and its answer never came; looking it up",
-    Reason.ATTEMPTS_EXHAUSTED: "gave up after the configured number of attempts",
+    Reason.ATTEMPTS_EXHAUSTED: "the vendor fails this record while it takes others: cure what is special about it, then resend",
     Reason.INTERNAL: "a fault of this program; please report it",
     Reason.VANISHED: "the record does not exist at its source any more",
 }

@@ -1,4 +1,7 @@
-"""What becomes of work that could not be done: waiting, retrying, looking up, holding.  Retry is data, not a sleeping task."""
+"""What becomes of work that could not be done: waiting, retrying, looking up, holding.  Retry is data, not a sleeping task.
+
+An outage belongs to the connection: only what fails for a record alone, while others go through, is an attempt of that record.
+"""
 
 from __future__ import annotations
 
@@ -31,10 +34,11 @@ class RetryPolicy:
     unreadable_attempts: int = 4
     first_delay: float = 5.0
     longest_delay: float = 3600.0
-    #: how long to leave an unreachable vendor alone
-    unreachable_delay: float = 15.0
-    #: how long to wait when throttled without being told
+    #: how soon what a vendor failed for everybody is tried again; the connection's own pace makes it longer
+    outage_delay: float = 1.0
+    #: how long to wait when throttled without being told, and at most, whatever we are told
     throttled_delay: float = 60.0
+    longest_throttled: float = 900.0
     #: how long a connection that must be signed in to again is left alone
     unauthorized_delay: float = 60.0
     #: how long the vendor's index may lag behind its own writes
@@ -58,31 +62,28 @@ def back_off(attempt: int, policy: RetryPolicy, jitter: float) -> timedelta:
     return timedelta(seconds=delay * (0.5 + jitter))
 
 
-def after_error(error: Exception, attempt: int, policy: RetryPolicy, *, jitter: float) -> Fate:
+def after_error(error: Exception, attempt: int, policy: RetryPolicy, *, jitter: float, own: bool = True, pace: float = 0.0) -> Fate:
     """Decide what follows an error on the ``attempt`` made so far.  Pure; the engine carries it out.
 
-    Waiting for a vendor is not an attempt.  Whatever is not a connector's error is a fault of ours: the record is held so that the
-    others go on.
+    Waiting for a vendor is not an attempt.  ``own`` says that the vendor goes on answering others, ``pace`` in how many seconds the
+    connection is worth asking again.  Whatever is not a connector's error is a fault of ours: the record is held so that the others go
+    on.
     """
+    again = timedelta(seconds=max(pace, policy.outage_delay) + jitter)
     match error:
         case Unauthorized():
             return Fate(State.WAITING, Reason.UNAUTHORIZED, attempt, timedelta(seconds=policy.unauthorized_delay))
         case Unreachable():
-            return Fate(State.WAITING, Reason.UNREACHABLE, attempt, timedelta(seconds=policy.unreachable_delay * (0.5 + jitter)))
+            return Fate(State.WAITING, Reason.UNREACHABLE, attempt, max(again, timedelta(seconds=error.retry_after or 0.0)))
         case Throttled():
-            delay = policy.throttled_delay if error.retry_after is None else error.retry_after
+            delay = policy.throttled_delay if error.retry_after is None else min(error.retry_after, policy.longest_throttled)
             return Fate(State.WAITING, Reason.THROTTLED, attempt, timedelta(seconds=delay + jitter))
         case Uncertain():
-            return Fate(State.UNCERTAIN, Reason.ANSWER_LOST, attempt + 1, timedelta(seconds=policy.index_lag))
+            return _uncertain(error, attempt, policy, own=own, again=again)
         case Transient():
-            if attempt + 1 >= policy.max_attempts:
-                return Fate(State.DEAD, Reason.ATTEMPTS_EXHAUSTED, attempt + 1)
-            return Fate(State.RETRYING, Reason.TRANSIENT, attempt + 1, back_off(attempt + 1, policy, jitter))
+            return _failed(Reason.TRANSIENT, attempt, policy, again if not own else back_off(attempt + 1, policy, jitter), own=own)
         case Unreadable():
-            # a page of maintenance passes; what stays unreadable is for a person
-            if attempt + 1 >= min(policy.max_attempts, policy.unreadable_attempts):
-                return Fate(State.HELD, Reason.UNREADABLE, attempt + 1)
-            return Fate(State.RETRYING, Reason.UNREADABLE, attempt + 1, back_off(attempt + 1, policy, jitter))
+            return _failed(Reason.UNREADABLE, attempt, policy, again if not own else back_off(attempt + 1, policy, jitter), own=own)
         case Locked():
             return Fate(State.WAITING, Reason.PERIOD_LOCKED, attempt, _WHILE_LOCKED)
         case Missing():
@@ -91,3 +92,23 @@ def after_error(error: Exception, attempt: int, policy: RetryPolicy, *, jitter: 
             return Fate(State.HELD, Reason.REJECTED, attempt + 1, outcome=Outcome.REJECTED)
         case _:
             return Fate(State.HELD, Reason.INTERNAL, attempt + 1)
+
+
+def _uncertain(error: Uncertain, attempt: int, policy: RetryPolicy, *, own: bool, again: timedelta) -> Fate:
+    """What was sent is looked up before anything else, not before the vendor's index may show it; it is never given up for impatience."""
+    lag = timedelta(seconds=policy.index_lag if error.retry_after is None else min(error.retry_after, policy.index_lag))
+    if not own:
+        return Fate(State.UNCERTAIN, Reason.ANSWER_LOST, attempt, max(lag, again))
+    if attempt + 1 >= policy.max_attempts:
+        return Fate(State.HELD, Reason.ATTEMPTS_EXHAUSTED, attempt + 1)
+    return Fate(State.UNCERTAIN, Reason.ANSWER_LOST, attempt + 1, lag)
+
+
+def _failed(reason: Reason, attempt: int, policy: RetryPolicy, delay: timedelta, *, own: bool) -> Fate:
+    """A failure without effect: nobody's attempt while the vendor fails others too; what goes on failing for one alone is held."""
+    if not own:
+        return Fate(State.WAITING, reason, attempt, delay)
+    unreadable = reason is Reason.UNREADABLE
+    if attempt + 1 >= (min(policy.max_attempts, policy.unreadable_attempts) if unreadable else policy.max_attempts):
+        return Fate(State.HELD, reason if unreadable else Reason.ATTEMPTS_EXHAUSTED, attempt + 1)
+    return Fate(State.RETRYING, reason, attempt + 1, delay)

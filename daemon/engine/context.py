@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from daemon.core.brake import BrakeRules
     from daemon.core.mapping import FieldMap
     from daemon.core.retry import RetryPolicy
+    from daemon.engine.connection_health import ConnectionHealth
     from daemon.observe.metrics import Metrics
     from daemon.state.port import Store
 
@@ -69,7 +70,9 @@ class Context:
     tally: Tally = field(default_factory=Tally)
     company: Company | None = None
     salt: str = ""
-    #: nobody asks the vendors before this moment of the monotonic clock: one of them is down
+    #: the health of the connections to both
+    connections: tuple[ConnectionHealth, ...] = ()
+    #: nobody asks the vendors before this moment of the monotonic clock: one of them does not know us any more
     paused_until: float = 0.0
     pause_reason: Reason = Reason.NONE
     #: a run has met a connection that must be signed in to again; what waits for that is not released yet
@@ -87,10 +90,12 @@ class Context:
     async def exclusive(self, name: str) -> AsyncIterator[None]:
         """Hold the lock of this name in this process: one poll of a flow at a time, one write of a customer at a time."""
         lock = self.common.locks.setdefault(name, anyio.Lock())
-        async with lock:
-            yield
-        if not lock.locked():
-            self.common.locks.pop(name, None)
+        try:
+            async with lock:
+                yield
+        finally:
+            if not lock.locked():
+                self.common.locks.pop(name, None)
 
     async def rest(self, seconds: float) -> None:
         """Wait, but not longer than the process goes on."""
@@ -119,8 +124,13 @@ class Context:
         self.paused_until, self.pause_reason, self.signed_out = 0.0, Reason.NONE, False
 
     @property
+    def away(self) -> bool:
+        """Whether one of the vendors, or a part of it, is down."""
+        return any(connection.away for connection in self.connections)
+
+    @property
     def paused(self) -> bool:
-        """Whether the vendors are to be left alone now."""
+        """Whether the vendors are to be left alone now, until a person has done something about the sign-in."""
         return self.clock.monotonic() < self.paused_until
 
     def heard_from(self, flow: str, server_time: datetime | None) -> None:

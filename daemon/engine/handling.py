@@ -7,20 +7,22 @@ from typing import TYPE_CHECKING, Protocol
 
 import anyio
 
-from connectors.port import ConnectorError, Missing, Unreadable
+from connectors.port import ConnectorError, Missing, Throttled, Transient, Uncertain, Unreachable, Unreadable
 from daemon.core.booking import Hold
 from daemon.core.brake import exceeds
 from daemon.core.life import Outcome, Reason, State
 from daemon.core.retry import Fate, after_error
 from daemon.engine.braking import CONTINUE
+from daemon.engine.connection_health import tracing
 from daemon.engine.polling import UNREADABLE_VERSION
-from daemon.engine.writes import Undecidable
+from daemon.engine.writes import TooEarly, Undecidable
 from daemon.state.port import Question, Settlement, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from daemon.core.brake import BrakeRules
+    from daemon.engine.connection_health import Trace
     from daemon.engine.context import Context
     from daemon.state.port import Work
 
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 CHUNK = 10
 #: the least that work is put off, in seconds
 _SHORTEST_DELAY = 0.05
+#: when so many records in a row find that the vendor is away, the others need not find out
+_ENOUGH = 3
 
 
 class Processor(Protocol):
@@ -52,19 +56,44 @@ class FlowStopped(Exception):
     """A flow stands still until a person answers."""
 
 
+@dataclass(frozen=True, slots=True)
+class Handled:
+    """How the work on one record ended: what failed for good, or which outage it met; neither when it was settled, held or put off."""
+
+    failure: str = ""
+    outage: ConnectorError | None = None
+
+
 @dataclass(slots=True)
-class _Breaker:
-    """Counts what a run handled and what of it failed; one bad record stops only itself, too many stop the flow."""
+class _Pass:
+    """What a run has handled: one bad record stops only itself, too many stop the flow; and nobody works on while the vendor is away."""
 
     rules: BrakeRules
     handled: int = 0
     failed: int = 0
     why: str = ""
+    #: how many records in a row met an outage, and what they were told
+    met: int = 0
+    outage: ConnectorError | None = None
+
+    def note(self, ended: Handled) -> None:
+        """Take in how a record ended."""
+        self.handled += 1
+        if ended.failure:
+            self.failed += 1
+            self.why = ended.failure
+        self.met = self.met + 1 if ended.outage is not None else 0
+        self.outage = ended.outage
 
     @property
     def broken(self) -> bool:
         """Whether far more failed than usual."""
         return exceeds(self.failed, self.handled, self.rules)
+
+    @property
+    def over(self) -> bool:
+        """Whether going on is no use."""
+        return self.broken or self.met >= _ENOUGH
 
 
 async def drain(context: Context, processor: Processor) -> None:
@@ -74,30 +103,52 @@ async def drain(context: Context, processor: Processor) -> None:
 
     Raises:
         FlowStopped: too many records failed, now or earlier.
+        ConnectorError: what a vendor that is away had to say.
     """
     if await _stands_still(context, processor):
         message = "too many records failed; see: kassabrug questions"
         raise FlowStopped(message)
-    breaker = _Breaker(context.brake)
+    run = _Pass(context.brake)
+    # while a vendor is away one record after the other finds out whether it is back, and its neighbours stay where they are
+    while context.away and not run.over:
+        if not await _take(context, processor, run, limit=1) or not run.met:
+            break
+    if not run.met:
+        await _together(context, processor, run)
+    if run.broken:
+        await _stop(context, processor, run)
+    if run.outage is not None:
+        raise run.outage
 
+
+async def _take(context: Context, processor: Processor, run: _Pass, *, limit: int) -> bool:
+    """Work on what is due next, and tell whether there was anything."""
+    works = await context.store.claim(context.scope, processor.name, now=context.now(), limit=limit)
+    if works:
+        await _handle_chunk(context, processor, works, run)
+    return bool(works)
+
+
+async def _together(context: Context, processor: Processor, run: _Pass) -> None:
     async def worker() -> None:
-        while not (context.stopping.is_set() or context.paused or breaker.broken):
-            works = await context.store.claim(context.scope, processor.name, now=context.now(), limit=CHUNK)
-            if not works:
+        while not (context.stopping.is_set() or context.paused or run.over):
+            if not await _take(context, processor, run, limit=CHUNK):
                 return
-            await _handle_chunk(context, processor, works, breaker)
 
     async with anyio.create_task_group() as group:
         for _ in range(context.workers):
             group.start_soon(worker)
-    if breaker.broken:
-        text = (
-            f"{breaker.failed} of {breaker.handled} records of the flow {processor.name} failed in a row of work ({breaker.why}). "
-            "I stopped before trying the others. Go on?"
-        )
-        await context.store.ask(Question(context.scope, breaker_key(processor.name), processor.name, text, (CONTINUE,)))
-        context.metrics.brake(processor.name, tripped=True, link=context.scope)
-        raise FlowStopped(text)
+
+
+async def _stop(context: Context, processor: Processor, run: _Pass) -> None:
+    """Ask whether the flow may go on; raises :class:`FlowStopped`."""
+    text = (
+        f"{run.failed} of {run.handled} records of the flow {processor.name} failed in a row of work ({run.why}). "
+        "I stopped before trying the others. Go on?"
+    )
+    await context.store.ask(Question(context.scope, breaker_key(processor.name), processor.name, text, (CONTINUE,)))
+    context.metrics.brake(processor.name, tripped=True, link=context.scope)
+    raise FlowStopped(text)
 
 
 def breaker_key(flow: str) -> str:
@@ -116,22 +167,18 @@ async def _stands_still(context: Context, processor: Processor) -> bool:
     return False
 
 
-async def _handle_chunk(context: Context, processor: Processor, works: Sequence[Work], breaker: _Breaker) -> None:
+async def _handle_chunk(context: Context, processor: Processor, works: Sequence[Work], run: _Pass) -> None:
+    together = True
     try:
         await processor.prepare(works)
-    except ConnectorError as error:
-        for work in works:
-            await _settle_fate(context, processor, work, error)
-        return
+    except ConnectorError:
+        # what failed for ten may be the fault of one: each asks for itself
+        together = False
     for work in works:
-        if context.stopping.is_set() or context.paused or breaker.broken:
+        if context.stopping.is_set() or context.paused or run.over:
             await _put_back(context, processor, work)
         else:
-            failure = await handle(context, processor, work)
-            breaker.handled += 1
-            if failure:
-                breaker.failed += 1
-                breaker.why = failure
+            run.note(await handle(context, processor, work, prepared=together))
 
 
 async def _put_back(context: Context, processor: Processor, work: Work) -> None:
@@ -146,32 +193,32 @@ async def _put_back(context: Context, processor: Processor, work: Work) -> None:
     )
 
 
-async def handle(context: Context, processor: Processor, work: Work) -> str:
-    """Carry one record through, and store what became of it.  Only a fault of the store escapes.
-
-    Returns what failed where the record failed (refused, unreadable, a fault of ours), an empty text otherwise.
-    """
-    try:
-        ended = await processor.process(work)
-    except StoreError:
-        raise
-    except (Unreadable, Missing) as error:
-        if not work.version.startswith(UNREADABLE_VERSION):
-            return await _settle_fate(context, processor, work, error)
-        # a listing said so, and asking for the record by its id (again, when a person sends it again) did not help
-        await _hold(context, processor, work, Hold(Reason.UNREADABLE, work.version.removeprefix(UNREADABLE_VERSION)))
-        return Reason.UNREADABLE
-    except Undecidable as error:
-        await _hold(context, processor, work, Hold(Reason.UNDECIDABLE, str(error)))
-    except Exception as error:  # noqa: BLE001 - one bad record stops only itself: a fault of ours is held like any other
-        return await _settle_fate(context, processor, work, error)
-    else:
-        if isinstance(ended, Hold):
-            await _hold(context, processor, work, ended)
+async def handle(context: Context, processor: Processor, work: Work, *, prepared: bool = True) -> Handled:
+    """Carry one record through, and store what became of it.  Only a fault of the store escapes."""
+    with tracing(f"{work.link} {work.flow} {work.record}") as trace:
+        try:
+            if not prepared:
+                await processor.prepare([work])
+            ended = await processor.process(work)
+        except StoreError:
+            raise
+        except (Unreadable, Missing) as error:
+            if not work.version.startswith(UNREADABLE_VERSION):
+                return await _settle_fate(context, processor, work, error, trace)
+            # a listing said so, and asking for the record by its id (again, when a person sends it again) did not help
+            await _hold(context, processor, work, Hold(Reason.UNREADABLE, work.version.removeprefix(UNREADABLE_VERSION)))
+            return Handled(Reason.UNREADABLE)
+        except Undecidable as error:
+            await _hold(context, processor, work, Hold(Reason.UNDECIDABLE, str(error)))
+        except Exception as error:  # noqa: BLE001 - one bad record stops only itself: a fault of ours is held like any other
+            return await _settle_fate(context, processor, work, error, trace)
         else:
-            await context.store.finish(work, ended)
-            context.outcome(processor.name, ended.outcome, ended.reason)
-    return ""
+            if isinstance(ended, Hold):
+                await _hold(context, processor, work, ended)
+            else:
+                await context.store.finish(work, ended)
+                context.outcome(processor.name, ended.outcome, ended.reason)
+    return Handled()
 
 
 async def _hold(context: Context, processor: Processor, work: Work, hold: Hold) -> None:
@@ -183,9 +230,10 @@ async def _hold(context: Context, processor: Processor, work: Work, hold: Hold) 
     context.log.warning("held", flow=processor.name, record=work.record, label=work.label, reason=hold.reason, detail=hold.detail)
 
 
-async def _settle_fate(context: Context, processor: Processor, work: Work, error: Exception) -> str:
-    """Write down what follows from an error; returns it where the record failed for good."""
-    fate = after_error(error, work.attempt, context.policy, jitter=context.rng.random())
+async def _settle_fate(context: Context, processor: Processor, work: Work, error: Exception, trace: Trace) -> Handled:
+    """Write down what follows from an error."""
+    own = trace.own() and not isinstance(error, TooEarly)
+    fate = after_error(error, work.attempt, context.policy, jitter=context.rng.random(), own=own, pace=trace.pace())
     if fate.reason is Reason.INTERNAL:
         context.log.error("internal", flow=processor.name, label=work.label, error=type(error).__name__, exc_info=error)
     detail = type(error).__name__ if fate.reason is Reason.INTERNAL else str(error)
@@ -200,18 +248,23 @@ async def _settle_fate(context: Context, processor: Processor, work: Work, error
         )
         context.outcome(processor.name, fate.outcome, fate.reason)
         context.log.warning("held", flow=processor.name, record=work.record, label=work.label, reason=fate.reason, detail=detail)
-        return f"{fate.reason}: {detail}"
-    await _defer(context, processor, work, fate, error)
-    return ""
+        return Handled(f"{fate.reason}: {detail}")
+    await _defer(context, processor, work, fate, detail)
+    return Handled(outage=_outage(error, own=own))
 
 
-async def _defer(context: Context, processor: Processor, work: Work, fate: Fate, error: Exception) -> None:
-    delay = fate.delay.total_seconds()
-    if isinstance(error, ConnectorError) and error.retry_after is not None:
-        delay = error.retry_after
+def _outage(error: Exception, *, own: bool) -> ConnectorError | None:
+    """Return an error that says that the vendor is away, for this record and perhaps for others."""
+    if isinstance(error, Unreachable | Throttled):
+        return error
+    passing = isinstance(error, Transient | Uncertain | Unreadable) and not isinstance(error, TooEarly)
+    return error if passing and not own and isinstance(error, ConnectorError) else None
+
+
+async def _defer(context: Context, processor: Processor, work: Work, fate: Fate, detail: str) -> None:
     # never at once: what is due again before anything else could happen would be claimed again and again
-    delay = max(delay, _SHORTEST_DELAY)
-    if fate.reason in {Reason.UNREACHABLE, Reason.UNAUTHORIZED}:
+    delay = max(fate.delay.total_seconds(), _SHORTEST_DELAY)
+    if fate.reason is Reason.UNAUTHORIZED:
         context.pause(delay, fate.reason)
     if fate.state is State.RETRYING:
         context.metrics.retried(processor.name)
@@ -220,7 +273,7 @@ async def _defer(context: Context, processor: Processor, work: Work, fate: Fate,
         fate.state,
         not_before=context.now() + type(fate.delay)(seconds=delay),
         reason=fate.reason,
-        detail=str(error),
+        detail=detail,
         attempt=fate.attempt,
         payload=processor.payload(work),
     )

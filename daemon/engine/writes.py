@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from connectors.port import ConnectorError, Uncertain
-from daemon.core.life import Reason
 from daemon.state.port import Intent, IntentState
 
 if TYPE_CHECKING:
@@ -18,7 +17,11 @@ if TYPE_CHECKING:
 
 
 class Undecidable(Exception):
-    """It cannot be decided whether a write happened; only a person can."""
+    """It cannot be decided whether a write happened, although the vendor answers; only a person can: ``kassabrug settle``."""
+
+
+class TooEarly(Uncertain):
+    """What was sent may not be to be found yet; it is looked up when the vendor's index has had its time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +29,8 @@ class OnceWrite:
     """A write that is not idempotent.
 
     ``key`` comes from the source's identity and never from chance, ``reference`` is what finds its effect at the vendor, ``memo``
-    what must be known later to decide whether it happened.  Neither holds personal data.
+    what must be known later to decide whether it happened.  Neither holds personal data.  ``named`` says that what comes of it has an id
+    that is needed to go on.
     """
 
     key: str
@@ -36,6 +40,7 @@ class OnceWrite:
     reference: str
     content: str
     memo: Mapping[str, str] = field(default_factory=dict)
+    named: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +61,7 @@ async def once(
 ) -> Written:
     """Carry out a write at most once, whatever happened to earlier attempts.
 
-    Raises the errors of the port (:class:`Uncertain` while it is too early to look) and :class:`Undecidable`.
+    Raises the errors of the port (:class:`TooEarly` while it is too early to look) and :class:`Undecidable`.
     """
     now = context.now()
     intent = Intent(
@@ -77,7 +82,8 @@ async def once(
         earlier = intent
     if earlier is not None:
         if earlier.state == IntentState.DONE:
-            return Written(earlier.remote_id, adopted=True)
+            said_by_a_person = write.named and not earlier.remote_id
+            return Written(await _named(earlier, find) if said_by_a_person else earlier.remote_id, adopted=True)
         if found := await _resolve(context, scope, earlier, find):
             return found
     sent = (scope, write.key)
@@ -96,6 +102,15 @@ async def once(
     await context.store.settle_intent(scope, write.key, IntentState.DONE, remote_id=remote_id)
     del context.common.sends[sent]
     return Written(remote_id, adopted=False)
+
+
+async def _named(earlier: Intent, find: Callable[[Intent], Awaitable[str | None]]) -> str:
+    """Return the id of what a person says has happened; what cannot be found cannot be gone on with."""
+    found = await find(earlier)
+    if not found:
+        message = f"settled as happened, and nothing with {earlier.reference} is to be found: give it this key, or settle it as did-not"
+        raise Undecidable(message)
+    return found
 
 
 async def settled_by(context: Context, scope: str, flow: str, key: str, remote_id: str) -> None:
@@ -125,22 +140,20 @@ async def identified(created: str, find: Callable[[], Awaitable[str | None]]) ->
 
 
 async def _resolve(context: Context, scope: str, earlier: Intent, find: Callable[[Intent], Awaitable[str | None]]) -> Written | None:
-    """Find out what became of an earlier attempt; ``None`` says that it surely had no effect and may be sent again."""
-    if earlier.state == IntentState.UNKNOWN:
-        raise Undecidable(Reason.UNDECIDABLE)
+    """Find out what became of an earlier attempt; ``None`` says that it surely had no effect and may be sent again.
+
+    However often it was sent: how long to go on is no question of one write, but of the record and of the connection.
+    """
     # what an earlier process sent was sent before this one began; no wall clock is asked, for it may jump
     waited = context.clock.monotonic() - context.common.sends.get((scope, earlier.key), context.started)
     if waited < context.policy.index_lag:
         message = "too early to look whether it happened"
-        raise Uncertain(message, retry_after=min(context.policy.index_lag - waited, context.policy.index_lag))
+        raise TooEarly(message, retry_after=min(context.policy.index_lag - waited, context.policy.index_lag))
     found = await find(earlier)
     context.common.sends.pop((scope, earlier.key), None)
     if found is not None:
         await context.store.settle_intent(scope, earlier.key, IntentState.DONE, remote_id=found)
         context.metrics.duplicate_prevented(earlier.flow)
         return Written(found, adopted=True)
-    if earlier.attempts >= context.policy.max_attempts:
-        await context.store.settle_intent(scope, earlier.key, IntentState.UNKNOWN)
-        raise Undecidable(Reason.UNDECIDABLE)
     await context.store.resend_intent(scope, earlier.key, now=context.now())
     return None

@@ -64,6 +64,7 @@ class Metrics(HttpObserver):
         self._sides = tuple(sides)
         self._queued_flows = set(self._flows)
         self._signed_out: defaultdict[str, set[str]] = defaultdict(set)
+        self._circuits: defaultdict[str, dict[str, int]] = defaultdict(dict)
         ProcessCollector(registry=self._registry)
         self._build_process()
         self._build_flows()
@@ -95,6 +96,13 @@ class Metrics(HttpObserver):
         self._started = self._gauge("flow_last_start_timestamp_seconds", "When a run last began", "link", "flow")
         self._succeeded = self._gauge("flow_last_success_timestamp_seconds", "When a run last ended well", "link", "flow")
         self._completed = self._gauge("flow_last_completion_timestamp_seconds", "When a run last ended", "link", "flow")
+        self._watched = self._gauge("flow_watched_since_timestamp_seconds", "Since when this process runs the flow", "link", "flow")
+        self._waiting = self._gauge(
+            "flow_waiting_since_timestamp_seconds",
+            "Since when the oldest record waits, if not for a person; 0: none",
+            "link",
+            "flow",
+        )
         self._newest = self._gauge("flow_source_newest_timestamp_seconds", "Moment of the newest record at the source", "link", "flow")
         self._settled = self._gauge("flow_settled_timestamp_seconds", "Moment of the newest record that is settled", "link", "flow")
         self._brake = self._gauge("massbrake_tripped", "Whether the mass-change brake holds the flow", "link", "flow")
@@ -109,7 +117,6 @@ class Metrics(HttpObserver):
         self._oldest = self._gauge("queue_oldest_timestamp_seconds", "Since when the oldest of them waits; 0 for none", "flow", "state")
         self._retries = self._counter("retries", "Records that were tried again", "flow")
         self._duplicates = self._counter("duplicates_prevented", "Writes that a look-up showed to have happened already", "flow")
-        self._echoes = self._counter("echo_suppressed", "Changes that were our own writing", "flow")
 
     def _build_http(self) -> None:
         self._requests = self._counter("http_requests", "Requests to a vendor; code none: no answer", "side", "method", "code")
@@ -121,7 +128,7 @@ class Metrics(HttpObserver):
         self._refreshes = self._counter("oauth_refresh", "Token refreshes", "side", "result")
         self._expiry = self._gauge("oauth_token_expiry_timestamp_seconds", "When the access token expires", "side")
         self._reauth = self._gauge("oauth_reauth_required", "Whether a person must sign in again", "side")
-        self._circuit = self._gauge("circuit_state", "0 the vendor answers, 1 trying again, 2 not asked for now", "side")
+        self._circuit = self._gauge("circuit_state", "0 the vendor answers, 1 something failed, 2 down: one probe at a time", "side")
 
     def _start_from_zero(self) -> None:
         for flow in self._flows:
@@ -131,7 +138,7 @@ class Metrics(HttpObserver):
                 self._records.labels(flow, outcome.value)
             for reason in SKIP_REASONS:
                 self._skipped.labels(flow, reason.value)
-            for counter in (self._retries, self._duplicates, self._echoes):
+            for counter in (self._retries, self._duplicates):
                 counter.labels(flow)
         for side in self._sides:
             for code in CODES:
@@ -178,11 +185,12 @@ class Metrics(HttpObserver):
         self._logged.labels(level if level in LEVELS else "info").inc()
 
     # -- flows ----------------------------------------------------------------------------------------------------------------
-    def flow_configured(self, flow: str, enabled: bool, interval: float, *, link: str = "") -> None:
-        """A flow exists; its moments count as "never" (0) until it has run."""
+    def flow_configured(self, flow: str, enabled: bool, interval: float, at: datetime, *, link: str = "") -> None:
+        """A flow exists since ``at``; its moments count as "never" (0) until it has run."""
         self._enabled.labels(link, flow).set(enabled)
         self._interval.labels(link, flow).set(interval)
-        for gauge in (self._started, self._succeeded, self._completed, self._brake):
+        self._watched.labels(link, flow).set(at.timestamp())
+        for gauge in (self._started, self._succeeded, self._completed, self._brake, self._waiting):
             gauge.labels(link, flow)
 
     def run_started(self, flow: str, at: datetime, *, link: str = "") -> None:
@@ -211,6 +219,10 @@ class Metrics(HttpObserver):
         """The newest settled record is from ``at``; with nothing open, that is the newest of the source."""
         self._settled.labels(link, flow).set(at.timestamp())
 
+    def waiting_since(self, flow: str, since: datetime | None, *, link: str = "") -> None:
+        """The oldest record that is not settled, and that waits for no person, has waited since then."""
+        self._waiting.labels(link, flow).set(0 if since is None else since.timestamp())
+
     def queue(self, counts: Sequence[Count]) -> None:
         """Replace what is known about the records that are not settled; a state without a count holds none."""
         self._queued_flows.update(count.flow for count in counts)  # a flow that has left the configuration may still have work
@@ -233,10 +245,6 @@ class Metrics(HttpObserver):
     def duplicate_prevented(self, flow: str) -> None:
         """A look-up found what would otherwise have been written twice."""
         self._duplicates.labels(flow).inc()
-
-    def echo_suppressed(self, flow: str) -> None:
-        """A change was what we wrote ourselves."""
-        self._echoes.labels(flow).inc()
 
     def brake(self, flow: str, tripped: bool, *, link: str = "") -> None:
         """The mass-change brake holds the flow, or lets it go."""
@@ -273,9 +281,10 @@ class Metrics(HttpObserver):
         (waiting.add if required else waiting.discard)(connection)
         self._reauth.labels(side).set(bool(waiting))
 
-    def circuit(self, side: str, state: int) -> None:
-        """0: the vendor answers, 1: it is tried again, 2: it is left alone for now."""
-        self._circuit.labels(side).set(state)
+    def circuit(self, side: str, state: int, *, connection: str = "") -> None:
+        """0: the vendor answers, 1: something failed, 2: it is down, asked by one probe at a time; the worst of a side's connections."""
+        self._circuits[side][connection] = state
+        self._circuit.labels(side).set(max(self._circuits[side].values()))
 
     # -- output ---------------------------------------------------------------------------------------------------------------
     def render(self) -> bytes:

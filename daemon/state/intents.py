@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from daemon.state.port import Intent, StoreError
+from daemon.state.port import Intent, IntentState, StoreError
 from daemon.state.values import dump, load, to_moment, to_text
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
 
@@ -49,6 +49,16 @@ def settle(connection: sqlite3.Connection, link: str, key: str, state: str, *, r
         {"link": link, "key": key, "state": state, "remote_id": remote_id, "memo": None if memo is None else dump(dict(memo))},
     )
     _exists(cursor, link, key)
+
+
+def settle_unknown(connection: sqlite3.Connection, links: Sequence[str], record: str, *, happened: bool) -> list[Intent]:
+    """Settle a record's intents whose outcome is not known, as a person says; return them as they were."""
+    found = [intent for link in dict.fromkeys(links) for intent in find(connection, link, record=record, flow=None, state=None)]
+    unknown = [intent for intent in found if intent.state in {IntentState.SENT, IntentState.UNKNOWN}]
+    for intent in unknown:
+        state = IntentState.DONE if happened else IntentState.REFUSED
+        settle(connection, intent.link, intent.key, state, remote_id="", memo=None)
+    return unknown
 
 
 def renew(connection: sqlite3.Connection, link: str, key: str, now: datetime) -> None:

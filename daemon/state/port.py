@@ -57,7 +57,7 @@ class IntentState:
     SENT = "sent"  # about to be sent, or sent without a known answer
     DONE = "done"  # ``remote_id`` is what came of it
     REFUSED = "refused"  # the vendor surely did not do it; may be sent again
-    UNKNOWN = "unknown"  # could not be decided; only a person can
+    UNKNOWN = "unknown"  # given up by an earlier version of this program; looked up like one that was sent
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +232,10 @@ class StoreError(Exception):
     """The store cannot be used; the text is one clear line.  It ends the process."""
 
 
+class InHand(Exception):
+    """The record is being worked on at this moment, and cannot be changed by a person meanwhile."""
+
+
 class Store(Protocol):
     """The port of the store."""
 
@@ -375,6 +379,17 @@ class Store(Protocol):
 
     async def intent(self, link: str, key: str) -> Intent | None:
         """Return one intent by its key, ``None`` when there is none."""
+        ...
+
+    async def settle_writes(self, link: str, flow: str, record: str, *, happened: bool, by: str) -> int:
+        """Write down what a person says of a record's writes whose outcome is not known, and queue the record; return how many.
+
+        What ``happened`` is done, by an id that has to be looked up; what did not is refused, and may be sent again.  The activity log
+        tells who (``by``) said so.
+
+        Raises:
+            InHand: the record is being worked on.
+        """
         ...
 
     async def intents(self, link: str, *, record: str | None = None, flow: str | None = None, state: str | None = None) -> Sequence[Intent]:

@@ -298,6 +298,21 @@ class SqliteStore(Store):
         """Return one intent by its key."""
         return await self.look(lambda connection: intent_rows.get(connection, link, key))
 
+    async def settle_writes(self, link: str, flow: str, record: str, *, happened: bool, by: str) -> int:
+        """Write down what a person says of writes whose outcome is not known, and queue the record; return how many."""
+        now = self._clock.now()
+
+        def settle(connection: sqlite3.Connection) -> int:
+            settled = intent_rows.settle_unknown(connection, (link, link.partition("/")[0]), record, happened=happened)
+            if settled:
+                label = work_rows.queue_now(connection, link, flow, record, now)
+                said = "happened" if happened else "did not happen"
+                lines = [f"{intent.operation} {intent.reference} {said}, says {by}" for intent in settled]
+                journal.append(connection, [Activity(now, link, flow, record, label, "settled by hand", detail=line) for line in lines])
+            return len(settled)
+
+        return await self.transact(settle)
+
     async def intents(self, link: str, *, record: str | None = None, flow: str | None = None, state: str | None = None) -> Sequence[Intent]:
         """Return intents in the order in which they were sent."""
         return await self.look(lambda connection: intent_rows.find(connection, link, record=record, flow=flow, state=state))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from daemon.core.life import CLAIMABLE_STATES, Outcome, Reason, State
-from daemon.state.port import Count, StoreError, Work
+from daemon.state.port import Count, InHand, StoreError, Work
 from daemon.state.values import dump, to_cents, to_moment, to_optional_moment, to_text
 
 if TYPE_CHECKING:
@@ -207,6 +207,22 @@ def revive(
         " RETURNING flow, record, label",
         {"link": link, "name": name, "flows": dump(dict(flows)), "nothing": cipher.encrypt(b""), "now": to_text(now)},
     ).fetchall()
+
+
+def queue_now(connection: sqlite3.Connection, link: str, flow: str, record: str, now: datetime) -> str:
+    """Queue unsettled work from attempt 0, due at once; return its label.
+
+    Raises:
+        InHand: it is being worked on.
+    """
+    row = connection.execute(
+        "UPDATE work SET state = 'queued', outcome = NULL, reason = '', detail = '', attempt = 0, question = NULL, not_before = NULL,"
+        " updated_at = ? WHERE record = ? AND flow = ? AND link = ? AND state NOT IN ('running', 'done') RETURNING label",
+        (to_text(now), record, flow, link),
+    ).fetchone()
+    if row is None:
+        raise InHand(f"{link}/{flow}/{record}")
+    return str(row["label"])
 
 
 def release_answered(connection: sqlite3.Connection, link: str, question: str, now: datetime) -> list[sqlite3.Row]:

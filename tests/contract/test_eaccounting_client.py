@@ -534,7 +534,9 @@ ERRORS = [
     (httpx2.Response(401), Unauthorized, Unauthorized, "401"),
     (refusal(404, 3000), Missing, Rejected, "3000"),
     (refusal(400, 3000), Missing, Rejected, "3000"),
-    (httpx2.Response(404, content=b"<html>"), Missing, Rejected, "404"),
+    # a page is not the vendor's own answer, and proves nothing about a record
+    (httpx2.Response(404, content=b"<html>"), Transient, Uncertain, "404"),
+    (httpx2.Response(404), Missing, Rejected, "404"),
     (refusal(400, 3001), Rejected, Rejected, "3001"),
     (refusal(409, 4000), Conflict, Conflict, "4000"),
     (refusal(400, 4000), Conflict, Conflict, "4000"),

@@ -26,8 +26,8 @@ from daemon.core.debtors import CUSTOMER_FIELDS
 from daemon.core.life import Reason
 from daemon.core.retry import RetryPolicy
 from daemon.engine import handling
+from daemon.engine.connection_health import ConnectionHealth
 from daemon.engine.context import Common, Context, Mappings
-from daemon.engine.watch import ConnectionWatch
 from daemon.flows.moving import Counter
 from daemon.flows.products import PRODUCT_FIELDS, Products
 from daemon.flows.sales import Sales
@@ -224,8 +224,8 @@ class Life:
         sales = Sales(context, booking_rules(link, files, prefix="KB", context=context))
         products = Products(context, frozenset(files.articles.values()))
         watches = (
-            ConnectionWatch("books", "eaccounting", _metrics(), self.world.clock),
-            ConnectionWatch("till", "salespos", _metrics(), self.world.clock),
+            ConnectionHealth("books", "eaccounting", _metrics(), self.world.clock),
+            ConnectionHealth("till", "salespos", _metrics(), self.world.clock),
         )
         pair = Pair(context, link, sales, products, Stock(context, {scope: Counter(sales.poll, context.till)}), watches)
         return Bridge(store, pair, Runner(pair))

@@ -24,6 +24,7 @@ from connectors.sandbox.serve import serve
 from daemon import once
 from daemon.assembly import House, Shared, assemble
 from daemon.cli.vendors import Vendors, configuration
+from daemon.core.health import Pace
 from daemon.engine.clock import SystemClock
 from daemon.observe.metrics import Metrics
 from daemon.once import ORDER, settle_all
@@ -102,8 +103,10 @@ async def bad_line(directory: Path, toxics: Toxics, seed: int) -> AsyncIterator[
         house = await stack.enter_async_context(assemble(shared))
         context = house.pairs[0].context
         context.policy = replace(
-            context.policy, max_attempts=99, first_delay=0.1, longest_delay=0.5, unreachable_delay=0.1, throttled_delay=0.2, index_lag=0.2
+            context.policy, max_attempts=99, first_delay=0.1, longest_delay=0.5, outage_delay=0.1, throttled_delay=0.2, index_lag=0.2
         )
+        for connection in context.connections:
+            connection.pace = Pace(first=0.1, longest=0.5)
         yield Line(books, till, (proxies[0], proxies[1]), house)
 
 

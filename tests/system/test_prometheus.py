@@ -55,7 +55,7 @@ def filled() -> Metrics:
     metrics = Metrics()
     metrics.config_loaded(True, NOON)
     metrics.alert_channel("mailto")
-    metrics.flow_configured("sales", True, 5, link="shop")
+    metrics.flow_configured("sales", True, 5, NOON, link="shop")
     metrics.newest_at_source("sales", NOON, link="shop")
     metrics.settled("sales", NOON, link="shop")
     metrics.stock_drift(0, link="shop")

@@ -290,10 +290,21 @@ def test_what_stays_unreadable_is_held() -> None:
     assert (fate.state, fate.reason) == (State.HELD, Reason.UNREADABLE)
 
 
-def test_retries_end() -> None:
-    """After the last attempt the record is dead, and says so."""
-    fate = after_error(Transient("x"), 2, POLICY, jitter=0.5)
-    assert (fate.state, fate.reason) == (State.DEAD, Reason.ATTEMPTS_EXHAUSTED)
+@pytest.mark.parametrize("error", [Transient("x"), Uncertain("x")])
+def test_retries_end(error: Exception) -> None:
+    """After the last attempt of its own the record is held, and says so."""
+    fate = after_error(error, 2, POLICY, jitter=0.5)
+    assert (fate.state, fate.reason) == (State.HELD, Reason.ATTEMPTS_EXHAUSTED)
+
+
+@pytest.mark.parametrize(
+    ("error", "state"),
+    [(Transient("x"), State.WAITING), (Unreadable("x"), State.WAITING), (Uncertain("x"), State.UNCERTAIN)],
+)
+def test_what_fails_for_others_too_is_no_attempt(error: Exception, state: State) -> None:
+    """However often: the record waits at the pace of the connection, and is held by nobody's impatience."""
+    fate = after_error(error, 99, POLICY, jitter=0.5, own=False, pace=32)
+    assert (fate.state, fate.attempt, fate.delay) == (state, 99, timedelta(seconds=32.5))
 
 
 def test_the_vendors_own_delay_is_kept() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import random
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import anyio
 import anyio.lowlevel
@@ -69,7 +70,7 @@ class Seen:
         """Nothing to do with an exchange."""
 
 
-def client(handler: httpx2.AsyncBaseTransport, *, clock: FakeClock | None = None, seen: Seen | None = None, **options: int) -> HttpClient:
+def client(handler: httpx2.AsyncBaseTransport, *, clock: FakeClock | None = None, seen: Seen | None = None, **options: Any) -> HttpClient:
     """Return a client of a vendor that answers as ``handler`` does."""
     clock = clock or FakeClock()
     limit = options.pop("limit", 0)

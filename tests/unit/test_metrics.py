@@ -64,7 +64,7 @@ def test_a_run_moves_the_moments_of_its_own_link_only() -> None:
     """One link that stands still is not hidden by another that goes on."""
     metrics = Metrics()
     for link in ("a", "b"):
-        metrics.flow_configured("sales", True, 5, link=link)
+        metrics.flow_configured("sales", True, 5, NOON, link=link)
     metrics.run_started("sales", NOON, link="a")
     metrics.run_finished("sales", "success", NOON, 0.4, link="a")
     found = values(metrics)
@@ -79,7 +79,7 @@ def test_a_run_moves_the_moments_of_its_own_link_only() -> None:
 def test_a_run_that_failed_is_completed_but_no_success(result: str, succeeded: bool) -> None:
     """Freshness is measured by what went well."""
     metrics = Metrics()
-    metrics.flow_configured("sales", True, 5)
+    metrics.flow_configured("sales", True, 5, NOON)
     metrics.run_finished("sales", result, NOON, 1)
     found = values(metrics)
     assert found["kassabrug_flow_last_completion_timestamp_seconds", "sales"] == NOON.timestamp()
@@ -147,12 +147,29 @@ def test_tokens_and_the_circuit_are_shown() -> None:
     metrics.refreshed("eaccounting", "ok", NOON)
     metrics.refreshed("eaccounting", "denied", None)
     metrics.reauth("eaccounting", True)
-    metrics.circuit("eaccounting", 2)
+    metrics.circuit("eaccounting", 2, connection="books")
+    metrics.circuit("eaccounting", 0, connection="others")
     found = values(metrics)
     assert found["kassabrug_oauth_token_expiry_timestamp_seconds", "eaccounting"] == NOON.timestamp()
     assert found["kassabrug_oauth_refresh_total", "denied", "eaccounting"] == 1
     assert found["kassabrug_oauth_reauth_required", "eaccounting"] == 1
     assert found["kassabrug_circuit_state", "eaccounting"] == 2
+
+
+def test_how_long_the_oldest_waits_is_told_of_each_link() -> None:
+    """0 while nothing waits; another link's hides nothing; and since when the process looks is there from the first moment."""
+    metrics = Metrics()
+    for link in ("a", "b"):
+        metrics.flow_configured("sales", True, 5, NOON, link=link)
+    metrics.waiting_since("sales", NOON, link="a")
+    metrics.stock_drift(4, link="a")
+    found = values(metrics)
+    assert found["kassabrug_flow_waiting_since_timestamp_seconds", "sales", "a"] == NOON.timestamp()
+    assert found["kassabrug_flow_waiting_since_timestamp_seconds", "sales", "b"] == 0
+    assert found["kassabrug_flow_watched_since_timestamp_seconds", "sales", "b"] == NOON.timestamp()
+    assert found["kassabrug_stock_drift_items", "a"] == 4
+    metrics.waiting_since("sales", None, link="a")
+    assert values(metrics)["kassabrug_flow_waiting_since_timestamp_seconds", "sales", "a"] == 0
 
 
 def test_a_configuration_that_cannot_be_used_keeps_the_moment_of_the_last_good_one() -> None:
@@ -170,7 +187,6 @@ def test_the_guards_and_the_store_are_counted() -> None:
     metrics = Metrics()
     metrics.retried("sales")
     metrics.duplicate_prevented("sales")
-    metrics.echo_suppressed("stock")
     metrics.brake("products", True, link="a")
     metrics.state_size(4096)
     metrics.state_restored(True)
@@ -182,7 +198,6 @@ def test_the_guards_and_the_store_are_counted() -> None:
     found = values(metrics)
     assert found["kassabrug_retries_total", "sales"] == 1
     assert found["kassabrug_duplicates_prevented_total", "sales"] == 1
-    assert found["kassabrug_echo_suppressed_total", "stock"] == 1
     assert found["kassabrug_massbrake_tripped", "products", "a"] == 1
     assert found[("kassabrug_state_db_size_bytes",)] == 4096
     assert found[("kassabrug_state_restored",)] == 1

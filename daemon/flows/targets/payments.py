@@ -95,6 +95,7 @@ async def _register(
         entry.reference,
         f"{entry.account_id} {entry.amount}",
         {"remaining": str(before), "amount": str(entry.amount)},
+        named=False,
     )
     return await once(context, context.scope, write, send=send, find=find)
 
