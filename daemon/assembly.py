@@ -23,11 +23,10 @@ from daemon.core.brake import BrakeRules
 from daemon.core.retry import RetryPolicy
 from daemon.engine.context import Common, Context, Mappings
 from daemon.engine.watch import ConnectionWatch
-from daemon.flows.debtors import CUSTOMER_FIELDS
-from daemon.flows.products import PRODUCT_FIELDS, Products
+from daemon.flows.products import Products
 from daemon.flows.sales import Sales
 from daemon.flows.stock import Stock
-from daemon.mappings import load_mappings
+from daemon.mappings import load_all
 from daemon.settings import EAccountingSettings, SalesPosSettings
 from daemon.state.tokens import SqliteTokenStore
 
@@ -215,10 +214,7 @@ def _connect(shared: Shared, watches: dict[str, ConnectionWatch]) -> tuple[dict[
 async def assemble(shared: Shared) -> AsyncIterator[House]:
     """Build everything that the configuration names, and give it back at the end; raises ``ConfigurationError``."""
     watches: dict[str, ConnectionWatch] = {}
-    loaded = {
-        name: load_mappings(link.mapping, product_fields=PRODUCT_FIELDS, customer_fields=CUSTOMER_FIELDS)
-        for name, link in shared.settings.links.items()
-    }
+    loaded = load_all(shared.settings.links)
     async with AsyncExitStack() as stack:
         books, tills = _connect(shared, watches)
         for one in books.values():

@@ -45,10 +45,14 @@ FAR_BACK, FAR_EVERY = timedelta(days=1), 900.0
 LISTING_FROM = 20
 #: the fields that the mapping of products may write
 PRODUCT_FIELDS = frozenset(f.name for f in fields(ProductDraft)) - {"quantity", "tracked"}
+#: what the mapping of products may name of an article: what the books tell of it and a product can carry
+PRODUCT_NAMES = frozenset(
+    {"sku", "name", "price", "vat_rate", "active", "ean", "unit", "purchase_price", "categories", "is_service", "is_helper"}
+)
 
 
 def _plain(product: Product, helpers: frozenset[str]) -> dict[str, Any]:
-    plain: dict[str, Any] = {f.name: getattr(product, f.name) for f in fields(Product)}
+    plain: dict[str, Any] = {f.name: getattr(product, f.name) for f in fields(Product) if f.name in PRODUCT_NAMES}
     return {**plain, "categories": list(product.categories), "is_helper": sku_key(product.sku) in helpers}
 
 

@@ -27,8 +27,7 @@ from daemon.core.retry import RetryPolicy
 from daemon.engine import handling
 from daemon.engine.context import Common, Context, Mappings
 from daemon.engine.watch import ConnectionWatch
-from daemon.flows.debtors import CUSTOMER_FIELDS
-from daemon.flows.products import PRODUCT_FIELDS, Products
+from daemon.flows.products import Products
 from daemon.flows.sales import Sales
 from daemon.flows.stock import Stock
 from daemon.mappings import MappingFiles, load_mappings
@@ -68,7 +67,7 @@ class Stuck(Exception):
 
 @cache
 def _mappings() -> MappingFiles:
-    return load_mappings(None, product_fields=PRODUCT_FIELDS, customer_fields=CUSTOMER_FIELDS)
+    return load_mappings(None)
 
 
 @cache
