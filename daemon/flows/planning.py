@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-from connectors.port import Unreadable
+from connectors.port import Position, Unreadable
 from daemon.core.actions import Action
 from daemon.core.booking import Hold, Skip, reference
 from daemon.core.cursor import advance, begin, made_progress
@@ -34,9 +34,10 @@ T = TypeVar("T")
 _CHUNK = 20
 
 
-async def _unread(context: Context, flow: str, source: ChangeSource[T], overlap: timedelta) -> list[T]:
-    """Read from the stored position to the end without storing anything."""
-    current: Pass[T] = begin(await context.store.position(context.scope, flow), overlap)
+async def _unread(context: Context, flow: str, source: ChangeSource[T], overlap: timedelta, *, anew: bool = False) -> list[T]:
+    """Read from the stored position to the end without storing anything; ``anew`` forgets what was seen there."""
+    position = await context.store.position(context.scope, flow)
+    current: Pass[T] = begin(Position(position.moment) if anew else position, overlap)
     fresh: list[T] = []
     while True:
         page = await source.read_changes(current.since, after=current.last)
@@ -101,7 +102,9 @@ def _found(sale: Sale, document: Document) -> Action:
 async def plan_products(flow: Products, context: Context) -> list[Action]:
     """Return what would become of every article that changed and is not settled."""
     stored = [load_product(work.payload) for work in await context.store.open_work(context.scope, flow.name) if work.payload]
-    unread = await _unread(context, flow.name, context.books, products_flow.OVERLAP)
+    anew = await flow.mapping_changed()
+    overlap = products_flow.EVERYTHING if anew else products_flow.OVERLAP
+    unread = await _unread(context, flow.name, context.books, overlap, anew=anew)
     articles = {product.id: product for product in [*stored, *unread]}
     if not articles:
         return []

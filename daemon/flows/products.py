@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import fields
 from datetime import timedelta
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from connectors.model import Product, ProductDraft
@@ -24,7 +25,7 @@ from daemon.core.sku import sku_key
 from daemon.core.stock import on_their_way
 from daemon.engine.braking import brake
 from daemon.engine.handling import CHUNK, drain
-from daemon.engine.polling import Polled, poll
+from daemon.engine.polling import Polled, poll, sweep
 from daemon.engine.writes import OnceWrite, identified, once, settled_by
 from daemon.flows.moving import sales_on_their_way
 from daemon.flows.payload import dump_product, load_product
@@ -41,6 +42,10 @@ if TYPE_CHECKING:
 OVERLAP = timedelta(minutes=2)
 #: how far behind the cursor, and how often (in seconds), changes are read again that the books may have shown late
 FAR_BACK, FAR_EVERY = timedelta(days=1), 900.0
+#: farther back than any article was changed
+EVERYTHING = timedelta(days=36_525 // 2)
+#: the fact of a pair that says by which mapping its articles were compared
+MAPPING_FACT = "mapping:products"
 #: from so many products in hand the till's whole listing is cheaper than one look-up each
 LISTING_FROM = 20
 #: the fields that the mapping of products may write
@@ -70,13 +75,24 @@ class Products:
         self._read_far_at: float | None = None
         #: when this process last wrote a product of the till (monotonic): listings may show what was there before
         self._written: dict[str, float] = {}
+        self._mapping = _fingerprint(context, self._helpers)
 
     def describe(self, change: Change[Product]) -> NewWork:
         """Turn a changed article into work."""
-        return NewWork(change.id, change.record.sku, change.version, change.moment, dump_product(change.record))
+        # compared by another mapping it is another piece of work
+        version = f"{change.version} {self._mapping}"
+        return NewWork(change.id, change.record.sku, version, change.moment, dump_product(change.record))
+
+    async def mapping_changed(self) -> bool:
+        """Tell whether the articles that were read so far were compared by another mapping."""
+        return await self._context.store.fact(self._context.scope, MAPPING_FACT) != self._mapping
 
     async def poll(self) -> Polled:
         """Store what changed in the books; at first, and then now and again, from far behind the cursor: listings may show changes late."""
+        if await self.mapping_changed():
+            # what the changed mapping touches is found again, also where the article itself has not changed
+            await sweep(self._context, self.name, self._context.books, self.describe, back=EVERYTHING)
+            await self._context.store.remember(self._context.scope, {MAPPING_FACT: self._mapping})
         now = self._context.clock.monotonic()
         far = self._read_far_at is None or now - self._read_far_at >= FAR_EVERY
         polled = await poll(self._context, self.name, self._context.books, self.describe, overlap=FAR_BACK if far else OVERLAP)
@@ -249,6 +265,11 @@ class Products:
     def _settled(self, work: Work, outcome: Outcome, target: str, detail: str) -> Settlement:
         binding = Binding(self._context.scope, "product", work.record, target, work.version, work.label)
         return Settlement(outcome, detail=detail, bindings=(binding,), remote_id=target)
+
+
+def _fingerprint(context: Context, helpers: frozenset[str]) -> str:
+    whole = f"{context.mappings.products.fingerprint}\n{sorted(helpers)}"
+    return sha256(whole.encode()).hexdigest()[:12]
 
 
 def _key(work: Work) -> str:
