@@ -48,6 +48,7 @@ class Runner:
             await self._signed_in()
             await get_ready(context)
             await self._same_company()
+            await self.pair.begin()
             await self._flow(flow)()
         except ConnectorError as error:
             run = self._failed(error)

@@ -13,6 +13,7 @@ from daemon.core.booking import (
     Hold,
     PlannedPayment,
     Skip,
+    answers_used,
     article_number,
     articles_needed,
     business_day,
@@ -25,6 +26,7 @@ from daemon.core.booking import (
 from daemon.core.life import Outcome, Reason
 from daemon.engine.handling import drain
 from daemon.engine.polling import Polled, poll, sweep
+from daemon.flows.answering import offer
 from daemon.flows.catalogue import Catalogue
 from daemon.flows.debtors import DebtorPlan, Debtors
 from daemon.flows.documents import Documents, Layout, before_rounding
@@ -117,6 +119,7 @@ class Sales:
         for remembered in (self._bindings, self._found, self._whole):
             remembered.clear()
         await drain(self._context, self)
+        await offer(self._context)
 
     async def refresh(self) -> None:
         """Take in the answers given since, and the accounts of the books."""
@@ -225,6 +228,9 @@ class Sales:
         payments = plan_payments(sale, self.rules, self._accounts)
         if isinstance(payments, Hold):
             return payments
+        holder = await self._context.store.holder(self._context.siblings, "sale", document.id)
+        if holder is not None:
+            return Hold(Reason.DOCUMENT_AMBIGUOUS, f"document {document.number} is that of receipt {holder.label} of {holder.link}")
         ours = [intent for intent in intents if intent.operation == "document"]
         if not ours and (hold := await self._anothers(sale, document)) is not None:
             return hold
@@ -233,6 +239,7 @@ class Sales:
             if intent.state != IntentState.DONE:
                 await self._context.store.settle_intent(intent.link, intent.key, IntentState.DONE, remote_id=document.id)
                 self._context.metrics.duplicate_prevented(self.name)
+        await self._use_answers(sale)
         outcome, reason = (Outcome.CREATED, Reason.NONE) if ours else (Outcome.SKIPPED, Reason.EXISTS)
         return await self._finish(sale, document, payments, outcome, reason=reason)
 
@@ -249,6 +256,9 @@ class Sales:
         debtor = await self._debtors.ensure(sale, self.rules, booking.debtor)
         if isinstance(debtor, Hold):
             return debtor
+        rounding = booking.rounding_article
+        rounded = rounding is not None and any(row.article_id == rounding.id for row in booking.draft.rows)
+        await self._use_answers(sale, rounded=rounded)
         layout = Layout(sale, self.rules, debtor, booking.articles, booking.rounding_article)
         try:
             document = await self._documents.book(layout)
@@ -257,7 +267,12 @@ class Sales:
             raise
         if isinstance(document, Hold):
             return document
-        return await self._finish(sale, document, booking.payments, Outcome.CREATED)
+        return await self._finish(sale, document, booking.payments, Outcome.CREATED, rounded=rounded)
+
+    async def _use_answers(self, sale: Sale, *, rounded: bool = False) -> None:
+        """Remember what people have answered about this receipt before it is written: another answer then finds it, refused or not."""
+        if answers := answers_used(sale, self.rules, rounded=rounded):
+            await self._context.store.use_answers(self._context.scope, self.name, sale.id, sale.number, answers)
 
     async def _finish(
         self,
@@ -267,6 +282,7 @@ class Sales:
         outcome: Outcome,
         *,
         reason: Reason = Reason.NONE,
+        rounded: bool = False,
     ) -> Settlement | Hold:
         """Compare to the cent, pay, settle."""
         books = before_rounding(document)
@@ -284,6 +300,7 @@ class Sales:
             bindings=(Binding(self._context.scope, "sale", sale.id, document.id, fingerprint(sale), sale.number),),
             remote_id=document.id,
             amounts={"till": str(sale.gross), "books": str(books)},
+            answers=answers_used(sale, self.rules, rounded=rounded),
         )
 
 

@@ -250,7 +250,7 @@ async def test_an_answer_that_did_not_help_is_asked_for_again(store: SqliteStore
     """The work was claimed after the answer and still cannot go on: the question stands open again."""
     [work] = await claimed(store, "1")
     await store.hold(work, reason=Reason.PAYMENT_METHOD_UNKNOWN, question=question())
-    await store.answer("shop", "payment:pin", "no such account")
+    await store.answer("shop", "payment:pin", "Kas")
     clock.moment = minutes(1)
     [work] = await store.claim("shop", "sales", now=minutes(1), limit=1)
     await store.hold(work, reason=Reason.PAYMENT_METHOD_UNKNOWN, question=replace(question(), text="Which account, really?"))
