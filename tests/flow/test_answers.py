@@ -191,18 +191,3 @@ async def test_a_question_names_what_there_is_to_answer_with(tmp_path: Path) -> 
         await bridge.settle()
         assert await bridge.held() == {"R1": "payment_method_unknown"}
         assert [use.label for use in await bridge.store.answer_uses(SCOPE, "article:free:9")] == ["R2"]
-
-
-async def test_a_line_without_a_number_asks_for_what_will_be_used(tmp_path: Path) -> None:
-    """A product that has no SKU is booked like one keyed in by hand: the question is about those, and its answer helps."""
-    shop = open_shop(tmp_path, world(receipt("R1", line("", rate="9", price="2.00"))))
-    (tmp_path / "own").mkdir()
-    (tmp_path / "own" / "sales.toml").write_text('[articles.free]\n9 = ""\n', encoding="utf-8")
-    configure(shop, 'tills = ["till"]', 'tills = ["till"]\nmapping = "own"')
-    async with shop.process() as bridge:
-        await bridge.settle()
-        [question] = await bridge.store.questions()
-        assert question.key == "article:free:9"
-        await bridge.store.answer(SCOPE, question.key, "KB-FREE-9")
-        await bridge.settle()
-        assert await bridge.held() == {}
