@@ -25,6 +25,7 @@ from daemon.core.brake import BrakeRules
 from daemon.core.retry import RetryPolicy
 from daemon.engine.context import Common, Context, Mappings
 from daemon.engine.watch import ConnectionWatch
+from daemon.flows.moving import Counter
 from daemon.flows.products import Products
 from daemon.flows.sales import Sales
 from daemon.flows.starting import PREFIXES_FACT, Configured, begin
@@ -231,16 +232,20 @@ async def assemble(shared: Shared) -> AsyncIterator[House]:
             stack.push_async_callback(other.aclose)
         pairs = []
         for name, link in shared.settings.links.items():
+            counters: dict[str, Counter] = {}
             for till in link.tills:
                 siblings = _siblings(shared.settings, prefixes, f"{name}/{till}", link.books)
                 context = _context(shared, name, link, loaded[name], ends=(books[link.books], tills[till]), till=till, siblings=siblings)
                 sales = Sales(context, booking_rules(link, loaded[name], prefix=prefixes[name][till], context=context))
-                products = Products(context, frozenset(loaded[name].articles.values()))
+                products = Products(context, frozenset(loaded[name].articles.values()), [f"{name}/{one}" for one in link.tills])
+                # the stock of each till counts what every till of the company has sold
+                counters[context.scope] = Counter(sales.poll, context.till)
+                stock = Stock(context, counters, books_sales=link.flows.sales.enabled)
                 watched = (watches[link.books], watches[till])
                 said = Configured(
                     link.payment_methods, loaded[name].articles, _decided_by(shared.settings, name, till, loaded[name]), prefixes[name]
                 )
-                pairs.append(Pair(context, link, sales, products, Stock(context, sales.poll), watched, said))
+                pairs.append(Pair(context, link, sales, products, stock, watched, said))
         yield House(tuple(pairs), watches)
 
 

@@ -3,6 +3,9 @@
 ``duplicate_page``, ``shifted_page``, ``stale_index_seconds``, ``clock_skew_seconds``, ``revoke_token_after`` and ``webhook_...`` change
 what a vendor answers or tells and are read from the same plan by the vendors' sandboxes.  What happens to a connection really happens to
 it: a reset is a TCP reset, a refusal is a port on which nobody listens (see :mod:`connectors.sandbox.serve`).
+
+What is not a matter of chance, a vendor that is away for an hour, is an outage (see :mod:`connectors.sandbox.outages`); a plan holds them
+so that a faults file can say them.
 """
 
 from __future__ import annotations
@@ -14,6 +17,8 @@ from random import Random
 from typing import TYPE_CHECKING, Protocol
 
 import anyio
+
+from connectors.sandbox.outages import Outages, read_all
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -31,7 +36,7 @@ _STRIKES = ("reset_before", "reset_after", "slow", "cut_body", "not_json", "stat
 VENDORS = ("eaccounting", "salespos")
 _RATES = ("refuse", *_STRIKES, "duplicate_page", "shifted_page", "webhook_lost", "webhook_repeated", "webhook_reordered")
 _NO_CONTENT = 204
-_HTML = b"<!DOCTYPE html><html><head><title>Down for maintenance</title></head><body><h1>We will be right back</h1></body></html>"
+MAINTENANCE = b"<!DOCTYPE html><html><head><title>Down for maintenance</title></head><body><h1>We will be right back</h1></body></html>"
 
 
 @dataclass
@@ -80,6 +85,8 @@ class FaultPlan:
     """How late a slow answer is."""
     seed: int = 0
     """Seeds what strikes when."""
+    outages: Outages = field(default_factory=Outages, init=False, repr=False, compare=False)
+    """What fails for a while by address and time; ``outage`` in a faults file."""
     fired: Counter[str] = field(default_factory=Counter, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -88,16 +95,19 @@ class FaultPlan:
         self.update({})
 
     def update(self, changes: Mapping[str, object]) -> None:
-        """Take over ``changes`` (names and numbers as in a faults file).
+        """Take over ``changes`` (names and numbers as in a faults file; ``outage`` replaces all outages that there were).
 
         Raises:
-            ValueError: an unknown name, something that is not a number, or a rate outside 0 to 1; the plan is left as it was.
+            ValueError: an unknown name, something that is not a number, a rate outside 0 to 1, or an outage that makes no sense; the plan
+                is left as it was.
         """
+        changes = dict(changes)
+        outages = read_all(changes.pop("outage")) if "outage" in changes else None
         known = {one.name for one in fields(self) if one.init}
         merged = {name: getattr(self, name) for name in known}
         for name, value in changes.items():
             if name not in known:
-                raise ValueError(f"unknown fault {name!r}, expected one of {', '.join(sorted(known))}")
+                raise ValueError(f"unknown fault {name!r}, expected one of {', '.join(sorted({*known, 'outage'}))}")
             if isinstance(value, bool) or not isinstance(value, int | float):
                 raise ValueError(f"{name}: {value!r} is not a number")  # noqa: TRY004 - to a reader of the file it is a wrong value
             merged[name] = value
@@ -106,11 +116,13 @@ class FaultPlan:
                 raise ValueError(f"{name}: {merged[name]!r} is not a rate from 0 to 1")
         for name, value in merged.items():
             setattr(self, name, value)
+        if outages is not None:
+            self.outages.replace(outages)
         if "seed" in changes:
             self._random = Random(self.seed)  # noqa: S311 - a seeded simulation, not a secret
 
     def as_json(self) -> dict[str, float]:
-        """Return the plan as a faults file would say it."""
+        """Return the plan without its outages as a faults file would say it."""
         return {one.name: getattr(self, one.name) for one in fields(self) if one.init}
 
     def fires(self, name: str) -> bool:
@@ -161,8 +173,8 @@ class Connection(Protocol):
         """End the connection after what was written is sent."""
         ...
 
-    def stop_listening(self) -> None:
-        """Close the port and the idle connections for a while."""
+    def stop_listening(self, still: Callable[[], bool] | None = None) -> None:
+        """Close the port and the idle connections for a while, and for as long as ``still`` says so."""
         ...
 
 
@@ -204,34 +216,34 @@ class FaultMiddleware:
             await self.app(scope, receive, send)
         else:
             await self._strike(fault, scope, receive, send)
-        connection = _connection(scope)
+        connection = connection_of(scope)
         if connection is not None and self.plan.fires("refuse"):
             connection.stop_listening()
 
     async def _strike(self, fault: str, scope: Scope, receive: Receive, send: Send) -> None:
         if fault == "reset_before":
-            _reset(scope)
+            reset(scope)
             return
         if fault == "status_429" or (fault == "status_500" and self.plan.fired[fault] % 2):
             kind, body = self._errors(int(fault.removeprefix("status_")))
-            await _answer(send, int(fault.removeprefix("status_")), [(b"content-type", kind.encode())], body)
+            await reply(send, int(fault.removeprefix("status_")), [(b"content-type", kind.encode())], body)
             return
-        answer = _Answer()
+        answer = Collected()
         await self.app(scope, receive, answer)
         if fault == "reset_after":
-            _reset(scope)
+            reset(scope)
         elif fault == "slow":
             await self._sleep(self.plan.slow_seconds)
-            await _answer(send, answer.status, answer.headers, answer.body)
+            await reply(send, answer.status, answer.headers, answer.body)
         elif fault == "cut_body":
             await _cut(answer, scope, send)
         elif fault == "not_json":
-            await _answer(send, 200, [(b"content-type", b"text/html; charset=utf-8")], _HTML)
+            await reply(send, 200, [(b"content-type", b"text/html; charset=utf-8")], MAINTENANCE)
         elif fault == "status_500":
             kind, body = self._errors(500)
-            await _answer(send, 500, [(b"content-type", kind.encode())], body)
+            await reply(send, 500, [(b"content-type", kind.encode())], body)
         else:
-            await _answer(send, _NO_CONTENT if fault == "post_204" else answer.status, self._emptied(scope, answer.headers), b"")
+            await reply(send, _NO_CONTENT if fault == "post_204" else answer.status, self._emptied(scope, answer.headers), b"")
 
     def _emptied(self, scope: Scope, headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
         """Return the headers for the same answer without its body."""
@@ -240,7 +252,7 @@ class FaultMiddleware:
         return [(name, value) for name, value in headers if name not in renewed] + sealed
 
 
-class _Answer:
+class Collected:
     """Collects what the app sends."""
 
     def __init__(self) -> None:
@@ -249,6 +261,7 @@ class _Answer:
         self.body = b""
 
     async def __call__(self, message: Message) -> None:
+        """Take a message (ASGI)."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
             self.headers = [(name.lower(), value) for name, value in message.get("headers", [])]
@@ -256,7 +269,8 @@ class _Answer:
             self.body += message.get("body", b"")
 
 
-async def _answer(send: Send, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
+async def reply(send: Send, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
+    """Send a whole answer."""
     kept = [(name, value) for name, value in headers if name != b"content-length"]
     if status != _NO_CONTENT:
         kept.append((b"content-length", str(len(body)).encode()))
@@ -264,12 +278,12 @@ async def _answer(send: Send, status: int, headers: list[tuple[bytes, bytes]], b
     await send({"type": "http.response.body", "body": body})
 
 
-async def _cut(answer: _Answer, scope: Scope, send: Send) -> None:
+async def _cut(answer: Collected, scope: Scope, send: Send) -> None:
     """Promise the whole body and send half of it; a body too short to be cut arrives whole."""
-    connection = _connection(scope)
+    connection = connection_of(scope)
     half = answer.body[: len(answer.body) // 2]
     if not half:
-        await _answer(send, answer.status, answer.headers, answer.body)
+        await reply(send, answer.status, answer.headers, answer.body)
         return
     if connection is None:
         raise ConnectionResetError("the answer ended before its end")
@@ -280,13 +294,15 @@ async def _cut(answer: _Answer, scope: Scope, send: Send) -> None:
     connection.hang_up()
 
 
-def _connection(scope: Scope) -> Connection | None:
+def connection_of(scope: Scope) -> Connection | None:
+    """Return the TCP connection of a request, ``None`` where the app is called in process."""
     connection: Connection | None = scope.get("extensions", {}).get(CONNECTION)
     return connection
 
 
-def _reset(scope: Scope) -> None:
-    connection = _connection(scope)
+def reset(scope: Scope) -> None:
+    """End a request's connection with a TCP reset, or raise what the socket would have reported."""
+    connection = connection_of(scope)
     if connection is None:
         raise ConnectionResetError("connection reset on demand")
     connection.reset()

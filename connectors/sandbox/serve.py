@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 LOOPBACK: Final = "127.0.0.1"
 #: how long requests in hand may go on when the server stops, in seconds
 _GRACE: Final = 0.5
+#: how often a port that an outage has closed is looked after
+_LOOK_SECONDS: Final = 0.25
 #: SO_LINGER with a time-out of zero makes the kernel send a reset instead of an orderly end
 _NO_LINGER: Final = struct.pack("ii", 1, 0)
 
@@ -85,6 +87,8 @@ class _Listener:
         self.port = port
         self.settled = asyncio.Event()
         self.refusing = asyncio.Event()
+        #: as long as it says so, nobody listens
+        self.away: Callable[[], bool] | None = None
         self._plan = app.plan if isinstance(app, FaultMiddleware) else None
         self._sleep = sleep
         self._state = ServerState()
@@ -103,9 +107,10 @@ class _Listener:
     async def run(self) -> None:
         """Open the port; close it for a while whenever a refusal strikes, and open it again unless it strikes again."""
         while True:
-            while self._plan is not None and self._plan.fires("refuse"):
+            while self._refused():
                 self.settled.set()
-                await self._sleep(self._plan.refuse_seconds)
+                await self._sleep(self._plan.refuse_seconds if self._plan is not None else _LOOK_SECONDS)
+            self.away = None
             self.refusing.clear()
             server = await asyncio.get_running_loop().create_server(
                 lambda: _Connection(self, self._config, self._state), sock=_bound(self.port)
@@ -118,6 +123,9 @@ class _Listener:
             for connection in list(self._state.connections):
                 connection.shutdown()
             await self._sleep(self._plan.refuse_seconds if self._plan is not None else 0)
+
+    def _refused(self) -> bool:
+        return (self.away is not None and self.away()) or (self._plan is not None and self._plan.fires("refuse"))
 
     async def stop(self) -> None:
         """End the connections, after a short while also those with a request in hand."""
@@ -160,8 +168,9 @@ class _Connection(HttpToolsProtocol):
         self._forget()
         self.transport.close()
 
-    def stop_listening(self) -> None:
-        """Close the port and the idle connections for a while."""
+    def stop_listening(self, still: Callable[[], bool] | None = None) -> None:
+        """Close the port and the idle connections for a while, and for as long as ``still`` says so."""
+        self._listener.away = still
         self._listener.refusing.set()
 
     def _forget(self) -> None:

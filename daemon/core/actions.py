@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One record's share of a plan.  ``verb`` is create, update, skip or hold."""
+    """One record's share of a plan.  ``verb`` is create, update, skip or hold, or stop where the brake would stop the whole run."""
 
     flow: str
     verb: str

@@ -1,21 +1,29 @@
-"""The mass-change brake: a run that would change far more than usual stops before its first write and asks."""
+"""The mass-change brake: a run that would change far more than usual stops before its first write and asks.
+
+What it stops for is a code with its figures, never a sentence: an answer counts for what was asked about, and that is compared.
+"""
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from decimal import Decimal
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from daemon.core.products import UpdateProduct
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from connectors.model import ProductDraft
     from daemon.core.products import ProductDecision
     from daemon.core.stock import StockPlan
 
-#: so many article numbers are named in a question; the rest is counted
+#: so many products are named in a question; the rest is counted
 _NAMED = 15
+#: how long the number of a question is, in hexadecimal digits
+_NUMBER_LENGTH = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,21 +34,94 @@ class BrakeRules:
     minimum: int = 10
 
 
+class Danger(StrEnum):
+    """What a run would do to far more products than usual."""
+
+    FREE = "free"
+    DEACTIVATED = "deactivated"
+    REPRICED = "repriced"
+    TAXED = "taxed"
+    RENAMED = "renamed"
+    RENUMBERED = "renumbered"
+    EMPTIED = "emptied"
+    VANISHED = "vanished"
+
+
+_WORDS = {
+    Danger.FREE: "set the price to zero of",
+    Danger.DEACTIVATED: "deactivate",
+    Danger.REPRICED: "change the price of",
+    Danger.TAXED: "change the VAT rate of",
+    Danger.RENAMED: "change the name of",
+    Danger.RENUMBERED: "change the number of",
+    Danger.EMPTIED: "set the stock to zero for",
+    Danger.VANISHED: "no longer see",
+}
+#: what is true again at the next run, however often it was answered: an article that is gone stays gone
+LASTING = frozenset({Danger.VANISHED})
+#: which updates are dangerous when there are many of them, and the field that they write
+_UPDATES: tuple[tuple[Danger, str, Callable[[ProductDraft], bool]], ...] = (
+    (Danger.FREE, "price", lambda draft: draft.price == 0),
+    (Danger.DEACTIVATED, "active", lambda draft: draft.active is False),
+    (Danger.REPRICED, "price", lambda draft: draft.price is not None),
+    (Danger.TAXED, "vat_rate", lambda draft: draft.vat_rate is not None),
+    (Danger.RENAMED, "name", lambda draft: draft.name is not None),
+    (Danger.RENUMBERED, "sku", lambda draft: draft.sku is not None),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Affected:
+    """One product: its id, its number, and what would be written (``before`` and ``after`` are empty where the danger says it all)."""
+
+    record: str
+    label: str
+    before: str = ""
+    after: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.label} ({self.before} -> {self.after})" if self.after else self.label
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One danger, the products that it concerns, and of how many they are."""
+
+    danger: Danger
+    affected: tuple[Affected, ...]
+    of: int
+
+
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """Why a run stopped, in the shopkeeper's words."""
+    """Why a run stops."""
 
-    what: str
-    affected: tuple[str, ...]
-    of: int
+    findings: tuple[Finding, ...]
+
+    @property
+    def items(self) -> frozenset[str]:
+        """What exactly would be done: a text for each danger, product and value."""
+        return frozenset(f"{finding.danger} {one.record} {one.after}" for finding in self.findings for one in finding.affected)
+
+    @property
+    def number(self) -> str:
+        """A number for exactly this: another product, or another value, gives another one."""
+        return hashlib.sha256("\n".join(sorted(self.items)).encode()).hexdigest()[:_NUMBER_LENGTH]
+
+    @property
+    def records(self) -> frozenset[str]:
+        """The products that it is about."""
+        return frozenset(one.record for finding in self.findings for one in finding.affected)
 
     @property
     def text(self) -> str:
         """The question, with the numbers and the list."""
-        named = ", ".join(self.affected[:_NAMED])
-        more = f" and {len(self.affected) - _NAMED} more" if len(self.affected) > _NAMED else ""
-        would = f"This run would {self.what} {len(self.affected)} of {self.of} products."
-        return f"{would} I stopped before the first write. They are: {named}{more}."
+        first, *others = [f"{_WORDS[finding.danger]} {len(finding.affected)} of {finding.of} products." for finding in self.findings]
+        would = " ".join([f"This run would {first}", *(f"It would also {other}" for other in others)])
+        named = {one.record: str(one) for finding in reversed(self.findings) for one in finding.affected}
+        shown = ", ".join(list(named.values())[:_NAMED])
+        more = f" and {len(named) - _NAMED} more" if len(named) > _NAMED else ""
+        return f"{would} I stopped before the first write. They are: {shown}{more}."
 
 
 def exceeds(affected: int, of: int, rules: BrakeRules) -> bool:
@@ -48,34 +129,45 @@ def exceeds(affected: int, of: int, rules: BrakeRules) -> bool:
     return affected > rules.minimum and of > 0 and Decimal(affected) > rules.share * of
 
 
-def _alarm(what: str, affected: Sequence[str], of: int, rules: BrakeRules) -> Alarm | None:
-    return Alarm(what, tuple(affected), of) if exceeds(len(affected), of, rules) else None
+def _alarm(found: Iterable[Finding], rules: BrakeRules) -> Alarm | None:
+    findings = tuple(finding for finding in found if exceeds(len(finding.affected), finding.of, rules))
+    return Alarm(findings) if findings else None
 
 
-def stock_alarm(plan: StockPlan, known: Sequence[str], listed: Sequence[str], rules: BrakeRules) -> Alarm | None:
+def stock_alarm(plan: StockPlan, known: Mapping[str, str], rules: BrakeRules) -> Alarm | None:
     """Look at a stock plan: would it empty the shelves, or does the source suddenly not list what it listed before?
 
-    ``known`` are the numbers of all products that were ever brought to the till, ``listed`` those that the books list now.
+    ``known`` are the articles that were ever brought to the till, their numbers by their ids.
     """
-    here = set(listed)
-    vanished = [sku for sku in known if sku not in here]
-    emptied = [change.product.sku for change in plan.changes if change.after <= 0 and (change.before or 0) > 0]
-    return _alarm("no longer see", vanished, len(known), rules) or _alarm(
-        "set the stock to zero for",
-        emptied,
-        len(plan.changes) + plan.unchanged,
+    here = set(plan.listed)
+    vanished = [Affected(article, number) for article, number in known.items() if article not in here]
+    emptied = [Affected(one.product.id, one.product.sku) for one in plan.changes if one.after <= 0 and (one.before or 0) > 0]
+    return _alarm(
+        (
+            Finding(Danger.VANISHED, tuple(vanished), len(known)),
+            Finding(Danger.EMPTIED, tuple(emptied), len(plan.changes) + plan.unchanged),
+        ),
         rules,
     )
 
 
 def products_alarm(decisions: Sequence[ProductDecision], of: int, rules: BrakeRules) -> Alarm | None:
-    """Look at what a run would do to products that the till has already."""
+    """Look at what a run would do to products that the till has already.
+
+    ``of`` is how many of the books' products the till has, whoever brought them there: on a first run nothing is bound yet, and all that
+    would be overwritten is what a shopkeeper typed in.
+    """
     updates = [decision for decision in decisions if isinstance(decision, UpdateProduct)]
-    gone = [decision.target.sku for decision in updates if decision.draft.active is False]
-    priced = [decision.target.sku for decision in updates if decision.draft.price is not None]
-    free = [decision.target.sku for decision in updates if decision.draft.price == 0]
-    return (
-        _alarm("set the price to zero of", free, of, rules)
-        or _alarm("deactivate", gone, of, rules)
-        or _alarm("change the price of", priced, of, rules)
+    return _alarm(
+        (
+            Finding(danger, tuple(_affected(one, field) for one in updates if dangerous(one.draft)), of)
+            for danger, field, dangerous in _UPDATES
+        ),
+        rules,
     )
+
+
+def _affected(update: UpdateProduct, field: str) -> Affected:
+    changed = {change.field: change for change in update.changes}
+    before = changed[field].before if field in changed else ""
+    return Affected(update.target.id, update.target.sku, before, str(getattr(update.draft, field)))

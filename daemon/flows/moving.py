@@ -1,36 +1,198 @@
-"""Receipts on their way: they have lowered the stock of the till, and not yet that of the books."""
+"""Receipts on their way: they have lowered the stock of a till, and not yet, or not surely, that of the books.
+
+Between two looks at such numbers people go on selling, and the sales flow goes on booking.  What is known of every receipt before and after
+a look says which numbers of it belong together (:meth:`Snapshot.moved`).
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from connectors.model import Sale
+from connectors.port import ConnectorError, Missing, Unreadable
 from daemon.core.life import State
+from daemon.core.money import ZERO
 from daemon.flows.payload import load_sale
 from daemon.state.port import IntentState
 
 if TYPE_CHECKING:
-    from connectors.model import Sale
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from datetime import datetime
+
+    from connectors.model import SaleLine
+    from connectors.port import SaleSource
     from daemon.engine.context import Context
+    from daemon.state.port import UnderWay
 
-_FLOW = "sales"
+_FLOW, _KIND, _OPERATION = "sales", "sale", "document"
+#: so many receipts whose lines nobody has fetched yet are fetched for one look; more of them are waited for
+FETCHED = 20
+#: what is known of a receipt: its pair, and its id there
+Key = tuple[str, str]
 
 
-async def sales_on_their_way(context: Context) -> tuple[list[Sale], int]:
-    """Return the receipts in hand whose lines are known, and how many are in hand whose lines are not known yet.
+class Stage(StrEnum):
+    """How far a receipt is on its way into the books."""
 
-    Left out is what has its document already, although its work goes on or is held: the books' stock has moved.  What waits for a person
-    and has no lines to show (it cannot be read, or is gone from the till) is not waited for: one bad receipt would stop the stock of all.
-    """
-    works = await context.store.open_work(context.scope, _FLOW)
-    bound = await context.store.bindings(context.scope, "sale", [work.record for work in works])
-    known, unknown = [], 0
-    for work in works:
-        intents = await context.store.intents(context.scope, record=work.record, flow=_FLOW, state=IntentState.DONE)
-        if work.record in bound or any(intent.operation == "document" for intent in intents):
-            continue
-        sale = load_sale(work.payload) if work.payload else None
-        if sale is not None and sale.lines:
-            known.append(sale)
-        elif work.state not in {State.HELD, State.DEAD}:
-            unknown += 1
-    return known, unknown
+    UNBOOKED = "unbooked"  # surely not in them
+    SENT = "sent"  # sent, and nobody knows yet
+    BOOKED = "booked"
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """A receipt and how far it is; ``sale`` is ``None``, or has no lines, where they are not known."""
+
+    scope: str
+    stage: Stage
+    sale: Sale | None
+    #: when its document was sent, or it was settled, as far as that is lately
+    moved_at: datetime | None
+
+    @property
+    def lines(self) -> tuple[SaleLine, ...]:
+        """What was sold, as far as it is known."""
+        return () if self.sale is None else self.sale.lines
+
+    def in_doubt(self, since: datetime) -> bool:
+        """Tell whether the books may or may not have shown it, had they been asked at any moment after ``since``."""
+        return self.stage is Stage.SENT or (self.stage is Stage.BOOKED and self.moved_at is not None and self.moved_at >= since)
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Every receipt in hand, and those settled since ``since``.  ``unknown`` of them have lines that are not known yet."""
+
+    since: datetime
+    receipts: Mapping[Key, Receipt]
+    unknown: int
+
+    def on_their_way(self) -> list[tuple[str, Sale]]:
+        """Return the receipts that the books surely do not have, each with its pair."""
+        return [(one.scope, one.sale) for one in self.receipts.values() if one.stage is Stage.UNBOOKED and one.sale is not None]
+
+    def may_move(self, scope: str, record: str) -> bool:
+        """Tell whether a receipt is not booked, as far as anything is known of it."""
+        known = self.receipts.get((scope, record))
+        return known is None or known.stage is Stage.UNBOOKED
+
+    def moved(self, before: Snapshot) -> list[tuple[str, Sale]]:
+        """Return the receipts that may or may not be in what was looked at between ``before`` and now.
+
+        They were rung up, changed, sent or booked meanwhile, or so shortly before that a listing may not have shown it.
+        """
+        doubtful = []
+        for key in self.receipts.keys() | before.receipts.keys():
+            now, then = self.receipts.get(key), before.receipts.get(key)
+            if now is None or then is None or now.in_doubt(before.since) or (now.stage, now.lines) != (then.stage, then.lines):
+                doubtful += [(one.scope, one.sale) for one in (now, then) if one is not None and one.sale is not None]
+        return doubtful
+
+
+@dataclass(frozen=True, slots=True)
+class Counter:
+    """Where a till's receipts come from: ``poll`` stores what is new, ``till`` shows a receipt whole."""
+
+    poll: Callable[[], Awaitable[object]]
+    till: SaleSource
+
+
+class OnTheWay:
+    """Looks at the receipts of every till of a company, by the names of their pairs."""
+
+    def __init__(self, context: Context, counters: Mapping[str, Counter]) -> None:
+        self._context = context
+        self._counters = counters
+        #: lines that were fetched here; the sales flow stores them only once it has to keep a receipt
+        self._fetched: dict[tuple[str, str, str], Sale] = {}
+
+    async def look(self, since: datetime, *, poll: bool) -> Snapshot:
+        """Return how every receipt stands; with ``poll``, after the tills were asked for new ones.
+
+        Another till that cannot be reached holds up nobody: what is stored of it counts.  Raises the errors of the port for one's own.
+        """
+        if poll:
+            for scope, counter in self._counters.items():
+                await self._ask(scope, counter)
+        found = await under_way(self._context, list(self._counters), since)
+        return await self._with_lines(since, found)
+
+    async def _ask(self, scope: str, counter: Counter) -> None:
+        try:
+            await counter.poll()
+        except ConnectorError as error:
+            if scope == self._context.scope:
+                raise
+            self._context.log.info("another till is not answering", other=scope, error=str(error))
+
+    async def _with_lines(self, since: datetime, found: Sequence[UnderWay]) -> Snapshot:
+        receipts: dict[Key, Receipt] = {}
+        missing: list[UnderWay] = []
+        for one in found:
+            sale = lines_of(one) or self._fetched.get(_version(one))
+            if sale is None and not _given_up(one):
+                missing.append(one)
+            receipts[one.work.link, one.work.record] = _receipt(one, sale)
+        unknown = len(missing[FETCHED:])
+        for one in missing[:FETCHED]:
+            receipts[one.work.link, one.work.record] = _receipt(one, await self._fetch(one))
+        kept = {_version(one) for one in found}
+        self._fetched = {key: sale for key, sale in self._fetched.items() if key in kept}
+        return Snapshot(since, receipts, unknown)
+
+    async def _fetch(self, one: UnderWay) -> Sale | None:
+        """Fetch a receipt whole; what is gone, cannot be read or lies in a till that does not answer has no lines to show."""
+        work = one.work
+        header = load_sale(work.payload) if work.payload else Sale(work.record, work.label, work.moment, ZERO, "", ())
+        try:
+            sale = await self._counters[work.link].till.get_sale(header)
+        except (Missing, Unreadable):
+            return None
+        except ConnectorError:
+            if work.link == self._context.scope:
+                raise
+            return None
+        self._fetched[_version(one)] = sale
+        return sale
+
+
+async def under_way(context: Context, scopes: Sequence[str], since: datetime) -> Sequence[UnderWay]:
+    """Return the receipts of these pairs that are in hand, or were settled since."""
+    return await context.store.under_way(scopes, _FLOW, kind=_KIND, operation=_OPERATION, since=since)
+
+
+async def sales_on_their_way(context: Context, scopes: Sequence[str] = ()) -> list[tuple[str, Sale]]:
+    """Return the stored receipts of these pairs that the books surely do not have, each with its pair, as far as lines are known."""
+    found = await under_way(context, list(scopes) or [context.scope], context.now())
+    known = [(one, lines_of(one)) for one in found if stage(one) is Stage.UNBOOKED]
+    return [(one.work.link, sale) for one, sale in known if sale is not None]
+
+
+def stage(one: UnderWay) -> Stage:
+    """Tell how far a receipt is; what was settled without a document is never to come."""
+    if one.bound or IntentState.DONE in one.writes or one.work.state is State.DONE:
+        return Stage.BOOKED
+    return Stage.SENT if IntentState.SENT in one.writes else Stage.UNBOOKED
+
+
+def lines_of(one: UnderWay) -> Sale | None:
+    """Return a receipt with its lines, ``None`` while they are not stored."""
+    sale = load_sale(one.work.payload) if one.work.payload else None
+    return sale if sale is not None and sale.lines else None
+
+
+def _receipt(one: UnderWay, sale: Sale | None) -> Receipt:
+    moved_at = one.work.updated_at if one.work.state is State.DONE else one.sent_at
+    # an open receipt has taken nothing off the shelf yet
+    return Receipt(one.work.link, stage(one), sale if sale is None or sale.completed else None, moved_at)
+
+
+def _version(one: UnderWay) -> tuple[str, str, str]:
+    return one.work.link, one.work.record, one.work.version
+
+
+def _given_up(one: UnderWay) -> bool:
+    """What waits for a person and has no lines to show is not waited for: one bad receipt would stop the stock of all."""
+    return one.work.state in {State.HELD, State.DEAD}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from connectors.port import Position, Unreadable
@@ -10,22 +11,24 @@ from daemon.core.booking import Hold, Skip, reference
 from daemon.core.cursor import advance, begin, made_progress
 from daemon.core.life import Reason
 from daemon.core.products import CreateProduct, FieldChange, KeepProduct, UpdateProduct
+from daemon.engine.polling import UNREADABLE_VERSION
 from daemon.flows import products as products_flow
 from daemon.flows import sales as sales_flow
-from daemon.flows.payload import load_product, load_sale
+from daemon.flows.payload import load_sale
 from daemon.flows.sales import Booking, Found
 from daemon.flows.stock import Wait
+from daemon.state.port import NewWork, Work
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import timedelta
+    from datetime import datetime, timedelta
 
-    from connectors.model import Document, Product, Sale
-    from connectors.port import ChangeSource
+    from connectors.model import Document, Sale
+    from connectors.port import Change, ChangeSource
     from daemon.core.cursor import Pass
-    from daemon.core.products import ProductDecision
+    from daemon.engine.braking import Verdict
     from daemon.engine.context import Context
-    from daemon.flows.products import Products
+    from daemon.flows.products import Decided, Products
     from daemon.flows.sales import SaleDecision, Sales
     from daemon.flows.stock import Stock
 
@@ -34,28 +37,35 @@ T = TypeVar("T")
 _CHUNK = 20
 
 
-async def _unread(context: Context, flow: str, source: ChangeSource[T], overlap: timedelta, *, anew: bool = False) -> list[T]:
-    """Read from the stored position to the end without storing anything; ``anew`` forgets what was seen there."""
+async def _unread(
+    context: Context, flow: str, source: ChangeSource[T], overlap: timedelta, *, anew: bool = False
+) -> tuple[list[Change[T]], list[tuple[str, datetime | None, str]]]:
+    """Read from the stored position to the end without storing anything; return what is new, and what could not be read.
+
+    ``anew`` forgets what was seen there.
+    """
     position = await context.store.position(context.scope, flow)
     current: Pass[T] = begin(Position(position.moment) if anew else position, overlap)
-    fresh: list[T] = []
+    fresh: list[Change[T]] = []
+    bad: list[tuple[str, datetime | None, str]] = []
     while True:
         page = await source.read_changes(current.since, after=current.last)
         if page.more and not made_progress(current, page):
             message = "the source gives the same page again"
             raise Unreadable(message)
         changes, _, current = advance(current, page)
-        fresh += [change.record for change in changes]
+        fresh += changes
+        bad += page.bad
         if not page.more:
-            return fresh
+            return fresh, bad
 
 
 async def plan_sales(flow: Sales, context: Context) -> tuple[list[Action], list[Sale]]:
     """Return what would become of every receipt that is not settled, and those receipts with their lines."""
     await flow.refresh()
     stored = [load_sale(work.payload) for work in await context.store.open_work(context.scope, flow.name) if work.payload]
-    unread = await _unread(context, flow.name, context.till, sales_flow.OVERLAP)
-    sales = {sale.id: sale for sale in [*stored, *unread]}
+    unread, _ = await _unread(context, flow.name, context.till, sales_flow.OVERLAP)
+    sales = {sale.id: sale for sale in [*stored, *(change.record for change in unread)]}
     bound = await context.store.bindings(context.scope, "sale", list(sales))
     pending = [sale for sale in sales.values() if sale.id not in bound]
     actions: list[Action] = []
@@ -100,44 +110,59 @@ def _found(sale: Sale, document: Document) -> Action:
 
 
 async def plan_products(flow: Products, context: Context) -> list[Action]:
-    """Return what would become of every article that changed and is not settled."""
-    stored = [load_product(work.payload) for work in await context.store.open_work(context.scope, flow.name) if work.payload]
+    """Return what would become of every article that changed and is not settled, and whether the brake would stop it all."""
+    works: dict[str, Work | NewWork] = {work.record: work for work in await context.store.open_work(context.scope, flow.name)}
     anew = await flow.mapping_changed()
     overlap = products_flow.EVERYTHING if anew else products_flow.OVERLAP
-    unread = await _unread(context, flow.name, context.books, overlap, anew=anew)
-    articles = {product.id: product for product in [*stored, *unread]}
-    if not articles:
-        return []
-    await flow.look_up([product.sku for product in articles.values()])
-    bindings = await context.store.bindings(context.scope, "product", list(articles))
-    actions = []
-    for product in articles.values():
-        decision = await flow.decide(product, bindings.get(product.id))
-        if not isinstance(decision, KeepProduct):
-            actions.append(_product_action(product, decision))
-    return actions
+    changes, bad = await _unread(context, flow.name, context.books, overlap, anew=anew)
+    works.update({one.record: one for one in [*map(flow.describe, changes), *(_unreadable(context, *one) for one in bad)]})
+    waiting = {record for record, work in works.items() if isinstance(work, Work) and not products_flow.in_play(work)}
+    run = await flow.decide_all([work for record, work in works.items() if record not in waiting])
+    actions = [_held(work) for record, work in works.items() if record in waiting and isinstance(work, Work)]
+    planned = [_product_action(one) for one in run.decided if not isinstance(one.decision, KeepProduct)]
+    return [*actions, *_braked(flow.name, planned, await flow.verdict(run))]
 
 
-def _product_action(product: Product, decision: ProductDecision) -> Action:
-    match decision:
+def _unreadable(context: Context, record: str, moment: datetime | None, why: str) -> NewWork:
+    return NewWork(record, record, UNREADABLE_VERSION + why, moment or context.now(), b"")
+
+
+def _held(work: Work) -> Action:
+    return Action(work.flow, "hold", work.record, work.label, (), work.reason, work.detail)
+
+
+def _braked(flow: str, actions: Sequence[Action], verdict: Verdict) -> list[Action]:
+    """Return what is left of a plan when the brake has looked at it: where it stops, all that would be written waits for the answer."""
+    if verdict.question is None:
+        return list(actions)
+    key = verdict.question.key
+
+    def held(one: Action) -> Action:
+        return replace(one, verb="hold", reason=Reason.MASS_CHANGE, detail=key) if one.reason is Reason.NONE else one
+
+    return [Action(flow, "stop", key, key, (), Reason.MASS_CHANGE, verdict.question.text), *map(held, actions)]
+
+
+def _product_action(one: Decided) -> Action:
+    match one.decision:
         case CreateProduct(_, changes):
-            return Action("products", "create", product.id, product.sku, changes)
+            return Action("products", "create", one.record, one.label, changes)
         case UpdateProduct(_, _, changes):
-            return Action("products", "update", product.id, product.sku, changes)
+            return Action("products", "update", one.record, one.label, changes)
         case Skip() | Hold():
-            verb = "skip" if isinstance(decision, Skip) else "hold"
-            return Action("products", verb, product.id, product.sku, (), decision.reason, decision.detail)
+            verb = "skip" if isinstance(one.decision, Skip) else "hold"
+            return Action("products", verb, one.record, one.label, (), one.decision.reason, one.decision.detail)
         case KeepProduct():
             message = "nothing to do is no action"
             raise ValueError(message)
 
 
 async def plan_stock(flow: Stock, sales: Sequence[Sale]) -> list[Action]:
-    """Return the stock that would be written, the receipts not booked yet counted."""
-    plan = await flow.plan(not_stored=sales)
-    if isinstance(plan, Wait):
+    """Return the stock that would be written, the receipts not booked yet counted, and whether the brake would stop it."""
+    run = await flow.decide_all(not_stored=sales)
+    if isinstance(run, Wait):
         return []
-    return [
+    updates = [
         Action(
             "stock",
             "update",
@@ -145,5 +170,6 @@ async def plan_stock(flow: Stock, sales: Sequence[Sale]) -> list[Action]:
             change.product.sku,
             (FieldChange("stock", "" if change.before is None else str(change.before), str(change.after)),),
         )
-        for change in plan.changes
+        for change in run.plan.changes
     ]
+    return _braked(flow.name, updates, await flow.verdict(run))

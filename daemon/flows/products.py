@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import dataclass, fields, replace
 from datetime import timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
@@ -11,8 +11,9 @@ from connectors.model import Product, ProductDraft
 from connectors.port import Conflict, Missing, Transient, Unreadable
 from daemon.core.booking import Hold, Skip
 from daemon.core.brake import products_alarm
-from daemon.core.life import Outcome, Reason
+from daemon.core.life import CLAIMABLE_STATES, Outcome, Reason, State
 from daemon.core.mapping import MappingError, apply_fields
+from daemon.core.money import ZERO
 from daemon.core.products import (
     CreateProduct,
     KeepProduct,
@@ -22,20 +23,23 @@ from daemon.core.products import (
     match_product,
 )
 from daemon.core.sku import sku_key
-from daemon.core.stock import on_their_way
-from daemon.engine.braking import brake
+from daemon.core.stock import Articles, on_their_way, pieces
+from daemon.engine.braking import brake, judge, spent
 from daemon.engine.handling import CHUNK, drain
-from daemon.engine.polling import Polled, poll, sweep
+from daemon.engine.polling import UNREADABLE_VERSION, Polled, poll, sweep
 from daemon.engine.writes import OnceWrite, identified, once, settled_by
 from daemon.flows.moving import sales_on_their_way
 from daemon.flows.payload import dump_product, load_product
+from daemon.flows.stock import CARRIED
 from daemon.state.port import Binding, Intent, IntentState, NewWork, Question, Settlement
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from decimal import Decimal
 
     from connectors.port import Change
+    from daemon.core.brake import Alarm
+    from daemon.engine.braking import Verdict
     from daemon.engine.context import Context
     from daemon.state.port import Work
 
@@ -61,16 +65,44 @@ def _plain(product: Product, helpers: frozenset[str]) -> dict[str, Any]:
     return {**plain, "categories": list(product.categories), "is_helper": sku_key(product.sku) in helpers}
 
 
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What is to become of one article."""
+
+    record: str
+    label: str
+    decision: ProductDecision
+
+
+@dataclass(frozen=True, slots=True)
+class ProductsRun:
+    """All that a run would do, and what the brake would stop it for."""
+
+    decided: tuple[Decided, ...]
+    alarm: Alarm | None
+
+
+def in_play(work: Work) -> bool:
+    """Tell whether a run does something about this work: what waits for a person is not its business, but for what the brake stopped."""
+    return work.state in CLAIMABLE_STATES or (work.state is State.HELD and work.reason is Reason.MASS_CHANGE)
+
+
 class Products:
-    """The flow of the products.  ``helpers`` are the articles that only book shipping, discounts and the like."""
+    """The flow of the products.
+
+    ``helpers`` are the articles that only book shipping, discounts and the like, ``scopes`` the pairs of every till of the company.
+    """
 
     name = "products"
 
-    def __init__(self, context: Context, helpers: frozenset[str]) -> None:
+    def __init__(self, context: Context, helpers: frozenset[str], scopes: Sequence[str] = ()) -> None:
         self._context = context
+        self._scopes = scopes
         self._helpers = frozenset(sku_key(number) for number in helpers)
         self._targets: dict[str, Product] = {}
         self._by_sku: dict[str, list[Product]] = {}
+        #: whether that is all that the till has
+        self._listed = False
         self._moving: dict[str, Decimal] = {}
         self._read_far_at: float | None = None
         #: when this process last wrote a product of the till (monotonic): listings may show what was there before
@@ -103,38 +135,60 @@ class Products:
         return polled
 
     async def drain(self) -> None:
-        """Settle what is due."""
-        works = await self._context.store.open_work(self._context.scope, self.name)
-        if not works:
-            return
-        articles = await self._in_hand(works)
-        await self.look_up([article.sku for article in articles])
-        question = await self._brake(articles)
-        if question is None:
-            await drain(self._context, self)
-        else:
+        """Settle what is due, unless the brake stops it."""
+        context = self._context
+        run = await self.decide_all([work for work in await context.store.open_work(context.scope, self.name) if in_play(work)])
+        question = await brake(context, self.name, run.alarm)
+        if question is not None:
             await self._hold_all(question)
+        elif run.decided:
+            await drain(context, self)
+            if await context.store.next_due(context.scope, self.name) is None:
+                await spent(context, self.name)
 
-    async def _in_hand(self, works: Sequence[Work]) -> list[Product]:
-        """Return the articles of this work; one that cannot be had stops nobody, and is told when its own turn comes."""
-        articles = []
-        for work in works:
-            try:
-                articles.append(await self._article(work))
-            except (Missing, Unreadable):
-                continue
-        return articles
+    async def decide_all(self, works: Sequence[Work | NewWork]) -> ProductsRun:
+        """Decide everything that is in hand before the first write: a mass change is seen as a whole or not at all.  Reads only.
 
-    async def _article(self, work: Work) -> Product:
+        One article that cannot be had stops nobody: its decision is to hold it.
+        """
+        if not works:
+            return ProductsRun((), None)
+        found = [(work, await self._had(work)) for work in works]
+        await self.look_up([source for _, source in found if isinstance(source, Product)])
+        bindings = await self._context.store.bindings(self._context.scope, "product")
+        decided = []
+        for work, source in found:
+            decision = source if isinstance(source, Hold) else await self.decide(source, bindings.get(work.record))
+            decided.append(Decided(work.record, work.label, decision))
+        return ProductsRun(tuple(decided), await self._alarm([one.decision for one in decided], bindings))
+
+    async def verdict(self, run: ProductsRun) -> Verdict:
+        """Tell whether a run may go on; reads only."""
+        return await judge(self._context, self.name, run.alarm)
+
+    async def _had(self, work: Work | NewWork) -> Product | Hold:
+        try:
+            return await self._article(work)
+        except (Missing, Unreadable) as error:
+            if work.version.startswith(UNREADABLE_VERSION):
+                return Hold(Reason.UNREADABLE, work.version.removeprefix(UNREADABLE_VERSION))
+            return Hold(Reason.VANISHED if isinstance(error, Missing) else Reason.UNREADABLE, str(error))
+
+    async def _article(self, work: Work | NewWork) -> Product:
         """Return the article of a piece of work; one that was settled and is sent again has no payload any more and is fetched afresh."""
         return load_product(work.payload) if work.payload else await self._context.books.get_product(work.record)
 
-    async def _brake(self, articles: Sequence[Product]) -> Question | None:
-        """Decide everything that is in hand before the first write: a mass change is seen as a whole or not at all."""
-        context = self._context
-        bindings = await context.store.bindings(context.scope, "product")
-        decisions = [await self.decide(article, bindings.get(article.id)) for article in articles]
-        return await brake(context, self.name, products_alarm(decisions, len(bindings), context.brake))
+    async def _alarm(self, decisions: Sequence[ProductDecision], bindings: Mapping[str, Binding]) -> Alarm | None:
+        """Measure what would be overwritten by what the till has of the books' products, whoever brought it there."""
+        rules = self._context.brake
+        updates = [decision for decision in decisions if isinstance(decision, UpdateProduct)]
+        if len(updates) <= rules.minimum:
+            return None
+        if not self._listed:
+            self._take_in(await self._context.till.all_products(), whole=True)
+        matched = {decision.target.id for decision in decisions if isinstance(decision, UpdateProduct | KeepProduct)}
+        bound = {binding.target for binding in bindings.values()}
+        return products_alarm(updates, len(matched | (bound & self._targets.keys())), rules)
 
     async def _hold_all(self, question: Question) -> None:
         """Let everything that is in hand wait for the answer."""
@@ -143,16 +197,24 @@ class Products:
             for work in works:
                 await store.hold(work, reason=Reason.MASS_CHANGE, question=question)
 
-    async def look_up(self, skus: Sequence[str]) -> None:
-        """Fetch what the till has of these products, and what its sales still have on their way to the books."""
-        till = self._context.till
-        there = await (till.all_products() if len(skus) > LISTING_FROM else till.find_products([sku for sku in skus if sku.strip()]))
+    async def look_up(self, articles: Sequence[Product]) -> None:
+        """Fetch what the till has of these articles, and what the sales of every till still have on their way to the books."""
+        context, till = self._context, self._context.till
+        skus = [article.sku for article in articles]
+        whole = len(skus) > LISTING_FROM
+        self._take_in(await (till.all_products() if whole else till.find_products([sku for sku in skus if sku.strip()])), whole=whole)
+        numbers = Articles({sku_key(article.sku): article.id for article in articles if article.sku.strip()})
+        # without the stock module no document moves the books' number: nothing is missing from it
+        moves = context.company is None or context.company.stock_module
+        self._moving = on_their_way(await sales_on_their_way(context, self._scopes), numbers) if moves else {}
+
+    def _take_in(self, there: Sequence[Product], *, whole: bool) -> None:
+        """Take what the till has of these products, or of all of them."""
         self._by_sku = {}
         for product in there:
             self._by_sku.setdefault(sku_key(product.sku), []).append(product)
         self._targets = {product.id: product for product in there}
-        known, _ = await sales_on_their_way(self._context)
-        self._moving = on_their_way(known)
+        self._listed = whole
 
     async def decide(self, source: Product, bound: Binding | None) -> ProductDecision:
         """Decide what becomes of an article; reads only."""
@@ -168,7 +230,7 @@ class Products:
         candidates = list(self._by_sku.get(sku_key(source.sku), ()))
         if bound is not None:
             candidates = [product for product in candidates if product.id != bound.target] + await self._bound(bound)
-        stock = None if source.quantity is None else source.quantity - self._moving.get(sku_key(source.sku), type(source.price)(0))
+        stock = None if source.quantity is None else source.quantity - self._moving.get(source.id, ZERO)
         return decide_product(
             source,
             on_create=on_create,
@@ -221,7 +283,15 @@ class Products:
             case CreateProduct(draft, _):
                 if bound is not None:
                     await self._forget(work, bound)
-                return self._settled(work, Outcome.CREATED, await self._create(work, draft), "")
+                return self._created(work, source, draft, await self._create(work, draft))
+
+    def _created(self, work: Work, source: Product, draft: ProductDraft, target: str) -> Settlement:
+        """With its opening stock a new product has taken over the books' number."""
+        settled = self._settled(work, Outcome.CREATED, target, "")
+        if not target or not draft.tracked or source.quantity is None:
+            return settled
+        took = Binding(self._context.scope, CARRIED, work.record, target, str(pieces(source.quantity)))
+        return replace(settled, bindings=(*settled.bindings, took))
 
     async def _update(self, target: Product, draft: ProductDraft) -> None:
         context = self._context

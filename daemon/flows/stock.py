@@ -2,30 +2,38 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import anyio
 
-from connectors.model import ProductDraft
-from connectors.port import ConnectorError, Missing
-from daemon.core.brake import stock_alarm
+from connectors.model import ProductDraft, StockLevel
+from connectors.port import ConnectorError, Missing, Unreadable
+from daemon.core.brake import LASTING, stock_alarm
 from daemon.core.life import Outcome, Reason
-from daemon.core.stock import StockPlan, on_their_way, plan_stock
-from daemon.engine.braking import brake
-from daemon.flows.moving import sales_on_their_way
+from daemon.core.sku import sku_key
+from daemon.core.stock import Articles, Shelves, Shown, StockPlan, on_their_way, plan_stock
+from daemon.engine.braking import brake, judge, spent
+from daemon.flows.moving import OnTheWay
 from daemon.state.port import Activity, Binding
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Mapping, Sequence
+    from decimal import Decimal
 
-    from connectors.model import Sale
+    from connectors.model import Product, Sale
+    from daemon.core.brake import Alarm
     from daemon.core.stock import SetStock
+    from daemon.engine.braking import Verdict
     from daemon.engine.context import Context
+    from daemon.flows.moving import Counter, Snapshot
 
 
-#: the kind of binding that remembers a number of the books which the till has taken over
+#: the kind of binding that remembers a number of the books which a product of the till has taken over
 CARRIED = "stock"
+#: how often articles that are sold while we look are looked at again in one run, and how many of them each time
+CLOSER_LOOKS, LOOKED_AT_AGAIN = 3, 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,64 +43,180 @@ class Wait:
     detail: str
 
 
+@dataclass(frozen=True, slots=True)
+class StockRun:
+    """All that a run would do, and what the brake would stop it for."""
+
+    plan: StockPlan
+    alarm: Alarm | None
+
+
 class Stock:
-    """The flow of the stock."""
+    """The flow of the stock.
+
+    ``counters`` are where the receipts of every till of the company come from, by the names of their pairs; ``books_sales`` says whether
+    we book them.
+    """
 
     name = "stock"
 
-    def __init__(self, context: Context, poll_sales: Callable[[], Awaitable[object]]) -> None:
+    def __init__(self, context: Context, counters: Mapping[str, Counter], *, books_sales: bool = True) -> None:
         self._context = context
-        self._poll_sales = poll_sales
+        self._counters = counters
+        self._books_sales = books_sales
+        self._on_the_way = OnTheWay(context, counters)
+
+    @property
+    def _moves(self) -> bool:
+        """Whether the books' stock follows the receipts by itself; otherwise it is a number that somebody writes down now and then."""
+        company = self._context.company
+        return self._books_sales and (company is None or company.stock_module)
 
     async def plan(self, *, not_stored: Sequence[Sale] | None = None) -> StockPlan | Wait:
-        """Compare books and till, sales on their way counted.
+        """Compare books and till, what is sold and not booked yet by any till of the company counted.
 
-        The sales are read first: what was sold a second ago is then known, and the books' old number does not put it back.  With
-        ``not_stored`` the caller has read them, and nothing is stored.
+        The receipts are looked at before and after both sides: what was sold or booked in between is looked at again, more closely.
+        With ``not_stored`` the caller has read the receipts of this till, and nothing is stored and nothing looked at twice.
         """
         context = self._context
-        if not_stored is None:
-            await self._poll_sales()
-            known, unknown = await sales_on_their_way(context)
-        else:
-            known, unknown = list(not_stored), 0
-        if unknown:
-            return Wait(f"{unknown} receipt(s) are in hand whose lines are not known yet")
+        look_from = context.now() - timedelta(seconds=context.policy.index_lag)
+        asking = self._books_sales and not_stored is None
+        before = await self._on_the_way.look(look_from, poll=asking)
         levels = await context.books.stock_levels()
         targets = await context.till.all_products()
-        if context.company is None or context.company.stock_module:
-            return plan_stock(levels, targets, on_their_way(known))
-        # no document moves this stock: neither a receipt on its way nor a sale in the till is missing from it
-        return plan_stock(levels, targets, {}, carried_over=await self._carried_over())
+        after = await self._on_the_way.look(look_from, poll=True) if asking else before
+        if after.unknown and self._moves:
+            return Wait(f"{after.unknown} receipt(s) are in hand whose lines are not known yet")
+        articles, bound = await self._articles(levels)
+        plan = plan_stock(
+            levels,
+            Shelves(targets, bound),
+            self._counted(self._sold(after, not_stored), articles),
+            carried_over=await self._carried_over(),
+            doubtful=on_their_way(after.moved(before), articles).keys() if asking else (),
+        )
+        return await self._look_again(plan, articles)
 
-    async def _carried_over(self) -> dict[str, str]:
+    def _sold(self, looked: Snapshot, not_stored: Sequence[Sale] | None) -> list[tuple[str, Sale]]:
+        """Return the receipts that the books do not have: those looked at, or for this till those that the caller has read."""
+        sales, scope = looked.on_their_way(), self._context.scope
+        if not_stored is None or not self._books_sales:
+            return sales
+        own = [(scope, sale) for sale in not_stored if looked.may_move(scope, sale.id)]
+        return [one for one in sales if one[0] != scope] + own
+
+    def _counted(self, sales: Sequence[tuple[str, Sale]], articles: Articles) -> Mapping[str, Decimal]:
+        """Return what is missing from the tills' shelves and not from the books' number.
+
+        Without the stock module no document moves that number: then nothing is.
+        """
+        company = self._context.company
+        return on_their_way(sales, articles) if company is None or company.stock_module else {}
+
+    async def _articles(self, levels: Sequence[StockLevel]) -> tuple[Articles, Mapping[str, str]]:
+        """Return which article a line is about, and which product of this till shows an article."""
+        context = self._context
+        bindings = {scope: await context.store.bindings(scope, "product") for scope in self._counters}
+        by_product = {(scope, one.target): one.source for scope, of in bindings.items() for one in of.values()}
+        bound = {article: one.target for article, one in bindings[context.scope].items()}
+        return Articles({sku_key(level.sku): level.product_id for level in levels if level.sku.strip()}, by_product), bound
+
+    async def _look_again(self, plan: StockPlan, articles: Articles) -> StockPlan:
+        """Ask for the doubtful articles by their ids until nothing happens to them meanwhile; what never rests has its turn later."""
+        context = self._context
+        for _ in range(CLOSER_LOOKS):
+            pairs = dict(list(plan.doubtful.items())[:LOOKED_AT_AGAIN])
+            if not pairs:
+                break
+            before = await self._on_the_way.look(context.now(), poll=True)
+            levels, targets = await self._by_id(pairs)
+            after = await self._on_the_way.look(before.since, poll=True)
+            again = plan_stock(
+                levels,
+                Shelves(targets, pairs),
+                self._counted(after.on_their_way(), articles),
+                carried_over=await self._carried_over(),
+                doubtful=pairs if after.unknown else on_their_way(after.moved(before), articles).keys(),
+            )
+            left = {article: product for article, product in plan.doubtful.items() if article not in pairs}
+            plan = plan.with_second_look(replace(again, doubtful={**again.doubtful, **left}))
+        return plan
+
+    async def _by_id(self, pairs: Mapping[str, str]) -> tuple[list[StockLevel], list[Product]]:
+        """Return articles and products as they are at this moment; one that is gone is left out."""
+        context = self._context
+        levels: list[StockLevel] = []
+        targets: list[Product] = []
+        errors: list[ConnectorError] = []
+
+        async def ask(article: str, product: str) -> None:
+            try:
+                source, target = await context.books.get_product(article), await context.till.get_product(product)
+            except (Missing, Unreadable):
+                return
+            except ConnectorError as error:
+                errors.append(error)
+                return
+            levels.append(StockLevel(article, source.sku, source.tracked, available=source.quantity))
+            targets.append(target)
+
+        async with anyio.create_task_group() as group:
+            for article, product in pairs.items():
+                group.start_soon(ask, article, product)
+        if errors:
+            raise errors[0]
+        return levels, targets
+
+    async def _carried_over(self) -> dict[str, Shown] | None:
+        """Return which number each product of the till took over last, ``None`` where every difference counts."""
+        return None if self._moves else await self._remembered()
+
+    async def _remembered(self) -> dict[str, Shown]:
         bindings = await self._context.store.bindings(self._context.scope, CARRIED)
-        return {article: binding.fingerprint for article, binding in bindings.items()}
+        return {article: Shown(one.target, one.fingerprint) for article, one in bindings.items()}
 
     async def _remember(self, plan: StockPlan) -> None:
-        """Remember which numbers the till has taken over, where the books' stock is a plain number."""
+        """Remember which numbers the till has taken over: whoever switches the sales off needs to know where they stood."""
+        before = await self._remembered()
+        changed = {article: shown for article, shown in plan.shown.items() if before.get(article) != shown}
+        scope = self._context.scope
+        await self._context.store.bind([Binding(scope, CARRIED, article, one.product, one.number) for article, one in changed.items()])
+
+    async def decide_all(self, *, not_stored: Sequence[Sale] | None = None) -> StockRun | Wait:
+        """Decide what a run would do, or why it waits; reads only, but for receipts that are stored as they are met."""
         context = self._context
-        if context.company is None or context.company.stock_module:
-            return
-        before = await self._carried_over()
-        changed = {article: number for article, number in plan.shown.items() if before.get(article) != number}
-        await context.store.bind([Binding(context.scope, CARRIED, article, article, number) for article, number in changed.items()])
+        plan = await self.plan(not_stored=not_stored)
+        if isinstance(plan, Wait):
+            return plan
+        known = await context.store.bindings(context.scope, "product")
+        return StockRun(plan, stock_alarm(plan, {article: binding.label for article, binding in known.items()}, context.brake))
+
+    async def verdict(self, run: StockRun) -> Verdict:
+        """Tell whether a run may go on; reads only."""
+        return await judge(self._context, self.name, run.alarm)
 
     async def run(self) -> None:
         """Write what differs; raises the errors of the port once the others are written."""
         context = self._context
-        plan = await self.plan()
-        if isinstance(plan, Wait):
-            context.log.info("stock waits", detail=plan.detail)
+        run = await self.decide_all()
+        if isinstance(run, Wait):
+            context.log.info("stock waits", detail=run.detail)
             return
+        plan = run.plan
         for reason, count in plan.skipped.items():
             context.outcome(self.name, Outcome.SKIPPED, reason, count)
         context.outcome(self.name, Outcome.UNCHANGED, count=plan.unchanged)
         context.metrics.stock_drift(len(plan.changes), link=context.scope)
-        known = await context.store.bindings(context.scope, "product")
-        alarm = stock_alarm(plan, [binding.label for binding in known.values()], plan.listed, context.brake)
-        if await brake(context, self.name, alarm) is not None:
+        if await brake(context, self.name, run.alarm) is not None:
             return
+        await self._write_all(plan)
+        if not (context.stopping.is_set() or context.paused):
+            await self._remember(plan)
+            await spent(context, self.name, lasting=LASTING)
+
+    async def _write_all(self, plan: StockPlan) -> None:
+        """Write what differs; raises the first error of the port once the others are written."""
+        context = self._context
         errors: list[ConnectorError] = []
         limiter = anyio.CapacityLimiter(context.workers)
 
@@ -116,8 +240,6 @@ class Stock:
                 group.start_soon(write, change)
         if errors:
             raise errors[0]
-        if not (context.stopping.is_set() or context.paused):
-            await self._remember(plan)
 
     def _activity(self, change: SetStock) -> Activity:
         context = self._context

@@ -154,6 +154,19 @@ class Activity:
 
 
 @dataclass(frozen=True, slots=True)
+class UnderWay:
+    """A record in hand, or settled lately, and how far its writes of one operation are.
+
+    ``bound`` says that it has its counterpart, ``writes`` are the states of those intents, ``sent_at`` is when the newest was sent.
+    """
+
+    work: Work
+    bound: bool
+    writes: frozenset[str]
+    sent_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Settlement:
     """How a piece of work ends: written together, in one transaction."""
 
@@ -291,6 +304,13 @@ class Store(Protocol):
 
     async def open_work(self, link: str, flow: str) -> Sequence[Work]:
         """Return everything of a flow that is not settled, with payloads."""
+        ...
+
+    async def under_way(self, links: Sequence[str], flow: str, *, kind: str, operation: str, since: datetime) -> Sequence[UnderWay]:
+        """Return what is not settled, or was settled at or after ``since``, of a flow in several links, oldest first.
+
+        ``kind`` is that of the binding to the counterpart, ``operation`` that of the writes asked for.
+        """
         ...
 
     async def next_due(self, link: str, flow: str) -> datetime | None:

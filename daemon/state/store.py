@@ -8,7 +8,7 @@ from daemon.core.life import Outcome, Reason, State
 from daemon.state import bindings as binding_rows
 from daemon.state import facts as fact_rows
 from daemon.state import intents as intent_rows
-from daemon.state import journal
+from daemon.state import journal, underway
 from daemon.state import positions as position_rows
 from daemon.state import questions as question_rows
 from daemon.state import work as work_rows
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from connectors.port import Clock, Position
     from daemon.state.cipher import Cipher
     from daemon.state.database import Database
-    from daemon.state.port import AlertRow, Binding, Count, Intent, NewWork, Question, Settlement, Work
+    from daemon.state.port import AlertRow, Binding, Count, Intent, NewWork, Question, Settlement, UnderWay, Work
     from daemon.state.runner import Runner
 
 T = TypeVar("T")
@@ -236,6 +236,12 @@ class SqliteStore(Store):
     async def open_work(self, link: str, flow: str) -> Sequence[Work]:
         """Return everything of a flow that is not settled; a reader without the key gets it without payloads."""
         return await self.look(lambda connection: work_rows.unsettled(connection, self._cipher, link, flow))
+
+    async def under_way(self, links: Sequence[str], flow: str, *, kind: str, operation: str, since: datetime) -> Sequence[UnderWay]:
+        """Return what is not settled, or was settled at or after ``since``, of a flow in several links, oldest first."""
+        return await self.look(
+            lambda connection: underway.find(connection, self._cipher, links, flow, kind=kind, operation=operation, since=since)
+        )
 
     async def next_due(self, link: str, flow: str) -> datetime | None:
         """Return when the next claimable piece of work is due."""

@@ -283,6 +283,11 @@ def prune(connection: sqlite3.Connection, before: datetime) -> int:
     return connection.execute("DELETE FROM work WHERE state = 'done' AND updated_at < ?", (to_text(before),)).rowcount
 
 
+def read(rows: Sequence[sqlite3.Row], cipher: Cipher | None) -> list[Work]:
+    """Return rows of this table as work; without the key they have no payload."""
+    return _read(rows, cipher)
+
+
 def _who(work: Work) -> dict[str, object]:
     return {"link": work.link, "flow": work.flow, "record": work.record}
 

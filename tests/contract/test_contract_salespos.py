@@ -235,6 +235,10 @@ async def everything(at: Till) -> None:
     product = await plain.made("/products/", {**PRODUCT, "package_id": package})
     link = await plain.made("/producttocategories/", {"product_id": product, "category_id": wood, "position": 1})
     placed = await plain.made("/orders/", {"customer": {"email": "a@b.example"}, "orderrows": [{"product_id": product, "count": 2}]})
+    still_open = await plain.made(
+        "/orders/", {"customer": {}, "orderrows": [{"product_id": product, "count": D("0.125")}], "is_completed": False}
+    )
+    added = await plain.made(f"/orders/{still_open}/orderrows/", {"product_id": product, "count": 1})
     user = await plain.made("/users/", {"username": "c@d.example", "password": "geheim"})
     hook = await plain.made("/webhooks/", {"event": "orders.created", "address": "http://shop.example/hook"})
     cashup = await plain.made("/cashups/", {})
@@ -256,6 +260,7 @@ async def everything(at: Till) -> None:
         (f"/categories/{inner}/", {"name": "Es"}),
         (f"/producttocategories/{link}/", {"position": 2}),
         (f"/orders/{placed}/", {"paid": True, "status": 7}),
+        (f"/orderrows/{added}/", {"count": D("2.5"), "price": D("6.99"), "discount": 0}),
         (f"/users/{user}/", {"status": False}),
         (f"/packages/{package}/", {"name": "Zak"}),
         (f"/cashups/{cashup}/", {"status": "CLOSED", "balances": [{"paymethod": "cash", "counted": 10}]}),
@@ -263,6 +268,9 @@ async def everything(at: Till) -> None:
     ):
         assert (await plain.send("PATCH", uri, change)).status_code == 204, uri
     await plain.send("GET", f"/cashups/{cashup}/")
+    assert (await plain.send("DELETE", f"/orderrows/{added}/")).status_code == 204
+    rows = {"orderrows": [{"product_number": "X", "product_name": "X", "price": 1, "count": 1}]}
+    assert (await plain.send("PUT", f"/orders/{still_open}/orderrows/", rows)).status_code == 204
     for uri in (f"/producttocategories/{link}/", f"/categories/{inner}/", f"/products/{product}/", f"/webhooks/{hook}/"):
         assert (await plain.send("DELETE", uri)).status_code == 204, uri
 

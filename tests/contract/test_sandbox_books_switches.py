@@ -47,7 +47,7 @@ def test_every_switch_says_what_it_is() -> None:
     for one in described():
         meta = one.metadata
         assert all(meta[key].endswith((".", ")")) or key == "source" for key in ("what", "client", "source")), one.name
-        others = (*meta["alternatives"], *meta["stops"])
+        others = (*meta["alternatives"], *meta["stops"], *meta["owed"])
         assert others, one.name
         assert one.default not in others, one.name
         assert len(set(others)) == len(others), one.name
@@ -421,7 +421,7 @@ async def test_vat_numbers_may_be_left_unchecked() -> None:
 async def test_too_many_requests_at_a_time() -> None:
     """While one request is in hand a second is one too many; afterwards there is room again."""
     async with Shop.open(limits=True, concurrent_requests=1) as shop:
-        api = shop.sandbox.app.routes[0].app  # type: ignore[attr-defined]  # the mount of the API is the first route
+        api = shop.sandbox.app.app.routes[0].app  # type: ignore[attr-defined]  # behind the outages, the mount of the API is the first route
         api._in_hand = 1
         refusal = await shop.send("GET", "/units")
         assert (refusal.status_code, refusal.json()["ErrorCode"], refusal.headers["retry-after"]) == (429, 4010, "1")

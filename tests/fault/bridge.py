@@ -27,6 +27,7 @@ from daemon.core.retry import RetryPolicy
 from daemon.engine import handling
 from daemon.engine.context import Common, Context, Mappings
 from daemon.engine.watch import ConnectionWatch
+from daemon.flows.moving import Counter
 from daemon.flows.products import Products
 from daemon.flows.sales import Sales
 from daemon.flows.stock import Stock
@@ -225,7 +226,7 @@ class Life:
             ConnectionWatch("books", "eaccounting", _metrics(), self.world.clock),
             ConnectionWatch("till", "salespos", _metrics(), self.world.clock),
         )
-        pair = Pair(context, link, sales, products, Stock(context, sales.poll), watches)
+        pair = Pair(context, link, sales, products, Stock(context, {scope: Counter(sales.poll, context.till)}), watches)
         return Bridge(store, pair, Runner(pair))
 
     async def until_quiet(

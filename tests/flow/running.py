@@ -17,6 +17,7 @@ from daemon.observe.metrics import Metrics
 from daemon.observe.systemd import Notifier
 from daemon.state.sqlite import open_store
 from daemon.supervisor import Supervisor
+from tests.flow.line import Line
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
@@ -100,7 +101,7 @@ async def running(shop: Shop, more: Mapping[str, ASGIApp] | None = None, *, loop
     store = await open_store(shop.directory / "state", clock=shop.clock, inline=True)
     try:
         await store.recover()
-        transports = {name: httpx2.ASGITransport(wire) for name, wire in wires.items()}
+        transports = {name: Line(wire) for name, wire in wires.items()}
         metrics = Metrics()
         shared = Shared(shop.settings, store, shop.directory / "state", shop.clock, metrics, random.Random(7), anyio.Event(), transports)
         told: list[str] = []

@@ -10,7 +10,6 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import anyio
-import httpx2
 
 from connectors.sandbox.eaccounting import BooksSandbox, BooksSwitches
 from connectors.sandbox.salespos import TillSandbox, TillSwitches
@@ -22,6 +21,7 @@ from daemon.once import Result, result, settle_all
 from daemon.runs import Runner
 from daemon.settings import Settings, load
 from daemon.state.sqlite import open_store
+from tests.flow.line import Line
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -119,7 +119,7 @@ class Shop:
                 Metrics(),
                 random.Random(7),
                 anyio.Event(),
-                {"books": httpx2.ASGITransport(self.books.app), "till": httpx2.ASGITransport(self.till.app)},
+                {"books": Line(self.books.app), "till": Line(self.till.app)},
             )
             async with assemble(shared) as house:
                 yield Bridge(self, store, house, house.pairs[0], Runner(house.pairs[0]), shared)

@@ -239,6 +239,14 @@ def test_the_combinations_reach_every_alternative() -> None:
     assert len(every - tried) <= len(every) // 20
 
 
+@pytest.mark.xfail(reason="the client does not yet come out right where these are the truth", strict=True)
+@pytest.mark.parametrize(("name", "value"), named(books_switches.owed()))
+async def test_the_books_are_the_same_under_what_is_owed(tmp_path: Path, reference: Outcome, name: str, value: Any) -> None:
+    """As under every alternative.  Whoever makes one of these pass moves its value to the alternatives."""
+    found = await live(shop(tmp_path, books=BooksSwitches(**{name: value})))
+    same_books(found, reference, vat_may_move=False)
+
+
 # -- what stops on purpose -----------------------------------------------------------------------------------------------------------
 
 

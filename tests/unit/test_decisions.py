@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -20,12 +21,12 @@ from connectors.port import (
     Unreadable,
 )
 from daemon.core.booking import Hold, Skip
-from daemon.core.brake import BrakeRules, exceeds, products_alarm, stock_alarm
+from daemon.core.brake import BrakeRules, Danger, exceeds, products_alarm, stock_alarm
 from daemon.core.customers import Adopt, Create, changed_fields, fingerprint, is_anonymous, match_customer, pseudonym
 from daemon.core.life import CLAIMABLE_STATES, EXPLANATIONS, OPEN_STATES, TRANSITIONS, Outcome, Reason, State, may_follow
-from daemon.core.products import CreateProduct, KeepProduct, UpdateProduct, decide_product, match_product
+from daemon.core.products import CreateProduct, FieldChange, KeepProduct, UpdateProduct, decide_product, match_product
 from daemon.core.retry import RetryPolicy, after_error, back_off
-from daemon.core.stock import on_their_way, plan_stock, wanted_stock
+from daemon.core.stock import Articles, Shelves, Shown, on_their_way, pieces, plan_stock, wanted_stock
 
 D = Decimal
 ARTICLE = Product("a1", "SKU-1", "Kaars", D("4.95"), D(21), tracked=True, quantity=D(7))
@@ -89,7 +90,12 @@ def test_two_products_with_one_sku_are_held() -> None:
 # -- stock ----------------------------------------------------------------------------------------------------------------------
 def level(available: str | None, *, tracked: bool = True, sku: str = "SKU-1") -> StockLevel:
     """A stock level."""
-    return StockLevel("a1", sku, tracked, available=None if available is None else D(available))
+    return StockLevel(sku.replace("SKU-", "a"), sku, tracked, available=None if available is None else D(available))
+
+
+def shelves(*products: Product, bound: dict[str, str] | None = None) -> Shelves:
+    """What the till has, and which article is bound to which of it."""
+    return Shelves(products, bound or {})
 
 
 def test_zero_null_and_untracked_are_three_things() -> None:
@@ -104,25 +110,74 @@ def test_receipts_on_their_way_are_counted() -> None:
     lines = (SaleLine(LineKind.PRODUCT, "x", D(3), D(1), D(21), "sku-1"), SaleLine(LineKind.FREE, "y", D(9), D(1), D(21)))
     back = (SaleLine(LineKind.PRODUCT, "x", D(-1), D(1), D(21), "SKU-1"),)
     now = datetime(2026, 1, 1, tzinfo=UTC)
-    sales = [Sale(str(i), str(i), now, D(1), "EUR", held) for i, held in enumerate((lines, back))]
-    assert wanted_stock(level("7"), on_their_way(sales)) == 5
+    sales = [("shop/till", Sale(str(i), str(i), now, D(1), "EUR", held)) for i, held in enumerate((lines, back))]
+    assert wanted_stock(level("7"), on_their_way(sales, Articles({"sku-1": "a1"}))) == 5
+
+
+def test_what_was_sold_is_known_by_the_tills_product_before_its_number() -> None:
+    """The number on the receipt is the old one, or by now another article's; another till's product of the same id is another product."""
+    line = SaleLine(LineKind.PRODUCT, "x", D(1), D(1), D(21), "SKU-1", product_id="t1")
+    articles = Articles({"sku-1": "new"}, {("shop/till", "t1"): "a1"})
+    assert articles.of("shop/till", line) == "a1"
+    assert articles.of("shop/other", line) == "new"
+    assert articles.of("shop/other", replace(line, sku="SKU-9")) is None
 
 
 def test_a_stock_plan_names_only_what_differs() -> None:
     """Equal numbers are unchanged, absent products are skipped, a product that nobody counted is counted from now on."""
     uncounted = Product("t3", "SKU-3", "z", D(1), D(21), tracked=False, quantity=D(0))
-    plan = plan_stock([level("7"), level("1", sku="SKU-2"), level("0", sku="SKU-3")], [IN_TILL, uncounted], {})
+    plan = plan_stock([level("7"), level("1", sku="SKU-2"), level("0", sku="SKU-3")], shelves(IN_TILL, uncounted), {})
     assert plan.unchanged == 1
     assert plan.skipped == {Reason.NOT_AT_TARGET: 1}
     assert [(c.product.id, c.before, c.after) for c in plan.changes] == [("t3", None, D(0))]
 
 
+def test_stock_goes_by_the_binding_before_the_number() -> None:
+    """A renumbered article keeps its product; one that is bound to nothing is found by its number."""
+    renumbered = level("9", sku="SKU-1")
+    other = Product("t2", "SKU-1", "z", D(1), D(21), tracked=True, quantity=D(1))
+    plan = plan_stock([renumbered], shelves(replace(IN_TILL, sku="OLD"), other, bound={"a1": "t1"}), {})
+    assert [(c.product.id, c.after) for c in plan.changes] == [("t1", D(9))]
+    assert [c.product.id for c in plan_stock([renumbered], shelves(other), {}).changes] == ["t2"]
+
+
+def test_what_was_sold_while_we_looked_is_not_written_but_looked_at_again() -> None:
+    """Neither number can be trusted then; what is equal all the same needs no second look."""
+    plan = plan_stock(
+        [level("9"), level("7", sku="SKU-2")], shelves(IN_TILL, replace(IN_TILL, id="t2", sku="SKU-2")), {}, doubtful={"a1", "a2"}
+    )
+    assert (plan.changes, plan.unchanged, plan.doubtful) == ((), 1, {"a1": "t1"})
+    assert plan.shown.keys() == {"a2"}
+    whole = plan.with_second_look(plan_stock([level("8")], shelves(IN_TILL), {}))
+    assert [c.after for c in whole.changes] == [D(8)]
+    assert (whole.unchanged, dict(whole.doubtful), set(whole.shown)) == (1, {}, {"a1", "a2"})
+
+
+def test_weighed_goods_are_compared_to_the_gram() -> None:
+    """Zeros at the end and the noise of a vendor's doubles are no difference; a gram is."""
+    weighed = replace(IN_TILL, quantity=D("1.250"))
+    assert plan_stock([level("1.25")], shelves(weighed), {}).unchanged == 1
+    assert plan_stock([level("1.2500000000000002")], shelves(weighed), {}).unchanged == 1
+    assert [c.after for c in plan_stock([level("10")], shelves(weighed), {"a1": D("8.751")}).changes] == [D("1.249")]
+    assert str(pieces(D("40.000"))) == "40"
+
+
 def test_a_plain_number_of_the_books_is_carried_over_once() -> None:
     """Where no document moves the books' stock, the till counts by itself until a person writes another number."""
     sold = Product("t1", "SKU-1", "Kaars", D(1), D(21), tracked=True, quantity=D(4))
-    assert plan_stock([level("7")], [sold], {}, carried_over={"a1": "7"}).unchanged == 1
-    assert [c.after for c in plan_stock([level("9")], [sold], {}, carried_over={"a1": "7"}).changes] == [D(9)]
-    assert [c.after for c in plan_stock([level("7")], [sold], {}).changes] == [D(7)]
+    carried = {"a1": Shown("t1", "7")}
+    assert plan_stock([level("7")], shelves(sold), {}, carried_over=carried).unchanged == 1
+    assert [c.after for c in plan_stock([level("9")], shelves(sold), {}, carried_over=carried).changes] == [D(9)]
+    assert [c.after for c in plan_stock([level("7")], shelves(sold), {}, carried_over={}).changes] == [D(7)]
+    assert [c.after for c in plan_stock([level("7")], shelves(sold), {}).changes] == [D(7)]
+
+
+def test_a_number_that_no_product_shows_is_not_taken_over() -> None:
+    """A product that is added to the till later, or anew, gets it then."""
+    carried = {"a1": Shown("t1", "7")}
+    assert plan_stock([level("7")], shelves(), {}, carried_over={}).shown == {}
+    added = replace(IN_TILL, id="t9", quantity=D(0))
+    assert [c.after for c in plan_stock([level("7")], shelves(added), {}, carried_over=carried).changes] == [D(7)]
 
 
 def test_the_brake_needs_share_and_count() -> None:
@@ -136,27 +191,48 @@ def test_the_brake_needs_share_and_count() -> None:
 def test_an_alarm_names_what_and_how_many() -> None:
     """The shopkeeper reads numbers and article numbers, not a code."""
     rules = BrakeRules(D("0.2"), 2)
-    priced = [UpdateProduct(IN_TILL, ProductDraft(price=D(9)), ())] * 20
+    change = FieldChange("price", "4.95", "9")
+    priced = [UpdateProduct(replace(IN_TILL, id=f"t{number}"), ProductDraft(price=D(9)), (change,)) for number in range(20)]
     alarm = products_alarm(priced, 40, rules)
     assert alarm is not None
     assert alarm.text.startswith("This run would change the price of 20 of 40 products.")
+    assert "sku-1 (4.95 -> 9)" in alarm.text
     assert "and 5 more" in alarm.text
     assert products_alarm(priced[:2], 40, rules) is None
     free = products_alarm([UpdateProduct(IN_TILL, ProductDraft(price=D(0)), ())] * 20, 40, rules)
     gone = products_alarm([UpdateProduct(IN_TILL, ProductDraft(active=False), ())] * 20, 40, rules)
     assert free is not None
     assert gone is not None
-    assert (free.what, gone.what) == ("set the price to zero of", "deactivate")
+    assert [finding.danger for finding in free.findings] == [Danger.FREE, Danger.REPRICED]
+    assert [finding.danger for finding in gone.findings] == [Danger.DEACTIVATED]
 
 
 def test_a_source_that_lists_nothing_any_more_is_an_alarm() -> None:
     """Absence is not deletion, and a listing that shrank is asked about."""
     rules = BrakeRules(D("0.2"), 2)
-    known = [f"SKU-{number}" for number in range(10)]
-    empty = stock_alarm(plan_stock([], [], {}), known, [], rules)
+    levels = [StockLevel(f"a{number}", f"SKU-{number}", tracked=False) for number in range(10)]
+    known = {level.product_id: level.sku for level in levels}
+    empty = stock_alarm(plan_stock([], shelves(), {}), known, rules)
     assert empty is not None
-    assert empty.what == "no longer see"
-    assert stock_alarm(plan_stock([], [], {}), known, known[1:], rules) is None
+    assert [(finding.danger, finding.of) for finding in empty.findings] == [(Danger.VANISHED, 10)]
+    assert stock_alarm(plan_stock(levels[1:], shelves(), {}), known, rules) is None
+    renumbered = [replace(level, sku=f"NEW-{level.sku}") for level in levels]
+    assert stock_alarm(plan_stock(renumbered, shelves(), {}), known, rules) is None
+
+
+def test_the_number_of_an_alarm_is_that_of_exactly_this_change() -> None:
+    """In any order it is the same; another product, or another price of one, makes it another."""
+    rules = BrakeRules(D("0.2"), 2)
+
+    def number(prices: dict[str, str]) -> str:
+        updates = [UpdateProduct(replace(IN_TILL, id=product), ProductDraft(price=D(price)), ()) for product, price in prices.items()]
+        alarm = products_alarm(updates, 4, rules)
+        assert alarm is not None
+        return alarm.number
+
+    prices = {"t1": "1", "t2": "2", "t3": "3"}
+    assert number(prices) == number(dict(reversed(prices.items())))
+    assert len({number(prices), number({**prices, "t3": "4"}), number({**prices, "t4": "3"})}) == 3
 
 
 # -- customers ------------------------------------------------------------------------------------------------------------------

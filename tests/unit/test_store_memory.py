@@ -10,7 +10,7 @@ import pytest
 
 from connectors.port import Position
 from daemon.core.life import Outcome, Reason, State
-from daemon.state.port import Activity, AlertRow, Binding, Intent, IntentState, Question, Settlement, StoreError
+from daemon.state.port import Activity, AlertRow, Binding, Intent, IntentState, Question, Settlement, StoreError, WrongAnswer
 from daemon.state.sqlite import open_store
 from tests.unit.store_support import NOON, StillClock, intent, minutes, new, pair, question
 
@@ -266,6 +266,30 @@ async def test_a_question_without_a_record_is_asked_once(store: SqliteStore) -> 
     assert await store.ask(replace(brake, text="other")) == replace(brake, answer="yes", answered_at=NOON)
 
 
+async def test_where_answers_are_offered_no_other_is_taken(store: SqliteStore) -> None:
+    """Any case will do, another word will not: the question stands as it stood."""
+    await store.ask(replace(question(), choices=("continue", "nee")))
+    with pytest.raises(WrongAnswer, match="continue, nee"):
+        await store.answer("shop", "payment:pin", "misschien")
+    assert [one.answer for one in await store.questions()] == [None]
+    await store.answer("shop", "payment:pin", " NEE ")
+    assert await store.answers("shop") == {"payment:pin": "nee"}
+
+
+async def test_an_answer_to_stay_keeps_what_waits_waiting(store: SqliteStore) -> None:
+    """It releases nothing and is not asked again when more comes to wait for it; withdrawn, the question sets all free."""
+    asked = replace(question(), choices=("continue", "nee"))
+    first, second = await claimed(store, "1", "2")
+    await store.hold(first, reason=Reason.MASS_CHANGE, question=asked)
+    assert await store.answer("shop", "payment:pin", "nee") == 0
+    await store.hold(second, reason=Reason.MASS_CHANGE, question=asked)
+    assert await store.questions() == []
+    assert [(one.answer, one.waiting) for one in await store.questions(answered=True)] == [("nee", 2)]
+    assert await store.claim("shop", "sales", now=NOON, limit=9) == []
+    await store.withdraw_question("shop", "payment:pin")
+    assert len(await store.claim("shop", "sales", now=NOON, limit=9)) == 2
+
+
 async def test_a_question_withdrawn_sets_its_work_free(store: SqliteStore) -> None:
     """The work is decided again; the answer is forgotten."""
     [work] = await claimed(store, "1")
@@ -273,6 +297,30 @@ async def test_a_question_withdrawn_sets_its_work_free(store: SqliteStore) -> No
     await store.withdraw_question("shop", "payment:pin")
     assert await store.questions() == []
     assert [again.state for again in await store.claim("shop", "sales", now=NOON, limit=1)] == [State.RUNNING]
+
+
+# -- what is under way ------------------------------------------------------------------------------------------------------------
+
+
+async def test_one_look_tells_how_far_everything_is(store: SqliteStore, clock: StillClock) -> None:
+    """In hand or settled lately, of several links, with the state of its document; what was settled earlier is no part of it."""
+    await store.record_page("shop", "sales", Position(NOON), [new("early"), new("late"), new("sent"), new("waits")])
+    works = {work.record: work for work in await store.claim("shop", "sales", now=NOON, limit=9)}
+    await store.record_page("other", "sales", Position(NOON), [new("elsewhere")])
+    await store.record_page("third", "sales", Position(NOON), [new("not asked for")])
+    await store.finish(works["early"], Settlement(Outcome.CREATED))
+    clock.moment = minutes(5)
+    await store.finish(works["late"], Settlement(Outcome.CREATED, bindings=(pair("late", "d1"),)))
+    await store.intend(replace(intent("document of sent", record="sent"), operation="document", sent_at=minutes(4)))
+    await store.intend(replace(intent("payment of waits", record="waits"), operation="payment"))
+    found = await store.under_way(["shop", "other"], "sales", kind=pair("late", "d1").kind, operation="document", since=minutes(1))
+    assert {(one.work.link, one.work.record): (one.bound, one.writes, one.sent_at) for one in found} == {
+        ("shop", "late"): (True, frozenset(), None),
+        ("shop", "sent"): (False, {IntentState.SENT}, minutes(4)),
+        ("shop", "waits"): (False, frozenset(), None),
+        ("other", "elsewhere"): (False, frozenset(), None),
+    }
+    assert {one.work.record: one.work.payload is None for one in found}["late"]
 
 
 # -- facts, activity, alerts ------------------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from connectors.sandbox.eaccounting import (
     attachments,
     banking,
     bookkeeping,
+    codings,
     company,
     customers,
     dispatch,
@@ -239,7 +240,8 @@ class Api:
 
     def _call(self, operation: Operation, args: tuple[str, ...], scope: Scope, body: Any) -> Call:
         books = self._books
-        books.sweep()
+        if books.sweep():
+            codings.sweep(books)
         clean: Any = {}
         if operation.body:
             if operation.method == "POST" and books.switches.id_in_post == "refused" and isinstance(body, dict) and body.get("Id"):

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from connectors.sandbox.eaccounting.books import stock_fields
 from connectors.sandbox.eaccounting.call import path_id
-from connectors.sandbox.eaccounting.errors import Code, Refusal, invalid_field
+from connectors.sandbox.eaccounting.errors import Code, Refusal, cannot_be_deleted, invalid_field
+from connectors.sandbox.eaccounting.journal import post
 from connectors.sandbox.eaccounting.labels import attached
 from connectors.sandbox.eaccounting.listing import listing
 from connectors.sandbox.eaccounting.money import cents
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from connectors.sandbox.eaccounting.validate import Row
 
 _CENT: Final = Decimal("0.01")
+_WITH_ROWS: Final = ("customerinvoices", "customerinvoicedrafts", "orders", "quotes", "quotedrafts")
 
 
 def _list(call: Call) -> bytes:
@@ -55,33 +57,69 @@ def _put(call: Call) -> bytes:
     values = books.replacement(books.articles, row, {"SendToWebshop": True, **call.body})
     values.update(_derived(books, call.body, values))
     values.update(_stock(books, call.body, values, row))
+    if values["CodingId"] != row["CodingId"]:
+        post(books)  # what is booked stays where it was booked
     return books.articles.text(books.change(books.articles, row, values))
 
 
 def edit(books: Books, number: str, changes: Row) -> bytes:
     """Change an article as a person does in the vendor's own screens: only the fields given, stock included.
 
+    Where only the coding changes, the net price stays.
+
     Raises:
-        Refusal: code 3000 for an unknown number, 2000 for what cannot be.
+        Refusal: code 3000 for an unknown number, 4000 for one that is taken, 2000 for what cannot be.
     """
-    found = books.articles.find("Number", number)
-    if not found:
-        raise Refusal(Code.RESOURCE_NOT_FOUND, f"There is no article {number}.")
-    row = found[0]
+    row = by_number(books, number)
     schema = books.articles.schema
     body = schema.clean({**{name: row[name] for name, field in schema.fields.items() if field.required}, **changes})
     values = {**row, **{name: body[name] for name in changes if name in body}}
-    if "NetPrice" in changes or "GrossPrice" in changes or "CodingId" in changes:
-        values.update(_derived(books, {**{name: body[name] for name in changes if name in body}}, values))
+    if "Number" in changes:
+        _check_number(books, body["Number"], row)
+    if "NetPrice" in changes or "GrossPrice" in changes:
+        prices: Row = {name: body[name] for name in ("NetPrice", "GrossPrice") if name in changes}
+    elif values["CodingId"] != row["CodingId"]:
+        coding = books.require(books.codings, values["CodingId"], "CodingId")
+        prices = {"NetPrice": row["NetPrice"], "GrossPrice": cents(row["NetPrice"] * (1 + coding["VatRatePercent"]))}
     else:
-        values.update(_derived(books, {"NetPrice": row["NetPrice"], "GrossPrice": row["GrossPrice"]}, values))
+        prices = {"NetPrice": row["NetPrice"], "GrossPrice": row["GrossPrice"]}
+    values.update(_derived(books, prices, values))
     moved = "StockBalance" in body and body["StockBalance"] != row["StockBalance"]
     if moved:
         values.update(stock_fields(values, body["StockBalance"], row["StockBalanceReserved"]))
         values["StockBalanceManuallyChangedUtc"] = books.stamp(books.now())
     if changes.keys() <= {"StockBalance"} and not books.switches.stock_touches_article:
         return books.articles.text(books.articles.update(row, **values))
+    if values["CodingId"] != row["CodingId"]:
+        post(books)  # what is booked stays where it was booked
     return books.articles.text(books.change(books.articles, row, values))
+
+
+def by_number(books: Books, number: str) -> Row:
+    """Return an article.
+
+    Raises:
+        Refusal: code 3000, there is none.
+    """
+    for row in books.articles.find("Number", number):
+        return row
+    raise Refusal(Code.RESOURCE_NOT_FOUND, f"There is no article {number}.")
+
+
+def delete(books: Books, number: str) -> None:
+    """Delete an article as a person does in the vendor's own screens.
+
+    Raises:
+        Refusal: code 3000 for an unknown number, 4001 for one that a document has.
+    """
+    row = by_number(books, number)
+    documents = (document for name in _WITH_ROWS for document in books.tables[name].rows.values())
+    if books.switches.article_deletion == "unused" and any(
+        line["ArticleId"] == row["Id"] for document in documents for line in document["Rows"] or ()
+    ):
+        raise cannot_be_deleted("The article has transactions.")
+    books.gone_articles[row["Id"]] = row
+    books.articles.remove(row)
 
 
 def _check_number(books: Books, number: str, row: Row | None) -> None:

@@ -22,6 +22,7 @@ from connectors.sandbox.eaccounting.validate import EMPTY_ID, Row, Schemas, Stam
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from connectors.sandbox.eaccounting.documents import DocumentState
     from connectors.sandbox.eaccounting.switches import BooksSwitches
     from connectors.sandbox.faults import FaultPlan
     from connectors.sandbox.world import World
@@ -35,7 +36,8 @@ _STAMPS = ("ChangedUtc", "ModifiedUtc")
 class Payment:
     """Money that was booked on an invoice: the vendor has no way to read payments back.
 
-    ``settled`` is what it took off the invoice in the company's currency, ``fees`` the part of it that a bank or factor kept.
+    ``settled`` is what it took off the invoice in the company's currency, ``fees`` the part of it that a bank or factor kept; ``by`` says
+    who booked it: the ``api``, a person by ``hand``, or the ``terms`` of payment by themselves.
     """
 
     invoice: Row
@@ -45,6 +47,7 @@ class Payment:
     fees: Decimal
     paid_on: str
     voucher: int
+    by: str = "api"
 
 
 class Books:
@@ -64,6 +67,12 @@ class Books:
         self.payments: list[Payment] = []
         #: booked invoices and payments that the general ledger does not have yet
         self.unposted: list[Row | Payment] = []
+        #: documents that were deleted, as they were then
+        self.removed: list[DocumentState] = []
+        #: articles that were deleted, which older documents still name
+        self.gone_articles: dict[str, Row] = {}
+        #: coding -> its rates as (first day, fraction, VAT code), the newest last; a coding that is not here has one rate for all days
+        self.coding_rates: dict[str, list[tuple[str, Decimal, str]]] = {}
         self.opening_balances: dict[str, Decimal] = {}
         #: order -> what was ordered back for it; attachment -> its content with its type; what was sent: (how, document, to whom)
         self.backorders: dict[str, str] = {}
@@ -203,16 +212,26 @@ class Books:
         row = self.countries.rows.get(country or self.home)
         return bool(row and row["IsEuMember"])
 
-    def sweep(self) -> None:
-        """Once a day, mark the invoices that have become overdue."""
+    def sweep(self) -> bool:
+        """Once a day, mark the invoices that have become overdue; tell whether it is a new day."""
         today = self.today()
         if today == self._swept:
-            return
+            return False
         self._swept = today
         for row in self.invoices.rows.values():
             status = self.payment_status(row, today)
             if status != row["PaymentStatus"]:
                 self.invoices.update(row, PaymentStatus=status)
+        return True
+
+    def rate_on(self, coding: Row, day: str) -> tuple[Decimal, str]:
+        """Return the VAT rate that a coding has on a day, as a fraction and as its code."""
+        rates = [one for one in self.coding_rates.get(coding["Id"], ()) if one[0] <= day]
+        return rates[-1][1:] if rates else (coding["VatRatePercent"], coding["VatRate"])
+
+    def article(self, key: str) -> Row:
+        """Return an article that a booked document names, also one that was deleted since."""
+        return self.articles.rows.get(key) or self.gone_articles[key]
 
     def payment_status(self, row: Row, today: str) -> int:
         """Return PaymentStatus: 0 paid, 1 unpaid, 2 overdue."""

@@ -13,8 +13,11 @@ from stdnum.no import orgnr as no_orgnr
 from stdnum.se import orgnr as se_orgnr
 
 from connectors.sandbox.eaccounting.errors import Code, Refusal, cannot_be_deleted, invalid_field
+from connectors.sandbox.eaccounting.journal import post
 from connectors.sandbox.eaccounting.labels import attached
 from connectors.sandbox.eaccounting.listing import listed, listing_of, one
+from connectors.sandbox.eaccounting.money import ZERO
+from connectors.sandbox.eaccounting.sales import treatment
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,16 +65,81 @@ def _put(call: Call) -> bytes:
     _check_number(books, values["CustomerNumber"], row)
     _check(books, values)
     values.update(_derived(books, values))
-    return books.customers.text(books.change(books.customers, row, values))
+    return books.customers.text(_change(books, row, values))
+
+
+def _change(books: Books, row: Row, values: Row) -> Row:
+    if treatment(books, values) != treatment(books, row):
+        post(books)  # what is booked stays as it was booked
+    return books.change(books.customers, row, values)
+
+
+def edit(books: Books, number: str, changes: Row) -> bytes:
+    """Change a customer as a person does in the vendor's own screens: only the fields given.
+
+    Raises:
+        Refusal: code 3000 for an unknown number, or what the vendor does not take.
+    """
+    row = by_number(books, number)
+    schema = books.customers.schema
+    if unknown := sorted(changes.keys() - schema.fields.keys()):
+        raise invalid_field(unknown[0], f"A customer has no field {unknown[0]}.")
+    body = schema.clean({**{name: row[name] for name, field in schema.fields.items() if field.required}, **changes})
+    values = {**row, **{name: body[name] for name in changes if name in body}}
+    values["CustomerNumber"] = values["CustomerNumber"] or row["CustomerNumber"]
+    _check_number(books, values["CustomerNumber"], row)
+    _check(books, values)
+    values.update(_derived(books, values))
+    return books.customers.text(_change(books, row, values))
+
+
+def merge(books: Books, number: str, into: str) -> None:
+    """Merge a customer into another: the other gets its documents and what it owes, and it is left over, inactive.
+
+    Raises:
+        Refusal: code 3000 for an unknown number, 2000 for a customer and itself.
+    """
+    row, other = by_number(books, number), by_number(books, into)
+    if row is other:
+        raise invalid_field("CustomerNumber", "A customer cannot be merged into itself.")
+    post(books)
+    named = {"CustomerId": other["Id"], "CustomerNumber": other["CustomerNumber"]}
+    for name in _TRANSACTIONS:
+        table = books.tables[name]
+        for document in table.find("CustomerId", row["Id"]):
+            books.change(table, document, {field: value for field, value in named.items() if field in table.schema.fields})
+    last = max(row["LastInvoiceDate"] or "", other["LastInvoiceDate"] or "") or None
+    owed = other["UnpaidInvoicesAmount"] + row["UnpaidInvoicesAmount"]
+    books.change(books.customers, other, {"UnpaidInvoicesAmount": owed, "LastInvoiceDate": last})
+    books.change(books.customers, row, {"UnpaidInvoicesAmount": ZERO, "IsActive": False})
+
+
+def by_number(books: Books, number: str) -> Row:
+    """Return a customer.
+
+    Raises:
+        Refusal: code 3000, there is none.
+    """
+    for row in books.customers.find("CustomerNumber", number):
+        return row
+    raise Refusal(Code.RESOURCE_NOT_FOUND, f"There is no customer {number}.")
 
 
 def _delete(call: Call) -> bytes:
-    books = call.books
-    row = call.row(books.customers)
-    if any(books.tables[name].index["CustomerId"].get(row["Id"]) for name in _TRANSACTIONS):
+    delete(call.books, call.row(call.books.customers))
+    return b""
+
+
+def delete(books: Books, row: Row) -> None:
+    """Delete a customer.
+
+    Raises:
+        Refusal: code 4001, there are documents.
+    """
+    kept = {"customerinvoicedrafts"} if not books.switches.draft_keeps_customer else set()
+    if any(books.tables[name].index["CustomerId"].get(row["Id"]) for name in _TRANSACTIONS if name not in kept):
         raise cannot_be_deleted("The customer has transactions.")
     books.customers.remove(row)
-    return b""
 
 
 def _recipients(call: Call) -> bytes:

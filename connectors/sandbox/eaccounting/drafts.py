@@ -77,7 +77,9 @@ def _priced(books: Books, customer: Row, values: Row, *, private: bool) -> sales
         books,
         customer,
         values["Rows"] or [],
-        sales.Terms(customer["CurrencyCode"], private, _FREE, values["ReplaceUnitPriceWhenZero"], reverse=True),
+        sales.Terms(
+            customer["CurrencyCode"], private, _FREE, values["ReplaceUnitPriceWhenZero"], reverse=True, day=values["InvoiceDate"] or ""
+        ),
         credit=values["IsCreditInvoice"],
     )
 

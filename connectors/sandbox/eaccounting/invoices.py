@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from connectors.sandbox.eaccounting.validate import Row
 
 _HIGHEST_RATE: Final = 100
+#: TermsOfPaymentTypeId and BankAccountType of cash are the same number
+_CASH: Final = 2
+#: PaymentType
+_COMPLETE: Final = 2
 
 
 def _list(call: Call) -> bytes:
@@ -44,6 +48,7 @@ def _post(call: Call) -> bytes:
             "IsVatFree",
             body.get("ReplaceUnitPriceWhenZero", False),
             numbered=False,
+            day=body.get("InvoiceDate") or books.today(),
         ),
         credit=body.get("IsCreditInvoice", False),
     )
@@ -53,12 +58,25 @@ def _post(call: Call) -> bytes:
     return books.invoices.text(invoice)
 
 
-def book(books: Books, customer: Row, values: Row, priced: sales.Priced, *, moves_stock: bool = True, origin: Row | None = None) -> Row:
+def book(
+    books: Books,
+    customer: Row,
+    values: Row,
+    priced: sales.Priced,
+    *,
+    moves_stock: bool = True,
+    origin: Row | None = None,
+    settles: bool = True,
+) -> Row:
     """Book an invoice and all that follows from it.  ``values`` is its own writable part, ``origin`` says what it was made from.
 
+    With ``settles`` terms of payment that pay at once do so.
+
     Raises:
-        Refusal: a date on which nothing can be booked, or a total against the credit flag.
+        Refusal: a date on which nothing can be booked, a total against the credit flag, or an inactive customer.
     """
+    if not customer["IsActive"] and books.switches.inactive_records == "refused":
+        raise invalid_field("CustomerId", f"The customer {customer['CustomerNumber']} is not active.")
     credit = sales.is_credit(books, priced, asked=values.get("IsCreditInvoice", False))
     terms = books.terms.rows[customer["TermsOfPaymentId"]]
     if values.get("TermsOfPaymentId") not in (None, EMPTY_ID):
@@ -95,7 +113,16 @@ def book(books: Books, customer: Row, values: Row, priced: sales.Priced, *, move
     if moves_stock:
         _ship(books, priced, credit=credit)
     _owe(books, customer, row["RemainingAmount"], day)
+    if settles and terms["TermsOfPaymentTypeId"] == _CASH and books.switches.cash_terms == "settled":
+        _pay_at_once(books, row)
     return row
+
+
+def _pay_at_once(books: Books, row: Row) -> None:
+    """Pay a cash note from the company's cash account, where it has one."""
+    account = next((one for one in books.bank_accounts.rows.values() if one["BankAccountType"] == _CASH and one["IsActive"]), None)
+    if account is not None and row["RemainingAmountInvoiceCurrency"]:
+        settle(books, row, account, row["RemainingAmountInvoiceCurrency"], row["InvoiceDate"], by="terms")
 
 
 def _amounts(books: Books, priced: sales.Priced, rate: Decimal | None) -> dict[str, Any]:
@@ -150,27 +177,58 @@ def _pay(call: Call) -> bytes:
     account = books.require(books.bank_accounts, body["CompanyBankAccountId"], "CompanyBankAccountId")
     _check_payment(books, row, account, body)
     fees = body.get("BankFeeAmount", ZERO) + body.get("FactoringFeeAmount", ZERO)
-    amount, remaining = body["PaymentAmount"], row["RemainingAmountInvoiceCurrency"]
+    amount = _signed(books, row, body["PaymentAmount"])
+    settle(books, row, account, amount, body["PaymentDate"], fees=fees, complete=body["PaymentType"] == _COMPLETE)
+    schema = books.schemas("InvoicePaymentApi")
+    return books.answer({**schema.blank(), **body, "BankTransactionId": books.new_id()})
+
+
+def _signed(books: Books, row: Row, amount: Decimal) -> Decimal:
+    """Return a payment with the sign of what remains, as far as the vendor takes it without (reference: section 11, 2)."""
+    reading = books.switches.payment_sign
+    if row["RemainingAmountInvoiceCurrency"] >= 0 or reading == "signed":
+        return amount
+    if reading == "absolute" and amount < 0:
+        raise invalid_field("PaymentAmount", f"PaymentAmount {amount} must not be negative.")
+    return -abs(amount)
+
+
+def settle(
+    books: Books,
+    row: Row,
+    account: Row,
+    amount: Decimal,
+    paid_on: str,
+    *,
+    fees: Decimal = ZERO,
+    complete: bool = False,
+    by: str = "api",
+) -> None:
+    """Book money on an invoice, or out of the till on a credit; ``amount`` has the sign of what remains.
+
+    Raises:
+        Refusal: code 2000, more than remains, the wrong sign, or not all of it although ``complete``.
+    """
+    remaining = row["RemainingAmountInvoiceCurrency"]
     settled = amount + (fees if amount > 0 else -fees)
     if amount == 0 or (amount > 0) != (remaining > 0) or abs(settled) > abs(remaining):
         raise invalid_field("PaymentAmount", f"PaymentAmount {amount} must have the sign of what remains and not exceed it: {remaining}.")
-    if body["PaymentType"] == 2 and settled != remaining:  # noqa: PLR2004 - CompletePayment
+    if complete and settled != remaining:
         raise invalid_field("PaymentAmount", f"A complete payment must equal what remains: {remaining}.")
-    left = remaining - settled
+    before = row["RemainingAmount"]
+    _take_off(books, row, settled, {"PaymentDate": paid_on})
+    taken = before - row["RemainingAmount"]
+    books.note_payment(Payment(row, account, amount, taken, cents(fees * row["CurrencyRate"]), paid_on, books.number("voucher"), by))
+
+
+def _take_off(books: Books, row: Row, amount: Decimal, changes: Row) -> None:
+    """Lower what remains of a document by an amount in its currency, with its sign, and what its customer owes."""
+    left = row["RemainingAmountInvoiceCurrency"] - amount
     before = row["RemainingAmount"]
     after = ZERO if not left else cents(left * row["CurrencyRate"])
-    books.change(
-        books.invoices,
-        row,
-        {"RemainingAmountInvoiceCurrency": left, "RemainingAmount": after, "PaymentDate": body["PaymentDate"]},
-    )
+    books.change(books.invoices, row, {"RemainingAmountInvoiceCurrency": left, "RemainingAmount": after, **changes})
     books.invoices.update(row, PaymentStatus=books.payment_status(row, books.today()))
     _owe(books, books.customers.rows[row["CustomerId"]], after - before)
-    books.note_payment(
-        Payment(row, account, amount, before - after, cents(fees * row["CurrencyRate"]), body["PaymentDate"], books.number("voucher"))
-    )
-    schema = books.schemas("InvoicePaymentApi")
-    return books.answer({**schema.blank(), **body, "BankTransactionId": books.new_id()})
 
 
 def _check_payment(books: Books, row: Row, account: Row, body: Row) -> None:
@@ -192,26 +250,58 @@ def _check_payment(books: Books, row: Row, account: Row, body: Row) -> None:
 
 def _void(call: Call) -> bytes:
     """Void an invoice: a credit invoice takes it back, and the two settle each other."""
-    books = call.books
-    row = call.row(books.invoices)
+    void(call.books, call.row(call.books.invoices), restock=call.flag("updateStock"))
+    return b""
+
+
+def void(books: Books, row: Row, *, restock: bool) -> Row:
+    """Void an invoice and return the credit that takes it back.
+
+    Raises:
+        Refusal: code 4002, it is a credit itself, or something happened to it already.
+    """
     paid = row["RemainingAmountInvoiceCurrency"] != row["TotalAmountInvoiceCurrency"]
     if row["IsCreditInvoice"] or paid or row["PaymentDate"] or row["CreditedBy"] or row["IsQuickInvoice"] or row["IsSold"]:
         raise cannot_be_changed("The invoice cannot be voided.")
-    restock = call.flag("updateStock")
+    credit = take_back(books, row, restock=restock)
+    set_off(books, row, credit)
+    return credit
+
+
+def take_back(books: Books, row: Row, *, restock: bool, quantities: dict[int, Decimal] | None = None, dated: str | None = None) -> Row:
+    """Book a credit for an invoice, or for a part of it, that refers to it; see :func:`.sales.mirrored` for ``quantities``.
+
+    Raises:
+        Refusal: code 4002, it is a credit itself; or its day is locked.
+    """
+    if row["IsCreditInvoice"]:
+        raise cannot_be_changed("A credit cannot be credited.")
     customer = books.customers.rows[row["CustomerId"]]
     writable = {name: row[name] for name, field in books.invoices.schema.fields.items() if not field.read_only}
-    rows = [{**line, "Id": None, "Quantity": -line["Quantity"]} for line in row["Rows"]]
-    values = {**writable, "IsCreditInvoice": True, "InvoiceDate": books.today(), "DueDate": None}
-    priced = sales.price(
-        books, customer, rows, sales.Terms(row["CurrencyCode"], row["CustomerIsPrivatePerson"], "IsVatFree", numbered=False)
+    values = {**writable, "IsCreditInvoice": True, "InvoiceDate": dated or books.today(), "DueDate": None}
+    if not books.switches.credit_copies_reference:
+        values["YourReference"] = None
+    credit = book(
+        books,
+        customer,
+        values,
+        sales.mirrored(books, row, quantities),
+        moves_stock=restock,
+        origin={"ReferringInvoiceId": row["Id"]},
+        settles=False,
     )
-    credit = book(books, customer, values, priced, moves_stock=restock, origin={"ReferringInvoiceId": row["Id"]})
-    settled = {"RemainingAmount": ZERO, "RemainingAmountInvoiceCurrency": ZERO, "PaymentStatus": 0}
-    _owe(books, customer, -row["RemainingAmount"] - credit["RemainingAmount"])
-    books.change(books.invoices, credit, {**settled, "SetOffAmountInvoiceCurrency": credit["TotalAmountInvoiceCurrency"]})
-    taken_back = {"CreditedBy": [{"CreditInvoiceId": credit["Id"]}], "SetOffAmountInvoiceCurrency": row["TotalAmountInvoiceCurrency"]}
-    books.change(books.invoices, row, {**settled, **taken_back})
-    return b""
+    books.change(books.invoices, row, {"CreditedBy": [*(row["CreditedBy"] or ()), {"CreditInvoiceId": credit["Id"]}]})
+    return credit
+
+
+def set_off(books: Books, row: Row, credit: Row) -> Decimal:
+    """Let an invoice and its credit settle each other as far as both go, and return how far, in their currency."""
+    amount: Decimal = min(row["RemainingAmountInvoiceCurrency"], -credit["RemainingAmountInvoiceCurrency"])
+    if amount <= 0:
+        return ZERO
+    for document, part in ((row, amount), (credit, -amount)):
+        _take_off(books, document, part, {"SetOffAmountInvoiceCurrency": document["SetOffAmountInvoiceCurrency"] + part})
+    return amount
 
 
 OPERATIONS: Final[dict[str, Handler]] = {

@@ -97,7 +97,7 @@ def _vat_account(books: Books, percent: Decimal) -> int | None:
 
 def _sales_account(books: Books, invoice: Row, line: Row) -> int:
     customer = books.customers.rows[invoice["CustomerId"]]
-    coding = books.codings.rows[books.articles.rows[line["ArticleId"]]["CodingId"]]
+    coding = books.codings.rows[books.article(line["ArticleId"])["CodingId"]]
     taxed = treatment(books, customer)
     number = coding[ACCOUNTS["free" if taxed == "home" and not line["VatRate"] else taxed]]
     return int(number or coding[ACCOUNTS["free"]])

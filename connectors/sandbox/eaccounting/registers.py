@@ -4,10 +4,32 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from connectors.sandbox.eaccounting.listing import listed, listing, one
+from connectors.sandbox.eaccounting.listing import listed, listing, listing_of, one
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from connectors.sandbox.eaccounting.call import Call, Handler
+    from connectors.sandbox.eaccounting.validate import Row
+
+
+def _codings(call: Call) -> bytes:
+    """List codings with their rates of the day that is asked for, or of today."""
+    day = call.moment("vatRateDate")
+    if day is None or not call.books.coding_rates:
+        return listing(call, "articleaccountcodings")
+    return listing_of(call, [_dated(call, row, day) for row in call.books.codings.rows.values()])
+
+
+def _coding(call: Call) -> bytes:
+    """Answer one such coding."""
+    row, day = call.row(call.books.codings), call.moment("vatRateDate")
+    return call.books.codings.text(row) if day is None else call.books.answer(_dated(call, row, day))
+
+
+def _dated(call: Call, row: Row, day: datetime) -> Row:
+    rate, code = call.books.rate_on(row, day.date().isoformat())
+    return {**row, "VatRatePercent": rate, "VatRate": code}
 
 
 def dated(name: str) -> Handler:
@@ -40,8 +62,8 @@ def _add(name: str) -> Handler:
 
 
 OPERATIONS: Final[dict[str, Handler]] = {
-    "GET /articleaccountcodings": dated("articleaccountcodings"),
-    "GET /articleaccountcodings/{articleAccountCodingId}": dated_one("articleaccountcodings"),
+    "GET /articleaccountcodings": _codings,
+    "GET /articleaccountcodings/{articleAccountCodingId}": _coding,
     "GET /units": listed("units"),
     "GET /units/{id}": one("units"),
     "GET /termsofpayments": listed("termsofpayments"),

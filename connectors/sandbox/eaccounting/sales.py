@@ -92,6 +92,8 @@ class Terms:
     sign: int = 1
     #: rows of drafts, orders and quotes carry a line number, which ends at 1000; those of an invoice number themselves (reference: schema)
     numbered: bool = True
+    #: the document's own day, empty for today
+    day: str = ""
 
 
 def price_document(books: Books, customer: Row, rows: list[Row], terms: Terms, *, credit: bool) -> Priced:
@@ -123,6 +125,8 @@ def price(books: Books, customer: Row, rows: list[Row], terms: Terms) -> Priced:
             lines.append(_text_line(row, path))
             continue
         article = books.require(books.articles, row["ArticleId"], path + "ArticleId")
+        if not article["IsActive"] and books.switches.inactive_records == "refused":
+            raise invalid_field(path + "ArticleId", f"The article {article['Number']} is not active.")
         if not _COST_OBJECTS.isdisjoint(row):
             check_cost_objects(books, row, path)
         unit_price = row.get("UnitPrice", ZERO)
@@ -130,7 +134,7 @@ def price(books: Books, customer: Row, rows: list[Row], terms: Terms) -> Priced:
         if terms.replace_zero and not unit_price:
             unit_price = cents(article["GrossPrice" if includes_vat else "NetPrice"])
         free = row.get(terms.free, False) and (not terms.reverse or customer["ReverseChargeOnConstructionServices"])
-        rate = _rate(books, article, taxed, free=free, reverse=terms.reverse)
+        rate = _rate(books, article, taxed, terms, free=free)
         quantity, discount = row.get(terms.multiplier, ZERO) * terms.sign, row.get("DiscountPercentage", ZERO)
         if not -_MOST <= quantity <= _MOST or not -_MOST <= unit_price <= _MOST:
             raise invalid_field(path + terms.multiplier, f"{path}{terms.multiplier} and UnitPrice must be at most {_MOST}.")
@@ -160,12 +164,15 @@ def _check_decimals(value: Decimal, allowed: int, field: str) -> None:
         raise invalid_field(field, f"{field} may have at most {allowed} decimals.")
 
 
-def _rate(books: Books, article: Row, taxed: Treatment, *, free: bool, reverse: bool) -> Decimal:
+def _rate(books: Books, article: Row, taxed: Treatment, terms: Terms, *, free: bool) -> Decimal:
     """Return the VAT rate of a row; the article's coding must know where such a sale is booked."""
     coding = books.codings.rows[article["CodingId"]]
-    if free and reverse and coding["DomesticSalesSubjectToReversedConstructionVatAccountNumber"] is None:
+    own: Decimal = coding["VatRatePercent"]
+    if terms.day and books.switches.coding_rate_of == "document":
+        own, _ = books.rate_on(coding, terms.day)
+    if free and terms.reverse and coding["DomesticSalesSubjectToReversedConstructionVatAccountNumber"] is None:
         raise Refusal(Code.REVERSED_VAT_ZERO, f"ReversedVatZeroException - {coding['Name']} is not sold under reverse charge.")
-    rate: Decimal = coding["VatRatePercent"] if taxed in ("home", "eu") and not free else Decimal(0)
+    rate = own if taxed in ("home", "eu") and not free else Decimal(0)
     account = ACCOUNTS["free" if taxed == "home" and not rate else taxed]
     if coding[account] is None:
         raise Refusal(Code.SALES_ACCOUNT_MISSING, f"SalesAccountNumberMissingException - {coding['Name']} has no {account}.")
@@ -175,6 +182,37 @@ def _rate(books: Books, article: Row, taxed: Treatment, *, free: bool, reverse: 
 def net_of(line: Line, *, includes_vat: bool) -> Decimal:
     """Return a row's amount without VAT."""
     return line.amount - contained_vat(line.amount, line.rate) if includes_vat and line.rate else line.amount
+
+
+def mirrored(books: Books, document: Row, quantities: dict[int, Decimal] | None = None) -> Priced:
+    """Return what takes a booked document back, at the prices and rates that it was booked at.
+
+    ``quantities`` are how many of which row (its LineNumber), with the sign that they have there; without it all of it goes back.
+    """
+    scale = 1 if books.switches.vat_percent_is_fraction else 100
+    lines = []
+    for row in document["Rows"]:
+        if row["ArticleId"] is None:
+            lines.append(Line(None, row["Text"], ZERO, ZERO, ZERO, None, ZERO, {**row, "Id": None}))
+            continue
+        quantity = row["Quantity"] if quantities is None else quantities.get(row["LineNumber"], ZERO)
+        amount = row_amount(-quantity, row["UnitPrice"], row["DiscountPercentage"])
+        clean = {**row, "Id": None, "Quantity": -quantity}
+        article = books.article(row["ArticleId"])
+        if quantity:
+            lines.append(
+                Line(
+                    article, row["Text"], -quantity, row["UnitPrice"], row["DiscountPercentage"], row["VatRate"] / scale, amount, clean,
+                    row["IsVatFree"],
+                )
+            )  # fmt: skip
+    found = totals(
+        ((line.rate, line.amount) for line in lines if line.rate is not None),
+        includes_vat=document["IncludesVat"],
+        per_row=books.switches.vat_per_row,
+        whole_units=books.company["DomesticCurrencyRounding"] == 1 and document["CurrencyCode"] == books.currency,
+    )
+    return Priced(tuple(lines), found, document["IncludesVat"], document["CurrencyCode"])
 
 
 def as_invoice_rows(priced: Priced) -> Priced:

@@ -5,29 +5,34 @@ from __future__ import annotations
 import json
 from collections import Counter
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 from starlette.responses import Response
 from starlette.routing import Mount, Route
 
-from connectors.sandbox.eaccounting import articles, ledger
+from connectors.sandbox import down
+from connectors.sandbox.eaccounting import documents, ledger
 from connectors.sandbox.eaccounting.api import Api
+from connectors.sandbox.eaccounting.bookkeeper import Bookkeeper
 from connectors.sandbox.eaccounting.books import Books
-from connectors.sandbox.eaccounting.errors import Code, Refusal, error_body
+from connectors.sandbox.eaccounting.control import Control
+from connectors.sandbox.eaccounting.errors import Code, error_body
 from connectors.sandbox.eaccounting.identity import Identity
 from connectors.sandbox.eaccounting.seed import open_books
 from connectors.sandbox.eaccounting.signinpage import SignIn
 from connectors.sandbox.eaccounting.switches import BooksSwitches
 from connectors.sandbox.eaccounting.table import json_bytes
 from connectors.sandbox.eaccounting.validate import EMPTY_ID
+from connectors.sandbox.outages import Outages
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from starlette.requests import Request
+    from starlette.types import ASGIApp
 
+    from connectors.sandbox.eaccounting.documents import DocumentState
     from connectors.sandbox.eaccounting.ledger import BooksLedger
     from connectors.sandbox.faults import FaultPlan
     from connectors.sandbox.world import World
@@ -67,8 +72,13 @@ class BooksSandbox:
     ) -> None:
         self.switches = switches or BooksSwitches()
         self.faults = faults
+        #: what the vendor's operations do, by the sandbox's own clock; those of the plan where there is one
+        self.outages = faults.outages if faults is not None else Outages()
+        self.outages.clock = clock
         self.books = Books(world, clock=clock, seed=seed, switches=self.switches, plan=faults)
         open_books(self.books, world)
+        #: what people do in the books' own screens
+        self.bookkeeper = Bookkeeper(self.books)
         self.identity = Identity(
             clock,
             seed,
@@ -81,7 +91,7 @@ class BooksSandbox:
         self.refresh_token, self.access_token = self.identity.consent(self.switches.scopes)
         self.requests: Counter[tuple[str, str]] = Counter()
         self._sign_in = SignIn(self.identity, company=self.books.company["Name"], registered=self.switches.redirect_uris)
-        self.app = Starlette(
+        pages = Starlette(
             routes=[
                 Mount("/v2", app=Api(self.books, self.identity, limits=limits, requests=self.requests)),  # first: nearly all requests
                 Route("/connect/authorize", self._authorize, methods=["GET", "POST"]),
@@ -91,15 +101,21 @@ class BooksSandbox:
                 Route("/_sandbox/requests", self._requests),
                 Route("/_sandbox/faults", self._fired),
                 Route("/_sandbox/faults", self._faults, methods=["POST"]),
-                Route("/_sandbox/articles/{number:path}", self._article, methods=["POST"]),
                 Route("/_sandbox/password", self._password, methods=["POST"]),
                 Route("/_sandbox/files/{key}", self._file),
+                *Control(self.books, self.bookkeeper).routes(),
+                *down.control(self.outages),
             ]
         )
+        self.app: ASGIApp = down.OutageMiddleware(pages, self.outages, errors=fault_error)
 
     def ledger(self) -> BooksLedger:
         """Read what the books say now."""
         return ledger.read(self.books)
+
+    def documents(self) -> tuple[DocumentState, ...]:
+        """Return how each document stands in the books, the deleted ones last."""
+        return documents.read(self.books)
 
     async def _authorize(self, request: Request) -> Response:
         self.requests[request.method, "/connect/authorize"] += 1
@@ -140,23 +156,6 @@ class BooksSandbox:
         except (ValueError, AttributeError) as error:
             return _json({"error": str(error)}, 400)
         return _json(changes)
-
-    async def _article(self, request: Request) -> Response:
-        try:
-            content = articles.edit(self.books, request.path_params["number"], _plain(await request.body()))
-        except Refusal as refusal:
-            body = error_body(refusal.code, refusal.message, self.books.new_id(), status=refusal.status, errors=refusal.errors)
-            return Response(body, refusal.status, media_type="application/json")
-        except ValueError as error:
-            return _json({"error": str(error)}, 400)
-        return Response(content, media_type="application/json")
-
-
-def _plain(content: bytes) -> dict[str, Any]:
-    body = json.loads(content, parse_float=Decimal)
-    if not isinstance(body, dict):
-        raise ValueError("an object of article fields is expected")  # noqa: TRY004 - one kind of error for a wrong body
-    return body
 
 
 def _json(value: object, status: int = 200) -> Response:

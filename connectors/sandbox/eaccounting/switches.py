@@ -144,6 +144,11 @@ def alternatives() -> Iterator[tuple[str, Any]]:
     return ((one.name, value) for one in described() for value in one.metadata["alternatives"])
 
 
+def owed() -> Iterator[tuple[str, Any]]:
+    """Yield every value that may be the truth and under which the work does not yet go on, as name and value."""
+    return ((one.name, value) for one in described() for value in one.metadata["owed"])
+
+
 def stops() -> Iterator[tuple[str, Any]]:
     """Yield every value that stops the work on purpose, as name and value."""
     return ((one.name, value) for one in described() for value in one.metadata["stops"])

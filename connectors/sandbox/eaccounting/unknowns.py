@@ -1,7 +1,8 @@
 """What is not known about the vendor, each as a field that says so: what it is, where that comes from, and what else it could be.
 
 A field's metadata holds ``what``, ``source`` (a place in reference/eaccounting.md), ``alternatives`` (values other than the default, each
-of which may be the truth), ``stops`` (values that stop the work on purpose) and ``client`` (what the client does on either side).
+of which may be the truth), ``stops`` (values that stop the work on purpose), ``owed`` (values that may be the truth too, and under which
+the work does not yet go on as it should) and ``client`` (what the client does on either side).
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ _RULES: Final = (4001, 4002, 4013, 4023, 4024, 4026, 4028, 4038)
 _REFERENCES: Final = frozenset({"CustomerInvoiceApi.YourReference", "CustomerInvoiceDraftApi.YourReference"})
 
 
-def switch(default: T, *alternatives: T, what: str, source: str, client: str, stops: tuple[T, ...] = ()) -> T:
+def switch(default: T, *alternatives: T, what: str, source: str, client: str, stops: tuple[T, ...] = (), owed: tuple[T, ...] = ()) -> T:
     """Return a field of a frozen dataclass that carries what is known about it."""
-    about = {"what": what, "source": source, "alternatives": alternatives, "stops": stops, "client": client}
+    about = {"what": what, "source": source, "alternatives": alternatives, "stops": stops, "owed": owed, "client": client}
     return field(default=default, metadata=about)
 
 
@@ -379,6 +380,70 @@ class BookingUnknowns:
         what="keepOriginalDraftDate of a conversion only counts together with overrideCompanyKeepOriginalDraftDate.",
         source="section 6 (not told)",
         client="Sends both as true.",
+    )
+    cash_terms: Literal["open", "settled"] = switch(
+        "open",
+        owed=("settled",),
+        what="A document with cash terms is booked open; else it is paid at once from the cash account, and RemainingAmount is 0.",
+        source="section 11, 1",
+        client="Pays it itself, and takes a remainder of 0 for a payment.",
+    )
+    payment_sign: Literal["signed", "absolute", "either"] = switch(
+        "signed",
+        "either",
+        owed=("absolute",),
+        what="PaymentAmount on a credit has the sign of what remains; else it is given without its sign; else both are taken.",
+        source="section 11, 2",
+        client="Sends it signed.",
+    )
+    credit_copies_reference: bool = switch(
+        True,
+        False,
+        what="A credit made in the vendor's own screens, or by void, carries YourReference of its invoice.",
+        source="section 11, 3 (no credit operation is documented)",
+        client="Takes the first document with its key for its own.",
+    )
+    coding_rate_moves: Literal["gross", "net"] = switch(
+        "gross",
+        "net",
+        what="Where the rate of a coding changes, the articles keep NetPrice and GrossPrice follows; else the other way round.",
+        source="section 6 (VAT comes from the coding; not told)",
+        client="Reads the gross price of the day.",
+    )
+    coding_touches_article: bool = switch(
+        False,
+        True,
+        what="A change of a coding moves ChangedUtc of the articles that have it.",
+        source="section 4 (not told)",
+        client="Reads codings afresh; a moment alone is no change.",
+    )
+    coding_rate_of: Literal["today", "document"] = switch(
+        "today",
+        "document",
+        what="A row is charged at the rate that its coding has today; else at the one of the document's day.",
+        source="section 11, 7",
+        client="Compares the document's VAT with the receipt's.",
+    )
+    inactive_records: Literal["taken", "refused"] = switch(
+        "taken",
+        "refused",
+        what="A document for an inactive customer, or of an inactive article, is booked; else it is 400/2000.",
+        source="section 6 (not told)",
+        client="The refusal is shown with the document.",
+    )
+    article_deletion: Literal["unused", "any"] = switch(
+        "unused",
+        "any",
+        what="Only an article that is in no document can be deleted in the vendor's own screens; else any.",
+        source="sections 4 and 6 (no DELETE in the API)",
+        client="What is no longer listed is not taken for deleted.",
+    )
+    draft_keeps_customer: bool = switch(
+        False,
+        True,
+        what="A customer who has only a draft cannot be deleted (400/4001); else he can.",
+        source="section 11, 14",
+        client="Deletes nobody.",
     )
     vat_numbers: Literal["checked", "unchecked"] = switch(
         "checked",

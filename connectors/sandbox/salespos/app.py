@@ -14,9 +14,12 @@ from starlette.background import BackgroundTask
 from starlette.responses import Response
 from starlette.routing import Route
 
+from connectors.sandbox.down import OutageMiddleware
+from connectors.sandbox.down import control as outage_control
 from connectors.sandbox.faults import FaultMiddleware, FaultPlan
 from connectors.sandbox.salespos import ledger
 from connectors.sandbox.salespos.assumptions import BAD_SIGNATURE, STALE_DATE, UNKNOWN_ID
+from connectors.sandbox.salespos.cashier import Cashier
 from connectors.sandbox.salespos.control import Control
 from connectors.sandbox.salespos.limits import Limits
 from connectors.sandbox.salespos.routes import routes
@@ -32,7 +35,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.types import ASGIApp, Scope
 
-    from connectors.sandbox.salespos.ledger import TillLedger
+    from connectors.sandbox.salespos.ledger import ReceiptState, TillLedger
     from connectors.sandbox.salespos.routes import Resource
     from connectors.sandbox.world import World, WorldReceipt
 
@@ -51,7 +54,8 @@ class TillSandbox:
     """A till with a shop in it.
 
     With ``open_shop`` every receipt of the world is an order from the start; the catalogue is empty either way, it comes from the
-    books.  ``requests`` counts what came in and was let in, by method and route (``orders/:id``).
+    books.  ``requests`` counts what came in and was let in, by method and route (``orders/:id``).  A second till of a shop is a second
+    sandbox with its own ``seed`` and ``name``: the ids and numbers of their receipts collide, as those of two real tills do.
     """
 
     def __init__(
@@ -64,19 +68,26 @@ class TillSandbox:
         switches: TillSwitches = TillSwitches(),  # noqa: B008 - frozen, so sharing it is safe
         open_shop: bool = True,
         plan: FaultPlan | None = None,
+        name: str = "Zandbakwinkel",
     ) -> None:
         keys = Random(seed)  # noqa: S311 - the keys of a simulation, the same for the same seed
         self.public_key = f"{keys.getrandbits(64):016x}"
         self.secret_key = f"{keys.getrandbits(128):032x}"
         self.plan = plan if plan is not None else FaultPlan(seed=seed)
         self.requests: Counter[tuple[str, str]] = Counter()
-        self.till = Till(world, clock=clock, seed=seed, switches=switches, plan=self.plan)
+        self.till = Till(world, clock=clock, seed=seed, switches=switches, plan=self.plan, name=name)
+        #: what people do at this till
+        self.cashier = Cashier(self.till)
         self._limits = Limits() if limits else None
         self._write = Writer(switches).dumps
         self._routes = routes(self.till, Shapes(self.till))
         control = Control(self)
+        #: what the vendor's operations do, by the sandbox's own clock
+        self.outages = self.plan.outages
+        self.outages.clock = clock
+        pages = [*control.routes(), *outage_control(self.outages), Route("/{path:path}", self._answer, methods=_METHODS)]
         self.app: ASGIApp = FaultMiddleware(
-            Starlette(routes=[*control.routes(), Route("/{path:path}", self._answer, methods=_METHODS)]),
+            OutageMiddleware(Starlette(routes=pages), self.outages, errors=self._broken),
             self.plan,
             errors=self._broken,
             seal=self._seal,
@@ -103,6 +114,10 @@ class TillSandbox:
     def ledger(self) -> TillLedger:
         """Return what the till took."""
         return ledger.add_up(self.till)
+
+    def receipts(self) -> tuple[ReceiptState, ...]:
+        """Return every receipt as it stands in the till, the deleted ones last."""
+        return ledger.receipts(self.till)
 
     async def _answer(self, request: Request) -> Response:
         raw = await request.body()

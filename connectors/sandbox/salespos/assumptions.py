@@ -33,6 +33,11 @@ PAYMETHODS: Final = (
 TARIFFS: Final = {"normal": Decimal(21), "low a": Decimal(9), "low b": Decimal(9), "extra low": Decimal(9), "zero": Decimal(0)}
 #: [A] a till sale is completed as it is rung up
 SOLD_STATUS: Final = 7
+#: statuses that a person gives a receipt by hand (reference: order.status)
+SENT_STATUS: Final = 5
+DELIVERED_STATUS: Final = 6
+CANCELLED_STATUS: Final = 8
+STATUSES: Final = range(1, 15)
 #: [A] an order that another system places is new
 PLACED_STATUS: Final = 1
 #: [A] cash rounding has no field of its own; it is shown as extra costs with this description, positive or negative
@@ -50,6 +55,9 @@ EXPANDABLE: Final = frozenset({"producttocategories", "attributecombinations", "
 # [A] a stock correction is an order of rows with a negative count and price 0
 # [A] several shipping lines of one receipt add up in total_shipping
 # [A] a price below the catalogue's is shown as the catalogue's price with a discount per unit
+# [A] a weighed row has a count with three decimals, and comes to whole cents unless the till reckons finer
+# [A] the customer, the way to pay and the rows of a receipt can be changed in the till itself also once it is completed; over the API not
+# [A] an order that is deleted is gone: not listed, and 404 by its id; its number is not given again
 # [A] orders are listed by id, products by id, unless orderby says otherwise; min_ and max_create_date are inclusive
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
-from connectors.sandbox.salespos.assumptions import PAYMETHODS, PLACED_STATUS, TARIFFS, UNKNOWN_ID, with_vat
+from connectors.sandbox.salespos.assumptions import PLACED_STATUS, TARIFFS, UNKNOWN_ID, with_vat
 from connectors.sandbox.salespos.fields import check
 from connectors.sandbox.salespos.sales import ZERO, Order, Row
 from connectors.sandbox.salespos.signing import write_date
+from connectors.sandbox.salespos.webhooks import standing
 from connectors.sandbox.salespos.wire import Refused, invalid, page
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ FILTERS: Final = frozenset(
     }
 )  # fmt: skip
 _ORDERS: Final = ("id", "ordernumber", "create_date", "deliver_date")
-_METHODS: Final = {number: method for number, _, method, _ in PAYMETHODS}
 #: what a completed order no longer lets change (reference: price changes only while the order is not completed)
 _FIXED: Final = ("orderrows", "total_shipping", "paymethod_costs", "extra_costs", "is_intra_community_order")
 _COMPUTED: Final = (*_FIXED, "customer", "user_id", "paid", "status", "is_completed", "extra_costs_description", "note", "mail")
@@ -63,11 +63,56 @@ class Orders:
 
     def row(self, call: Call) -> dict[str, Any]:
         """Show one row."""
+        order, row = self._find_row(call)
+        return self._shapes.row(row, order, call.base)
+
+    def change_row(self, call: Call) -> None:
+        """Change count, price or discount of a row."""
+        order, row = self._find_row(call, open_only=True)
+        check("orderrow.patch", call.body)
+        row.count = Decimal(call.body.get("count", row.count))
+        for name in ("price", "discount"):
+            if name in call.body:
+                given = Decimal(call.body[name])
+                setattr(row, name, given if self._till.switches.prices_include_vat else with_vat(given, row.tax))
+        self._till.changed(order, standing(order))
+
+    def delete_row(self, call: Call) -> None:
+        """Take a row off an order."""
+        order, row = self._find_row(call, open_only=True)
+        order.rows.remove(row)
+        self._till.changed(order, standing(order))
+
+    def add_row(self, call: Call) -> dict[str, Any]:
+        """Put one more row on an order."""
+        order = self._open(self._order(call))
+        _, [row_id] = self._till.new_ids(1)
+        row = self._row(call.body, row_id)
+        order.rows.append(row)
+        self._till.changed(order, standing(order))
+        return self._shapes.row(row, order, call.base)
+
+    def replace_rows(self, call: Call) -> None:
+        """Replace all rows of an order."""
+        order = self._open(self._order(call))
+        check("orderrow.put", call.body, ("orderrows",))
+        _, row_ids = self._till.new_ids(len(call.body["orderrows"]))
+        order.rows = [self._row(row, row_id) for row, row_id in zip(call.body["orderrows"], row_ids, strict=True)]
+        self._till.changed(order, standing(order))
+
+    def _find_row(self, call: Call, *, open_only: bool = False) -> tuple[Order, Row]:
         for order in self._till.orders.values():
             for row in order.rows:
                 if row.id == call.id:
-                    return self._shapes.row(row, order, call.base)
+                    return self._open(order) if open_only else order, row
         raise Refused(UNKNOWN_ID, f"order row {call.id} does not exist")
+
+    @staticmethod
+    def _open(order: Order) -> Order:
+        """Return an order that may still be changed (reference: price changes only while the order is not completed)."""
+        if order.completed:
+            raise invalid("the rows of a completed order cannot be changed")
+        return order
 
     def place(self, call: Call) -> Raw:
         """Take an order that another system places."""
@@ -109,31 +154,20 @@ class Orders:
         if "orderrows" in call.body:
             _, row_ids = self._till.new_ids(len(call.body["orderrows"]))
             order.rows = [self._row(row, row_id) for row, row_id in zip(call.body["orderrows"], row_ids, strict=True)]
-        before = _told(order)
+        before = standing(order)
         order.paid = call.body.get("paid", order.paid)
         self._take_over(order, call.body)
-        self._tell(order, before, _told(order))
-
-    def _tell(self, order: Order, before: dict[str, Any], after: dict[str, Any]) -> None:
-        """Tell webhooks what a change was about."""
-        calls = self._till.calls
-        if after["paid"] != before["paid"]:
-            calls.order("orders.updated.ispaid", order, paid=after["paid"])
-        if after["status"] != before["status"]:
-            calls.order("orders.updated.status", order, previous_status=before["status"], status=after["status"])
-        tracked = {name: value for name, value in after.items() if name.startswith("track")}
-        if any(before[name] != value for name, value in tracked.items()):
-            calls.order("orders.updated.trackandtrace", order, **tracked)
+        self._till.changed(order, before)
 
     def receipts(self, call: Call) -> dict[str, Any]:
         """List what the card terminal printed: [A] one for each order paid by card, for the customer."""
-        paid = [order for order in self._till.orders.values() if order.paymethod == "pin"]
+        paid = [order for order in self._till.orders.values() if order.paymethod == "pin" and order.paid]
         return page(call, paid, lambda order: _terminal_receipt(order, call.base), self._till.switches, self._till.plan)
 
     def receipt(self, call: Call) -> dict[str, Any]:
         """Show one receipt of the card terminal."""
         order = self._order(call)
-        if order.paymethod != "pin":
+        if order.paymethod != "pin" or not order.paid:
             raise Refused(UNKNOWN_ID, f"terminal receipt {call.id} does not exist")
         return _terminal_receipt(order, call.base)
 
@@ -154,9 +188,10 @@ class Orders:
         if (paid := call.flag("is_paid")) is not None:
             filters.append(lambda order: order.paid is paid)
         if (method := call.integer("paymethod_id")) is not None:
-            filters.append(lambda order: order.paymethod is not None and order.paymethod == _METHODS.get(method))
+            named = {number: code for code, (number, *_) in self._till.paymethods.items()}
+            filters.append(lambda order: order.paymethod is not None and order.paymethod == named.get(method))
         if (transaction := call.query.get("transaction_id")) is not None:
-            filters.append(lambda order: f"T{order.id}" == transaction and order.paymethod in ("pin", "ideal"))
+            filters.append(lambda order: f"T{order.id}" == transaction and order.paymethod in ("pin", "ideal") and order.paid)
         delivered = [call.moment("deliver_date"), call.moment("take_out_date")]
         return filters + [_delivered_on(moment) for moment in delivered if moment is not None]
 
@@ -197,12 +232,6 @@ class Orders:
         order.shipping_rate = ZERO if order.intra_community else order.shipping_rate
         order.status = body.get("status", order.status)
         order.details.update({name: value for name, value in body.items() if name not in _COMPUTED})
-        order.shown.clear()
-
-
-def _told(order: Order) -> dict[str, Any]:
-    tracked = {name: order.details.get(name, "") for name in ("track_and_trace_code", "track_and_trace_carrier")}
-    return {"paid": order.paid, "status": order.status, **tracked}
 
 
 def _delivered_on(moment: datetime) -> Callable[[Order], bool]:

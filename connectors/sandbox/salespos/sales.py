@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
-from connectors.sandbox.salespos.assumptions import SOLD_STATUS, spread, vat_in
+from connectors.sandbox.salespos.assumptions import CANCELLED_STATUS, SOLD_STATUS, spread, vat_in
 from connectors.sandbox.world import cents, line_total
 
 if TYPE_CHECKING:
@@ -21,7 +21,10 @@ _STANDARD: Final = Decimal(21)
 
 @dataclass(slots=True)
 class Row:
-    """A row of an order.  ``price`` and ``discount`` are gross per unit; ``number`` is the product number as keyed."""
+    """A row of an order.  ``price`` and ``discount`` are gross per unit; ``number`` is the product number as keyed.
+
+    ``exact`` is a row that a till reckons in more than whole cents.
+    """
 
     id: int
     name: str
@@ -31,6 +34,7 @@ class Row:
     price: Decimal
     discount: Decimal
     tax: Decimal
+    exact: bool = False
 
     @property
     def selling_price(self) -> Decimal:
@@ -39,8 +43,9 @@ class Row:
 
     @property
     def total(self) -> Decimal:
-        """What the row comes to, rounded to cents."""
-        return cents(self.count * self.selling_price)
+        """What the row comes to, rounded to cents unless it is exact."""
+        amount = self.count * self.selling_price
+        return amount if self.exact else cents(amount)
 
 
 @dataclass(slots=True)
@@ -48,7 +53,8 @@ class Order:
     """A sale, or an order that another system placed.
 
     ``discounts`` is positive when something is taken off; ``entered_at`` is when the till got it, ``None`` for what was there at
-    the start; ``details`` holds fields of the wire that nothing is computed with.
+    the start; ``details`` holds fields of the wire that nothing is computed with; ``taken`` is what the order has off the shelf now, by
+    product.
     """
 
     id: int
@@ -75,6 +81,17 @@ class Order:
     entered_at: datetime | None = None
     details: dict[str, Any] = field(default_factory=dict)
     shown: dict[str, str] = field(default_factory=dict)
+    taken: dict[int, Decimal] = field(default_factory=dict)
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether it was called off."""
+        return self.status == CANCELLED_STATUS
+
+    @property
+    def sold(self) -> bool:
+        """Whether it is a sale or a refund that counts: completed, not cancelled, and no correction of stock."""
+        return self.completed and not self.cancelled and not self.is_correction
 
     @property
     def rows_total(self) -> Decimal:
@@ -112,13 +129,15 @@ class Shelf:
     next_row_id: Callable[[], int]
 
 
-def ring_up(receipt: WorldReceipt, order_id: int, number: int, shelf: Shelf, customer: WorldCustomer | None) -> Order:
-    """Turn a receipt into an order.
+def ring_up(
+    receipt: WorldReceipt, order_id: int, number: int, shelf: Shelf, customer: WorldCustomer | None, *, exact: bool = False
+) -> Order:
+    """Turn a receipt into an order; with ``exact`` its rows are not rounded to cents.
 
     Raises:
         ValueError: the lines do not come to what the receipt says was paid.
     """
-    rows = [_row(line, shelf) for line in receipt.lines if line.kind in ("product", "free", "voucher")]
+    rows = [row_of(line, shelf, exact=exact) for line in receipt.lines if line.kind in ("product", "free", "voucher")]
     shipping = [line for line in receipt.lines if line.kind == "shipping"]
     discounts = [line for line in receipt.lines if line.kind == "discount"]
     extra = receipt.rounding + sum((line_total(line) for line in receipt.lines if line.kind == "rounding"), ZERO)
@@ -143,7 +162,8 @@ def ring_up(receipt: WorldReceipt, order_id: int, number: int, shelf: Shelf, cus
     return order
 
 
-def _row(line: WorldLine, shelf: Shelf) -> Row:
+def row_of(line: WorldLine, shelf: Shelf, *, exact: bool = False) -> Row:
+    """Return the row that a line makes."""
     usual = shelf.usual_price(line.sku) if line.kind == "product" else None
     price = usual if usual is not None and ZERO < line.unit_price < usual else line.unit_price
     return Row(
@@ -155,4 +175,5 @@ def _row(line: WorldLine, shelf: Shelf) -> Row:
         price=price,
         discount=price - line.unit_price,
         tax=line.vat_rate,
+        exact=exact,
     )

@@ -6,7 +6,7 @@ import re
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
-from connectors.sandbox.salespos.assumptions import EXPANDABLE, PAYMETHODS, TARIFFS, without_vat
+from connectors.sandbox.salespos.assumptions import EXPANDABLE, TARIFFS, without_vat
 from connectors.sandbox.salespos.fields import MODELS, blank
 from connectors.sandbox.salespos.signing import write_date
 from connectors.sandbox.salespos.wire import ROOT, Raw, Writer
@@ -26,7 +26,6 @@ _COUNTRY: Final = {
     "NL": "Nederland", "BE": "België", "DE": "Duitsland", "FR": "Frankrijk", "GB": "Verenigd Koninkrijk", "IE": "Ierland",
     "ES": "Spanje", "PT": "Portugal", "IT": "Italië", "AT": "Oostenrijk", "NO": "Noorwegen", "US": "Verenigde Staten",
 }  # fmt: skip
-_PAYMETHOD: Final = {method: (number, label) for number, _, method, label in PAYMETHODS}
 _NO_WEIGHT: Final = Decimal(0)
 
 
@@ -169,7 +168,7 @@ class Shapes:
             href=f"{base}/webshops/1",
             id=1,
             create_date=write_date(till.opened_at),
-            name="Zandbakwinkel",
+            name=till.name,
             is_multishop_system=False,
             is_salespos=till.switches.is_salespos,
             product_limit=limit,
@@ -210,7 +209,7 @@ class Shapes:
         return blank(model, empty_strings=self._empty)
 
     def _order(self, order: Order, href: str, base: str) -> dict[str, Any]:
-        number, label = _PAYMETHOD[order.paymethod] if order.paymethod is not None else (0, "")
+        number, _, _, label = self._till.paymethods[order.paymethod] if order.paymethod is not None else (0, "", "", "")
         shown = self._blank("order")
         shown.update(
             href=href,
@@ -218,7 +217,7 @@ class Shapes:
             ordernumber_prefix="",
             ordernumber=order.number,
             ordernumber_full=order.number_full,
-            transaction_id=f"T{order.id}" if order.paymethod in ("pin", "ideal") else "",
+            transaction_id=f"T{order.id}" if order.paymethod in ("pin", "ideal") and order.paid else "",
             create_date=write_date(order.created_at),
             deliver_method="pickup",
             deliver_date=None,

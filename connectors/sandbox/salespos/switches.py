@@ -88,6 +88,31 @@ class TillSwitches:
         client="Reads the settings and each order's flags, and writes prices as they are meant.",
     )
 
+    cancelled_stays_completed: bool = _switch(
+        True,
+        False,
+        what="A receipt that is cancelled stays completed, and listings go on showing it; otherwise they leave it out.",
+        client="Judges by the status; what is no longer listed it asks for by its id.",
+    )
+    cancelled_returns_stock: bool = _switch(
+        True,
+        False,
+        what="What a receipt sold goes back on the till's shelf when it is cancelled or deleted.",
+        client="The books' stock is what counts.",
+    )
+    completed_moves_date: bool = _switch(
+        False,
+        True,
+        what="A receipt that is completed later gets the create_date of that moment; otherwise it keeps that of its opening.",
+        client="Reads with an overlap; what is older than that is found by a full comparison.",
+    )
+    unpaid_in_cashups: bool = _switch(
+        True,
+        False,
+        what="A day closing counts a completed receipt that is not paid, under no way to pay; otherwise it leaves it out until it is paid.",
+        client="Reads the closing, and tells a difference.",
+    )
+
 
 def alternatives() -> Iterator[tuple[str, Any]]:
     """Yield every single alternative under which the work goes on, as name and value."""

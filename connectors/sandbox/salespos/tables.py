@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
-from connectors.sandbox.salespos.assumptions import CASHUP_CLOSED, CASHUP_OPEN, PAYMETHODS, UNKNOWN_ID
+from connectors.sandbox.salespos.assumptions import CASHUP_CLOSED, CASHUP_OPEN, UNKNOWN_ID
 from connectors.sandbox.salespos.fields import check
 from connectors.sandbox.salespos.signing import read_date, write_date
 from connectors.sandbox.salespos.wire import Refused, invalid, page
@@ -79,7 +79,7 @@ class Tables:
 
     def paymethods(self, call: Call) -> dict[str, Any]:
         """List the ways to pay."""
-        return self._page(call, PAYMETHODS, self._shapes.paymethod)
+        return self._page(call, [*self._till.paymethods.values()], self._shapes.paymethod)
 
     def packages(self, call: Call) -> dict[str, Any]:
         """List packages."""
@@ -163,9 +163,9 @@ class Tables:
         expected: dict[str, Decimal] = {}
         vat: dict[Decimal, tuple[Decimal, Decimal]] = {}
         for order in self._till.orders_between(read_date(row["start_period"]), read_date(end)):
-            if write_date(order.created_at) == end or not order.completed or order.is_correction:
+            if write_date(order.created_at) == end or not order.sold or not (order.paid or self._till.switches.unpaid_in_cashups):
                 continue
-            method = order.paymethod or ""
+            method = (order.paymethod or "") if order.paid else ""
             expected[method] = expected.get(method, _ZERO) + order.total
             for rate, (gross, tax) in order.vat_by_rate().items():
                 before = vat.get(rate, (_ZERO, _ZERO))

@@ -12,13 +12,13 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from connectors.sandbox.salespos import sales
-from connectors.sandbox.salespos.assumptions import ROUNDING_TEXT
+from connectors.sandbox.salespos.assumptions import PAYMETHODS, ROUNDING_TEXT
 from connectors.sandbox.salespos.fields import blank
 from connectors.sandbox.salespos.webhooks import Webhooks
 from connectors.sandbox.salespos.wire import Writer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from connectors.sandbox.faults import FaultPlan
     from connectors.sandbox.salespos.sales import Order
@@ -63,14 +63,21 @@ class Table:
 class Till:
     """The till's records.  Everything is in memory and changes within one event loop."""
 
-    def __init__(self, world: World, *, clock: Callable[[], datetime], seed: int, switches: TillSwitches, plan: FaultPlan) -> None:
+    def __init__(
+        self, world: World, *, clock: Callable[[], datetime], seed: int, switches: TillSwitches, plan: FaultPlan, name: str
+    ) -> None:
         self.world = world
+        self.name = name
         self.switches = switches
         self.plan = plan
         self.opened_at = clock()
         self.random = Random(seed)  # noqa: S311 - a seeded simulation, not a secret
         self.products: dict[int, Product] = {}
         self.orders: dict[int, Order] = {}
+        #: what was deleted, oldest deletion first: the vendor has it no longer
+        self.deleted: list[Order] = []
+        #: the ways to pay by their code: id, psp, code, label
+        self.paymethods = {entry[2]: entry for entry in PAYMETHODS}
         self.categories = Table("category")
         self.links = Table("producttocategory")
         self.packages = Table("package")
@@ -86,7 +93,7 @@ class Till:
         self._numbers: set[str] = set()
         self._highest = 0
         self._product_ids, self._order_ids, self._row_ids = count(1001), count(5001), count(90001)
-        self._shelf = sales.Shelf(self._usual_price, self.product_id, lambda: next(self._row_ids))
+        self.shelf = sales.Shelf(self._usual_price, self.product_id, lambda: next(self._row_ids))
         self.packages.add({"name": "Standaard"})
         self.calls = Webhooks(self.webhooks, plan=plan, now=self.now, write=Writer(switches).dumps)
 
@@ -94,8 +101,10 @@ class Till:
         """Return the vendor's time, skewed as the plan says."""
         return self._clock() + timedelta(seconds=self.plan.clock_skew_seconds)
 
-    def ring_up(self, receipt: WorldReceipt, *, at_start: bool = False) -> Order:
-        """Sell: make the order and lower the stock of what was sold, unless the receipt corrects stock.
+    def ring_up(
+        self, receipt: WorldReceipt, *, at_start: bool = False, paid: bool = True, completed: bool = True, exact: bool = False
+    ) -> Order:
+        """Sell: make the order and lower the stock of what was sold, unless the receipt corrects stock or is still open.
 
         Raises:
             ValueError: the receipt's number is taken, or its lines do not come to what was paid.
@@ -106,7 +115,8 @@ class Till:
         user_id = self._user_of.get(receipt.customer_key) if receipt.customer_key is not None else None
         if user_id is not None:
             customer = self.customers[user_id]
-        order = sales.ring_up(receipt, next(self._order_ids), self._number_of(receipt.number), self._shelf, customer)
+        order = sales.ring_up(receipt, next(self._order_ids), self._number_of(receipt.number), self.shelf, customer, exact=exact)
+        order.paid, order.completed = paid, completed
         order.user_id = user_id
         order.extra_text = ROUNDING_TEXT if order.extra else ""
         self.keep(order, at_start=at_start)
@@ -119,10 +129,31 @@ class Till:
         self._numbers.add(order.number_full)
         self._highest = max(self._highest, order.number)
         insort(self._by_date, (order.created_at, order.id))
-        if order.completed and not order.is_correction:
-            self._take_off_the_shelf(order)
+        self._keep_shelf(order)
         if not at_start:
             self.calls.order("orders.created", order)
+
+    def changed(self, order: Order, before: Mapping[str, Any]) -> None:
+        """Let follow what follows from a change of an order; ``before`` is how it stood (see :func:`.webhooks.standing`)."""
+        order.shown.clear()
+        if order.cancelled and not self.switches.cancelled_stays_completed:
+            order.completed = False
+        self._keep_shelf(order)
+        self.calls.changed(order, before)
+
+    def redate(self, order: Order, moment: datetime) -> None:
+        """Give an order another ``create_date``."""
+        self._by_date.remove((order.created_at, order.id))
+        order.created_at = moment.replace(microsecond=0)
+        insort(self._by_date, (order.created_at, order.id))
+
+    def delete(self, order: Order) -> None:
+        """Remove an order; its number is not given again, and what it sold goes back on the shelf."""
+        del self.orders[order.id]
+        self._by_date.remove((order.created_at, order.id))
+        self.deleted.append(order)
+        self._keep_shelf(order)
+        self.calls.order("orders.deleted", order)
 
     def new_number(self) -> int:
         """Return the number of the next receipt."""
@@ -190,9 +221,22 @@ class Till:
         digits = re.sub(r"\D", "", text)
         return int(digits) if digits else self.new_number()
 
-    def _take_off_the_shelf(self, order: Order) -> None:
-        for row in order.rows:
-            product = self.products.get(row.product_id) if row.product_id is not None else None
+    def _keep_shelf(self, order: Order) -> None:
+        """Take off the shelf what the order sells and put back what it no longer does."""
+        gone = order.cancelled or order.id not in self.orders
+        if gone and order.taken and not self.switches.cancelled_returns_stock:
+            return
+        sells: dict[int, Decimal] = {}
+        if not gone and order.completed and not order.is_correction:
+            for row in order.rows:
+                if row.product_id is not None:
+                    sells[row.product_id] = sells.get(row.product_id, Decimal(0)) + row.count
+        for product_id in {**order.taken, **sells}:
+            product = self.products.get(product_id)
             if product is not None and product.values.get("stockenabled"):
-                stock = Decimal(product.values.get("stock") or 0)
-                self.change_product(product, {"stock": stock - row.count})
+                more = sells.get(product_id, Decimal(0)) - order.taken.get(product_id, Decimal(0))
+                if more:
+                    self.change_product(product, {"stock": Decimal(product.values.get("stock") or 0) - more})
+            else:  # nobody counts it: nothing is off a shelf
+                sells.pop(product_id, None)
+        order.taken = sells

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 EVENTS: Final = frozenset(
     {
         "products.created", "products.updated", "products.deleted", "categories.created", "categories.updated", "categories.deleted",
-        "orders.created", "orders.updated.ispaid", "orders.updated.status", "orders.updated.trackandtrace",
+        "orders.created", "orders.deleted", "orders.updated.ispaid", "orders.updated.status", "orders.updated.trackandtrace",
     }
 )  # fmt: skip
 #: a sandbox calls nobody but this machine
@@ -51,6 +51,12 @@ class Delivery:
 def signature(key: str, address: str, body: bytes) -> str:
     """[A] Return the ``x-hash`` of a delivery: HMAC-SHA512 with the webhook's key over ``address|body``, as in the app handshake."""
     return hmac.new(key.encode(), address.encode() + b"|" + body, hashlib.sha512).hexdigest()
+
+
+def standing(order: Order) -> dict[str, Any]:
+    """Return what webhooks tell of an order when it changes."""
+    tracked = {name: order.details.get(name, "") for name in ("track_and_trace_code", "track_and_trace_carrier")}
+    return {"paid": order.paid, "status": order.status, **tracked}
 
 
 class Webhooks:
@@ -96,6 +102,17 @@ class Webhooks:
             "customer_mobile": (order.customer.phone or "") if order.customer else address.get("mobile", ""),
         }
         self.happened(event, facts | changed)
+
+    def changed(self, order: Order, before: Mapping[str, Any]) -> None:
+        """Queue what a change of an order was about; ``before`` is how it stood."""
+        after = standing(order)
+        if after["paid"] != before["paid"]:
+            self.order("orders.updated.ispaid", order, paid=after["paid"])
+        if after["status"] != before["status"]:
+            self.order("orders.updated.status", order, previous_status=before["status"], status=after["status"])
+        tracked = {name: value for name, value in after.items() if name.startswith("track")}
+        if any(before[name] != value for name, value in tracked.items()):
+            self.order("orders.updated.trackandtrace", order, **tracked)
 
     def product(self, event: str, product: Product) -> None:
         """[A] Queue what happened to a product; only that these events exist is known."""
