@@ -85,6 +85,6 @@ async def _stopped_flows(alerts: Alerts, store: Store) -> None:
     for fingerprint, question in asked.items():
         body = f"{question.text} Answer: kassabrug answer {question.key} continue"
         await alerts.raise_alert(fingerprint, f"{question.link}: the flow {question.flow} stands still", "critical", body)
-    for row in await store.alerts():
-        if row.resolved_at is None and row.fingerprint.startswith("stopped:") and row.fingerprint not in asked:
+    for row in await alerts.active():
+        if row.fingerprint.startswith("stopped:") and row.fingerprint not in asked:
             await alerts.resolve(row.fingerprint)

@@ -25,6 +25,7 @@ from daemon.core.brake import BrakeRules
 from daemon.core.retry import RetryPolicy
 from daemon.engine.context import Common, Context, Mappings
 from daemon.engine.watch import ConnectionWatch
+from daemon.flows.after_restore import AfterRestore
 from daemon.flows.moving import Counter
 from daemon.flows.products import Products
 from daemon.flows.sales import Sales
@@ -64,6 +65,8 @@ class Pair:
     products: Products
     stock: Stock
     watches: tuple[ConnectionWatch, ConnectionWatch]
+    #: ends the time after an older state was put back; ``None`` where nobody waits for that
+    after_restore: AfterRestore | None = None
     configured: Configured = field(default_factory=Configured)
     _begun: bool = False
 
@@ -230,7 +233,7 @@ async def assemble(shared: Shared) -> AsyncIterator[House]:
             stack.push_async_callback(one.aclose)
         for other in tills.values():
             stack.push_async_callback(other.aclose)
-        pairs = []
+        pairs, after_restore = [], AfterRestore()
         for name, link in shared.settings.links.items():
             counters: dict[str, Counter] = {}
             for till in link.tills:
@@ -245,8 +248,14 @@ async def assemble(shared: Shared) -> AsyncIterator[House]:
                 said = Configured(
                     link.payment_methods, loaded[name].articles, _decided_by(shared.settings, name, till, loaded[name]), prefixes[name]
                 )
-                pairs.append(Pair(context, link, sales, products, stock, watched, said))
+                pair = Pair(context, link, sales, products, stock, watched, after_restore, said)
+                after_restore.expect(context, pair.enabled, _prefix_of(sales))
+                pairs.append(pair)
         yield House(tuple(pairs), watches)
+
+
+def _prefix_of(sales: Sales) -> Callable[[], str]:
+    return lambda: sales.rules.reference_prefix
 
 
 async def _prefixes(shared: Shared) -> dict[str, dict[str, str]]:

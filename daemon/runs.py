@@ -50,6 +50,8 @@ class Runner:
             await self._same_company()
             await self.pair.begin()
             await self._flow(flow)()
+            if self.pair.after_restore is not None:
+                await self.pair.after_restore.ran(context, flow, started)
         except ConnectorError as error:
             run = self._failed(error)
         except FlowStopped as error:

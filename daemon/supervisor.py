@@ -7,7 +7,7 @@ service manager starts it anew.
 from __future__ import annotations
 
 import signal
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import anyio
@@ -16,13 +16,14 @@ import structlog
 from daemon.alarms import look_after
 from daemon.flowstate import FlowState
 from daemon.runs import Runner
+from daemon.state.backup import FACT as BACKUP_FACT
+from daemon.state.retention import prune_when_due
 from daemon.status import Health
 from daemon.web.app import build
 from daemon.web.serve import serve
 
 if TYPE_CHECKING:
     import socket
-    from datetime import datetime
 
     from daemon.assembly import House, Shared
     from daemon.observe.alerts import Alerts
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
 #: how often the watchdog is fed, and gauges and alerts are brought up to date, in seconds
 HEARTBEAT = 5.0
+#: how often it is asked whether what is old is to be forgotten, in seconds
+PRUNE_CHECK = 3600.0
 #: a loop that has not ticked for this long is stuck
 STUCK_AFTER = timedelta(seconds=60)
 
@@ -59,6 +62,7 @@ class Supervisor:
             url = await root.start(serve, build(self.health, self._shared.metrics), listening)
             root.start_soon(self._heart)
             root.start_soon(self._look_after)
+            root.start_soon(self._forget_what_is_old)
             with anyio.CancelScope() as flows_scope:
                 root.start_soon(self._signals, flows_scope)
                 _log.info("started", address=url, flows=[state.name for state in self.flows])
@@ -113,6 +117,16 @@ class Supervisor:
             await self._ownership.heartbeat()
             await self._shared.clock.sleep(min(HEARTBEAT, self._notifier.watchdog_seconds or HEARTBEAT))
 
+    async def _forget_what_is_old(self) -> None:
+        """Once a day; asked often, because a laptop sleeps and a clock may jump."""
+        shared = self._shared
+        while True:
+            days = shared.settings.daemon
+            pruned = await prune_when_due(shared.store, shared.clock, settled_days=days.retention_days, activity_days=days.activity_days)
+            if pruned is not None and pruned.total:
+                _log.info("pruned", work=pruned.work, intents=pruned.intents, activity=pruned.activity, alerts=pruned.alerts)
+            await shared.clock.sleep(PRUNE_CHECK)
+
     async def _look_after(self) -> None:
         """Keep the gauges and the alerts as things are; telling people may take a while, and holds up nothing else."""
         shared = self._shared
@@ -120,6 +134,9 @@ class Supervisor:
             counts = await shared.store.counts()
             shared.metrics.queue(counts)
             shared.metrics.state_size(await shared.store.size())
+            shared.metrics.state_restored(shared.store.restored)
+            if (backed_up := await shared.store.fact("", BACKUP_FACT)) is not None:  # another process wrote that down
+                shared.metrics.backed_up(datetime.fromisoformat(backed_up))
             await look_after(
                 self._alerts,
                 shared.store,

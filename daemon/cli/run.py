@@ -15,6 +15,7 @@ from daemon.observe.systemd import Notifier
 from daemon.once import ORDER, GaveUp, result, settle_all
 from daemon.runs import Runner
 from daemon.settings import ConfigurationError
+from daemon.state.retention import prune_when_due
 from daemon.supervisor import Supervisor
 from daemon.web.serve import bind
 
@@ -61,6 +62,12 @@ async def sync(args: argparse.Namespace) -> int:
         group.start_soon(stop_on_signal, session.shared.stopping)
         gave_up = await _settle(session, flows, group)
         outcome = await result(session.house)
+        await prune_when_due(
+            session.shared.store,
+            session.shared.clock,
+            settled_days=settings.daemon.retention_days,
+            activity_days=settings.daemon.activity_days,
+        )
         group.cancel_scope.cancel()
     if gave_up:
         show.ERR.print(gave_up)

@@ -88,6 +88,7 @@ class Reason(StrEnum):
     MASS_CHANGE = "mass_change"
     MAPPING_FAILED = "mapping_failed"
     CHANGED_AFTER_BOOKING = "changed_after_booking"
+    DATED_AHEAD = "dated_ahead"
     # waiting, retrying, uncertain, dead
     UNREACHABLE = "unreachable"
     THROTTLED = "throttled"
@@ -132,6 +133,7 @@ EXPLANATIONS: dict[Reason, str] = {
     Reason.MASS_CHANGE: "the run would change far more than usual: answer the question",
     Reason.MAPPING_FAILED: "an expression of the mapping cannot be applied to this record: correct it, then resend",
     Reason.CHANGED_AFTER_BOOKING: "the receipt was changed in the till after it was booked; a booked document cannot be changed",
+    Reason.DATED_AHEAD: "the record is dated in the future: it goes on when its date has come, or correct the date and resend",
     Reason.UNREACHABLE: "the vendor cannot be reached; waiting",
     Reason.THROTTLED: "the vendor's rate limit was met; waiting",
     Reason.UNAUTHORIZED: "the connection must be signed in to again",

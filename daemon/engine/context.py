@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import anyio
@@ -76,6 +77,8 @@ class Context:
     #: a run has met a connection that must be signed in to again; what waits for that is not released yet
     signed_out: bool = False
     common: Common = field(default_factory=Common)
+    #: the clock of a flow's source when it was last heard, and the monotonic clock at that moment
+    source_times: dict[str, tuple[datetime, float]] = field(default_factory=dict)
     #: the monotonic clock when this process began: what an earlier one had sent, it had sent by then
     started: float = field(init=False)
 
@@ -121,6 +124,21 @@ class Context:
     def paused(self) -> bool:
         """Whether the vendors are to be left alone now."""
         return self.clock.monotonic() < self.paused_until
+
+    def heard_from(self, flow: str, server_time: datetime | None) -> None:
+        """Remember the clock of a flow's source."""
+        if server_time is not None:
+            self.source_times[flow] = (server_time, self.clock.monotonic())
+
+    def time_of(self, flow: str) -> datetime | None:
+        """Return what the clock of a flow's source shows by now, ``None`` when this process has never heard it."""
+        if flow not in self.source_times:
+            return None
+        heard, at = self.source_times[flow]
+        try:
+            return heard + timedelta(seconds=self.clock.monotonic() - at)
+        except OverflowError:
+            return heard
 
     def now(self) -> datetime:
         """Return the wall clock, in UTC."""

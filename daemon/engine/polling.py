@@ -2,24 +2,71 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Generic, TypeVar
 
-from connectors.port import Change, ChangeSource, Page, Unreadable
-from daemon.core.cursor import advance, begin, made_progress
+from connectors.port import Change, ChangeSource, Position, Unreadable
+from daemon.core.booking import Hold
+from daemon.core.cursor import AHEAD_VERSION, advance, begin, bounds, made_progress
+from daemon.core.life import Reason
 from daemon.state.port import NewWork
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncGenerator, Callable
     from datetime import datetime, timedelta
 
     from daemon.core.cursor import Pass
     from daemon.engine.context import Context
+    from daemon.state.port import Work
 
 T = TypeVar("T")
 
 #: a record that could not be read is stored with this version and no payload, so that it is held and the others go on
 UNREADABLE_VERSION = "unreadable: "
+#: so many pages one reading may have: the year of a large shop has a tenth of them, and a source without end has no end
+MOST_PAGES = 5000
+
+
+@dataclass(frozen=True, slots=True)
+class Reading(Generic[T]):
+    """What one page brought: records that are new, new ones dated in the future (see :mod:`daemon.core.cursor`), what could not be read.
+
+    ``position`` is to be stored with them, ``server_time`` the source's clock at the answer.
+    """
+
+    fresh: tuple[Change[T], ...]
+    ahead: tuple[Change[T], ...]
+    bad: tuple[tuple[str, datetime | None, str], ...]
+    position: Position
+    server_time: datetime | None
+
+
+async def read_pages(
+    source: ChangeSource[T], position: Position, *, overlap: timedelta, now: Callable[[], datetime], most: int = MOST_PAGES
+) -> AsyncGenerator[Reading[T], None]:
+    """Read what changed from ``overlap`` before a position to the end, a page at a time; the one loop over pages that there is.
+
+    ``now`` is our own clock.  Close the generator when it is left before its end.
+
+    Raises:
+        ConnectorError: the errors of the port.
+        Unreadable: the source gives the same page again, or does not end within ``most`` pages; what was delivered until then stays
+            good, and the next reading goes on from there.
+    """
+    current: Pass[T] = begin(position, overlap)
+    for _ in range(most):
+        page = await source.read_changes(current.since, after=current.last)
+        if page.more and not made_progress(current, page):
+            raise Unreadable("the source gives the same page again")
+        step = advance(current, page, now())
+        current = step.following
+        if step.astray:
+            continue
+        yield Reading(step.fresh, step.ahead, page.bad, step.position, page.server_time)
+        if not page.more:
+            return
+    raise Unreadable(f"the source has not come to its end after {most} pages; the next run goes on from there")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +77,15 @@ class Polled:
     newest: datetime | None
 
 
-def _unreadable(page: Page[T], now: datetime) -> list[NewWork]:
-    return [
-        NewWork(record, record, UNREADABLE_VERSION + " ".join(why.split())[:200], moment or page.server_time or now, b"")
-        for record, moment, why in page.bad
+def _works(context: Context, reading: Reading[T], describe: Callable[[Change[T]], NewWork]) -> list[NewWork]:
+    """Turn a page into work; what cannot be worked on yet has no payload, and is asked for afresh when it is looked at again."""
+    works = [describe(change) for change in reading.fresh]
+    works += [replace(describe(change), payload=b"") for change in reading.ahead]
+    works += [
+        NewWork(record, record, UNREADABLE_VERSION + " ".join(why.split())[:200], moment or reading.server_time or context.now(), b"")
+        for record, moment, why in reading.bad
     ]
+    return works
 
 
 async def poll(
@@ -47,25 +98,19 @@ async def poll(
 ) -> Polled:
     """Read from the stored position to the end and store what is new.
 
-    Raises the errors of the port; what was stored before stays stored.  A source that gives the same page again and again is
-    :class:`Unreadable`, never an endless loop.
+    Raises the errors of the port; what was stored before stays stored.
     """
     async with context.exclusive(f"poll {context.scope} {flow}"):
         stored = await context.store.position(context.scope, flow)
-        current: Pass[T] = begin(stored, overlap)
         new = 0
-        while True:
-            page = await source.read_changes(current.since, after=current.last)
-            if page.more and not made_progress(current, page):
-                message = "the source gives the same page again"
-                raise Unreadable(message)
-            fresh, position, current = advance(current, page)
-            works = [describe(change) for change in fresh] + _unreadable(page, context.now())
-            if works or position != stored:
-                new += await context.store.record_page(context.scope, flow, position, works)
-                stored = position
-            if not page.more:
-                return Polled(new, position.moment)
+        async with aclosing(read_pages(source, stored, overlap=overlap, now=context.now)) as readings:
+            async for reading in readings:
+                context.heard_from(flow, reading.server_time)
+                works = _works(context, reading, describe)
+                if works or reading.position != stored:
+                    new += await context.store.record_page(context.scope, flow, reading.position, works)
+                    stored = reading.position
+        return Polled(new, stored.moment)
 
 
 async def sweep(context: Context, flow: str, source: ChangeSource[T], describe: Callable[[Change[T]], NewWork], *, back: timedelta) -> int:
@@ -76,17 +121,25 @@ async def sweep(context: Context, flow: str, source: ChangeSource[T], describe: 
     stored = await context.store.position(context.scope, flow)
     if stored.moment is None:
         return 0
-    current: Pass[T] = begin(type(stored)(stored.moment, frozenset()), back)
     new = 0
-    while True:
-        page = await source.read_changes(current.since, after=current.last)
-        if page.more and not made_progress(current, page):
-            message = "the source gives the same page again"
-            raise Unreadable(message)
-        fresh, _, current = advance(current, page)
-        works = [describe(change) for change in fresh] + _unreadable(page, context.now())
-        async with context.exclusive(f"poll {context.scope} {flow}"):
-            position = await context.store.position(context.scope, flow)
-            new += await context.store.record_page(context.scope, flow, position, works)
-        if not page.more:
-            return new
+    async with aclosing(read_pages(source, Position(stored.moment), overlap=back, now=context.now)) as readings:
+        async for reading in readings:
+            works = _works(context, reading, describe)
+            async with context.exclusive(f"poll {context.scope} {flow}"):
+                position = await context.store.position(context.scope, flow)
+                new += await context.store.record_page(context.scope, flow, position, works)
+    return new
+
+
+def is_ahead(work: Work) -> bool:
+    """Tell whether a record was dated in the future when it was read."""
+    return work.version.startswith(AHEAD_VERSION)
+
+
+def still_ahead(context: Context, flow: str, dated: datetime) -> Hold | None:
+    """Return why a record that is asked for afresh still has to wait, ``None`` when its date has come, or was corrected.
+
+    Its way out: it goes on by itself when its date has come, and by ``resend`` once the date is corrected at its source.
+    """
+    latest = bounds(context.time_of(flow), context.now()).dated
+    return Hold(Reason.DATED_AHEAD, f"dated {dated.isoformat(timespec='minutes')}") if dated > latest else None

@@ -100,10 +100,10 @@ async def once(
 
 async def settled_by(context: Context, scope: str, flow: str, key: str, remote_id: str) -> None:
     """Settle an earlier attempt whose answer was lost and whose effect was then found without looking for it."""
-    for intent in await context.store.intents(scope, flow=flow, state=IntentState.SENT):
-        if intent.key == key:
-            await context.store.settle_intent(scope, key, IntentState.DONE, remote_id=remote_id)
-            context.metrics.duplicate_prevented(flow)
+    intent = await context.store.intent(scope, key)
+    if intent is not None and intent.state == IntentState.SENT:
+        await context.store.settle_intent(scope, key, IntentState.DONE, remote_id=remote_id)
+        context.metrics.duplicate_prevented(flow)
 
 
 async def identified(created: str, find: Callable[[], Awaitable[str | None]]) -> str:

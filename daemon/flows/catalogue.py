@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from contextlib import aclosing
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import anyio
 
-from connectors.port import Unreadable
+from connectors.port import Position
 from daemon.core.sku import sku_key
+from daemon.engine.polling import read_pages
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
     from datetime import datetime
 
     from connectors.model import Product
-    from connectors.port import Change, Clock, ProductSource
+    from connectors.port import Clock, ProductSource
 
 
 class Catalogue:
@@ -48,18 +51,12 @@ class Catalogue:
 
     async def _read_changes(self) -> None:
         started = self._clock.monotonic()
-        last: Change[Product] | None = None
-        while True:
-            page = await self._source.read_changes(self._newest, after=last)
-            self._take_in([change.record for change in page.changes])
-            if page.changes:
-                if page.more and last is not None and page.changes[-1] == last:
-                    message = "the source gives the same page again"
-                    raise Unreadable(message)
-                last = page.changes[-1]
-                self._newest = last.moment
-            if not page.more:
-                break
+        position = Position(self._newest)
+        async with aclosing(read_pages(self._source, position, overlap=timedelta(0), now=self._clock.now)) as readings:
+            async for reading in readings:
+                # whatever their date: an article is what it is by now
+                self._take_in([change.record for change in (*reading.fresh, *reading.ahead)])
+                self._newest = reading.position.moment
         self._read_at = started
 
     async def articles(self, numbers: Collection[str]) -> list[Product]:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING, TypeVar
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Generic, TypeVar
 
-from connectors.port import Position, Unreadable
+from connectors.port import Position
 from daemon.core.actions import Action
 from daemon.core.booking import Hold, Skip, reference
-from daemon.core.cursor import advance, begin, made_progress
 from daemon.core.life import Reason
 from daemon.core.products import CreateProduct, FieldChange, KeepProduct, UpdateProduct
-from daemon.engine.polling import UNREADABLE_VERSION
+from daemon.engine.polling import UNREADABLE_VERSION, is_ahead, read_pages
 from daemon.flows import products as products_flow
 from daemon.flows import sales as sales_flow
 from daemon.flows.payload import load_sale
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from connectors.model import Document, Sale
     from connectors.port import Change, ChangeSource
-    from daemon.core.cursor import Pass
     from daemon.engine.braking import Verdict
     from daemon.engine.context import Context
     from daemon.flows.products import Decided, Products
@@ -37,38 +36,44 @@ T = TypeVar("T")
 _CHUNK = 20
 
 
-async def _unread(
-    context: Context, flow: str, source: ChangeSource[T], overlap: timedelta, *, anew: bool = False
-) -> tuple[list[Change[T]], list[tuple[str, datetime | None, str]]]:
-    """Read from the stored position to the end without storing anything; return what is new, and what could not be read.
+@dataclass(frozen=True, slots=True)
+class _Unread(Generic[T]):
+    """What a flow has not read yet: what is new, what is dated in the future, which would be held, and what could not be read."""
 
-    ``anew`` forgets what was seen there.
-    """
+    changes: list[Change[T]]
+    ahead: list[Change[T]]
+    bad: list[tuple[str, datetime | None, str]]
+
+
+async def _unread(context: Context, flow: str, source: ChangeSource[T], overlap: timedelta, *, anew: bool = False) -> _Unread[T]:
+    """Read from the stored position to the end without storing anything; ``anew`` forgets what was seen there."""
+    unread: _Unread[T] = _Unread([], [], [])
     position = await context.store.position(context.scope, flow)
-    current: Pass[T] = begin(Position(position.moment) if anew else position, overlap)
-    fresh: list[Change[T]] = []
-    bad: list[tuple[str, datetime | None, str]] = []
-    while True:
-        page = await source.read_changes(current.since, after=current.last)
-        if page.more and not made_progress(current, page):
-            message = "the source gives the same page again"
-            raise Unreadable(message)
-        changes, _, current = advance(current, page)
-        fresh += changes
-        bad += page.bad
-        if not page.more:
-            return fresh, bad
+    start = Position(position.moment) if anew else position
+    async with aclosing(read_pages(source, start, overlap=overlap, now=context.now)) as readings:
+        async for reading in readings:
+            unread.changes.extend(reading.fresh)
+            unread.ahead.extend(reading.ahead)
+            unread.bad.extend(reading.bad)
+    return unread
+
+
+def _ahead(flow: str, record: str, label: str, dated: datetime) -> Action:
+    return Action(flow, "hold", record, label, (), Reason.DATED_AHEAD, f"dated {dated.isoformat(timespec='minutes')}")
 
 
 async def plan_sales(flow: Sales, context: Context) -> tuple[list[Action], list[Sale]]:
     """Return what would become of every receipt that is not settled, and those receipts with their lines."""
     await flow.refresh()
-    stored = [load_sale(work.payload) for work in await context.store.open_work(context.scope, flow.name) if work.payload]
-    unread, _ = await _unread(context, flow.name, context.till, sales_flow.OVERLAP)
-    sales = {sale.id: sale for sale in [*stored, *(change.record for change in unread)]}
+    works = await context.store.open_work(context.scope, flow.name)
+    stored = [load_sale(work.payload) for work in works if work.payload and not is_ahead(work)]
+    unread = await _unread(context, flow.name, context.till, sales_flow.OVERLAP)
+    sales = {sale.id: sale for sale in [*stored, *(change.record for change in unread.changes)]}
     bound = await context.store.bindings(context.scope, "sale", list(sales))
     pending = [sale for sale in sales.values() if sale.id not in bound]
-    actions: list[Action] = []
+    odd = {work.record: _ahead("sales", work.record, work.label, work.moment) for work in works if is_ahead(work)}
+    odd |= {change.id: _ahead("sales", change.id, change.record.number, change.moment) for change in unread.ahead}
+    actions: list[Action] = [action for record, action in odd.items() if record not in sales]
     whole: list[Sale] = []
     for start in range(0, len(pending), _CHUNK):
         chunk = [await flow.whole(sale) for sale in pending[start : start + _CHUNK]]
@@ -111,14 +116,18 @@ def _found(sale: Sale, document: Document) -> Action:
 
 async def plan_products(flow: Products, context: Context) -> list[Action]:
     """Return what would become of every article that changed and is not settled, and whether the brake would stop it all."""
-    works: dict[str, Work | NewWork] = {work.record: work for work in await context.store.open_work(context.scope, flow.name)}
+    known = await context.store.open_work(context.scope, flow.name)
+    works: dict[str, Work | NewWork] = {work.record: work for work in known if not is_ahead(work)}
     anew = await flow.mapping_changed()
     overlap = products_flow.EVERYTHING if anew else products_flow.OVERLAP
-    changes, bad = await _unread(context, flow.name, context.books, overlap, anew=anew)
-    works.update({one.record: one for one in [*map(flow.describe, changes), *(_unreadable(context, *one) for one in bad)]})
+    unread = await _unread(context, flow.name, context.books, overlap, anew=anew)
+    works.update({one.record: one for one in [*map(flow.describe, unread.changes), *(_unreadable(context, *one) for one in unread.bad)]})
+    odd = {work.record: _ahead("products", work.record, work.label, work.moment) for work in known if is_ahead(work)}
+    odd |= {change.id: _ahead("products", change.id, change.record.sku, change.moment) for change in unread.ahead}
     waiting = {record for record, work in works.items() if isinstance(work, Work) and not products_flow.in_play(work)}
     run = await flow.decide_all([work for record, work in works.items() if record not in waiting])
-    actions = [_held(work) for record, work in works.items() if record in waiting and isinstance(work, Work)]
+    actions = [action for record, action in odd.items() if record not in works]
+    actions += [_held(work) for record, work in works.items() if record in waiting and isinstance(work, Work)]
     planned = [_product_action(one) for one in run.decided if not isinstance(one.decision, KeepProduct)]
     return [*actions, *_braked(flow.name, planned, await flow.verdict(run))]
 

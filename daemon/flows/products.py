@@ -26,7 +26,7 @@ from daemon.core.sku import sku_key
 from daemon.core.stock import Articles, on_their_way, pieces
 from daemon.engine.braking import brake, judge, spent
 from daemon.engine.handling import CHUNK, drain
-from daemon.engine.polling import UNREADABLE_VERSION, Polled, poll, sweep
+from daemon.engine.polling import UNREADABLE_VERSION, Polled, is_ahead, poll, still_ahead, sweep
 from daemon.engine.writes import OnceWrite, identified, once, settled_by
 from daemon.flows.moving import sales_on_their_way
 from daemon.flows.payload import dump_product, load_product
@@ -266,6 +266,8 @@ class Products:
     async def process(self, work: Work) -> Settlement | Hold:
         """Settle one article."""
         source = await self._article(work)
+        if is_ahead(work) and (hold := still_ahead(self._context, self.name, source.changed_at or work.moment)) is not None:
+            return hold
         bound = (await self._context.store.bindings(self._context.scope, "product", [work.record])).get(work.record)
         decision = await self.decide(source, bound)
         if isinstance(decision, KeepProduct | UpdateProduct) and (bound is None or bound.target != decision.target.id):
@@ -306,9 +308,9 @@ class Products:
     async def _forget(self, work: Work, gone: Binding) -> None:
         """What was created once is gone, as asking for it by its id has shown: it may be created anew."""
         store, scope = self._context.store, self._context.scope
-        for intent in await store.intents(scope, record=work.record):
-            if intent.key == _key(work) and intent.state == IntentState.DONE and intent.remote_id == gone.target:
-                await store.settle_intent(scope, intent.key, IntentState.REFUSED)
+        intent = await store.intent(scope, _key(work))
+        if intent is not None and intent.state == IntentState.DONE and intent.remote_id == gone.target:
+            await store.settle_intent(scope, intent.key, IntentState.REFUSED)
 
     async def _create(self, work: Work, draft: ProductDraft) -> str:
         context = self._context

@@ -25,7 +25,7 @@ from daemon.core.booking import (
 )
 from daemon.core.life import Outcome, Reason
 from daemon.engine.handling import drain
-from daemon.engine.polling import Polled, poll, sweep
+from daemon.engine.polling import Polled, is_ahead, poll, still_ahead, sweep
 from daemon.flows.answering import offer
 from daemon.flows.catalogue import Catalogue
 from daemon.flows.debtors import DebtorPlan, Debtors
@@ -184,7 +184,7 @@ class Sales:
     async def prepare(self, works: Sequence[Work]) -> None:
         """Ask once for what is known of all these receipts: bindings here, documents there."""
         bindings = await self._context.store.bindings(self._context.scope, "sale", [work.record for work in works])
-        unbound = [load_sale(work.payload) for work in works if work.payload and work.record not in bindings]
+        unbound = [load_sale(work.payload) for work in works if work.payload and not is_ahead(work) and work.record not in bindings]
         self._bindings.update(bindings)
         self._found.update(await self.documents_for(unbound))
 
@@ -203,10 +203,14 @@ class Sales:
         """Settle one receipt."""
         bound = self._bindings.pop(work.record, None)
         # one that was settled and is sent again, or that a listing could not show, is fetched, and looked up by its own number
-        header = load_sale(work.payload) if work.payload else await self._context.till.get_sale(_stub(work))
+        afresh = not work.payload or is_ahead(work)
+        header = await self._context.till.get_sale(_stub(work)) if afresh else load_sale(work.payload or b"")
         if bound is not None and bound.fingerprint:
             return _again(header, bound)
-        if not work.payload:
+        if is_ahead(work) and (hold := still_ahead(self._context, self.name, header.sold_at)) is not None:
+            self._whole[header.id] = header  # the stock counts it as on its way
+            return hold
+        if afresh:
             self._found.update(await self.documents_for([header]))
         sale = await self.whole(header)
         key = reference(sale, self.rules)

@@ -43,6 +43,8 @@ class Alerts:
         self._deliver = deliver
         self._metrics = metrics
         self._repeat = timedelta(hours=repeat_hours)
+        #: the alerts that are not over, by fingerprint, oldest first; read from the store once, and written through from then on
+        self._active: dict[str, AlertRow] | None = None
         self._busy: set[str] = set()  # being told by another task right now
         self._not_before: dict[str, datetime] = {}  # failed deliveries
 
@@ -58,11 +60,11 @@ class Alerts:
 
     async def _tell_if_due(self, fingerprint: str, summary: str, severity: str, body: str) -> None:
         now = self._clock.now()
-        known = await self._row(fingerprint)
-        if known is None or known.resolved_at is not None:
+        known = (await self._known()).get(fingerprint)
+        if known is None:
             _log.warning("alert", fingerprint=fingerprint, summary=summary, severity=severity)
             row = AlertRow(fingerprint, now, None, None, summary, severity)
-            await self._store.save_alert(row)
+            await self._save(row)
             self._not_before.pop(fingerprint, None)
         else:
             row = replace(known, summary=summary, severity=severity)
@@ -72,7 +74,7 @@ class Alerts:
             return
         since = f"Since {row.first_seen:%Y-%m-%d %H:%M} UTC." if row.last_sent is not None else ""
         if await self._deliver(f"Kassabrug: {summary}", "\n\n".join(part for part in (body or summary, since) if part), severity):
-            await self._store.save_alert(replace(row, last_sent=now))
+            await self._save(replace(row, last_sent=now))
         else:
             self._not_before[fingerprint] = now + RETRY_AFTER
 
@@ -82,25 +84,37 @@ class Alerts:
             return
         self._busy.add(fingerprint)
         try:
-            row = await self._row(fingerprint)
-            if row is None or row.resolved_at is not None:
+            row = (await self._known()).get(fingerprint)
+            if row is None:
                 return
             now = self._clock.now()
             _log.info("alert over", fingerprint=fingerprint, summary=row.summary)
             if row.last_sent is not None:
                 lasted = f"It lasted from {row.first_seen:%Y-%m-%d %H:%M} to {now:%Y-%m-%d %H:%M} UTC."
                 await self._deliver(f"Kassabrug: over: {row.summary}", lasted, "info")
-            await self._store.save_alert(replace(row, resolved_at=now))
+            await self._save(replace(row, resolved_at=now))
         finally:
             self._busy.discard(fingerprint)
 
     async def active(self) -> Sequence[AlertRow]:
         """Return the alerts that are not over, oldest first."""
-        rows = [row for row in await self._store.alerts() if row.resolved_at is None]
-        return sorted(rows, key=lambda row: (row.first_seen, row.fingerprint))
+        return sorted((await self._known()).values(), key=lambda row: (row.first_seen, row.fingerprint))
 
-    async def _row(self, fingerprint: str) -> AlertRow | None:
-        return next((row for row in await self._store.alerts() if row.fingerprint == fingerprint), None)
+    async def _known(self) -> dict[str, AlertRow]:
+        if self._active is None:
+            rows = await self._store.alerts()
+            if self._active is None:  # another task may have been as early, and have saved one since
+                self._active = {row.fingerprint: row for row in rows if row.resolved_at is None}
+        return self._active
+
+    async def _save(self, row: AlertRow) -> None:
+        """Remember an alert: durable first, so that a store that fails is not contradicted by what is remembered here."""
+        await self._store.save_alert(row)
+        active = await self._known()
+        if row.resolved_at is None:
+            active[row.fingerprint] = row
+        else:
+            active.pop(row.fingerprint, None)
 
 
 def apprise_deliver(urls: Sequence[str], metrics: Metrics, *, wait_seconds: float = 30) -> Deliver:

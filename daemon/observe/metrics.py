@@ -3,8 +3,7 @@
 Every label set is closed (flows, sides, states, reasons: no receipt, SKU or e-mail address ever), and counted from 0, so that the
 first event is already an increase.  Moments are exported as timestamps, never as "seconds since".  ``link`` is a label of the gauges
 that are compared with the clock or with zero, for there one link would otherwise hide another; counters add up over the links.
-Histograms carry no flow, because a scrape costs time by the line.  Amounts are whole cents (``_minor_units``), not a Prometheus base
-unit, so that no amount of money becomes a float with a fraction.
+Histograms carry no flow, because a scrape costs time by the line.
 """
 
 from __future__ import annotations
@@ -83,7 +82,9 @@ class Metrics(HttpObserver):
         self._config_ok = self._gauge("config_last_reload_successful", "Whether the configuration could be used when it was last read")
         self._config_at = self._gauge("config_last_reload_success_timestamp_seconds", "When the configuration was last read and usable")
         self._state_size = self._gauge("state_db_size_bytes", "Size of the store on disk")
-        self._state_errors = self._counter("state_write_errors", "Writes that the store refused")
+        self._restored = self._gauge(
+            "state_restored", "Whether an older state was put back and not all that came after it is looked up yet"
+        )
         self._backed_up = self._gauge("backup_last_success_timestamp_seconds", "When the state was last copied by backup; 0 for never")
         self._deliveries = self._counter("alert_deliveries", "Alerts handed to a channel", "channel", "result")
         self._logged = self._counter("log_messages", "Lines logged", "level")
@@ -97,9 +98,6 @@ class Metrics(HttpObserver):
         self._newest = self._gauge("flow_source_newest_timestamp_seconds", "Moment of the newest record at the source", "link", "flow")
         self._settled = self._gauge("flow_settled_timestamp_seconds", "Moment of the newest record that is settled", "link", "flow")
         self._brake = self._gauge("massbrake_tripped", "Whether the mass-change brake holds the flow", "link", "flow")
-        self._difference = self._gauge("reconcile_difference_minor_units", "Books minus till at the last comparison, in cents", "link")
-        self._missing = self._gauge("reconcile_missing_receipts", "Receipts without a document at the last comparison", "link")
-        self._reconciled = self._gauge("reconcile_last_success_timestamp_seconds", "When till and books were last compared", "link")
         self._drift = self._gauge("stock_drift_items", "Products whose stock differed at the last full comparison", "link")
         self._runs = self._counter("flow_runs", "Runs that ended", "flow", "result")
         self._duration = Histogram(
@@ -158,9 +156,9 @@ class Metrics(HttpObserver):
         """The store takes ``size`` bytes on disk."""
         self._state_size.set(size)
 
-    def state_write_error(self) -> None:
-        """The store refused a write."""
-        self._state_errors.inc()
+    def state_restored(self, restored: bool) -> None:
+        """An older state was put back, and not all that was done after it is known yet."""
+        self._restored.set(restored)
 
     def backed_up(self, at: datetime) -> None:
         """The last backup was made."""
@@ -243,12 +241,6 @@ class Metrics(HttpObserver):
     def brake(self, flow: str, tripped: bool, *, link: str = "") -> None:
         """The mass-change brake holds the flow, or lets it go."""
         self._brake.labels(link, flow).set(tripped)
-
-    def reconciled(self, difference_minor_units: int, missing: int, at: datetime, *, link: str = "") -> None:
-        """Till and books were compared: books minus till in cents, and how many receipts have no document."""
-        self._difference.labels(link).set(difference_minor_units)
-        self._missing.labels(link).set(missing)
-        self._reconciled.labels(link).set(at.timestamp())
 
     def stock_drift(self, items: int, *, link: str = "") -> None:
         """So many products had another stock in the till than in the books."""

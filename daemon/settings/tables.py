@@ -85,6 +85,9 @@ class DaemonSettings(_Table):
     contact: Text | None = None
     shutdown_seconds: Seconds = 4
     workers: Annotated[int, Field(ge=1, le=100)] = 8
+    #: more than the days that are read again, or what was just forgotten would come back as new
+    retention_days: Annotated[int, Field(ge=30)] = 400
+    activity_days: Annotated[int, Field(ge=1)] = 400
 
     @property
     def listen_on(self) -> tuple[str, int]:

@@ -22,9 +22,11 @@ from daemon.state.failures import explain, finding_of
 from daemon.state.files import open_private, private_directory, share_lock, sync_directory, try_lock
 from daemon.state.generation import Generation, Marker
 from daemon.state.port import StoreError
+from daemon.state.values import to_moment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from datetime import datetime
     from pathlib import Path
 
 T = TypeVar("T")
@@ -34,6 +36,8 @@ LOCK_FILE = "state.lock"
 #: the write-ahead log is folded into the database when it is larger than this
 CHECKPOINT_BYTES = 4 * 1024 * 1024
 BUSY_SECONDS = 5.0
+#: stands in the place of the last moment of a database that was put back while nobody has looked for it, or where there is none
+UNKNOWN = "1"
 
 
 class Database:
@@ -51,6 +55,8 @@ class Database:
         self.generation = 0
         #: what was done at the vendors may be missing here, until :meth:`reconciled`
         self.restored = False
+        #: the last moment that the database knew of when it was put back, ``None`` when it knew of none
+        self.restored_from: datetime | None = None
         self._lock = lock
         self._marker = marker
         self._log = path.with_name(f"{path.name}-wal")
@@ -79,6 +85,8 @@ class Database:
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=FULL")
             connection.execute("PRAGMA wal_autocheckpoint=0")
+            # what is forgotten is overwritten: otherwise it would lie in free pages until they are used again, and in every backup
+            connection.execute("PRAGMA secure_delete=ON")
             if alone:
                 _check_integrity(connection, path)
             _migrate(connection, path, schema.shipped() if migrations is None else migrations, alone=alone)
@@ -118,6 +126,8 @@ class Database:
     def _recognise(self, meta: dict[str, str]) -> None:
         self.identity, self.generation = meta.get("identity", ""), int(meta.get("generation", "0"))
         self.restored = "restored" in meta
+        known = meta.get("restored", UNKNOWN)
+        self.restored_from = None if known == UNKNOWN else to_moment(known)
         if "key_check" in meta and self.cipher is not None:
             self.cipher.decrypt(meta["key_check"].encode("ascii"))
 
@@ -139,8 +149,9 @@ class Database:
             meta["identity"] = secrets.token_hex(16)
             if not older:  # killed before the end of this transaction, the next opening finds nothing that was lost
                 marker.follow(Generation(meta["identity"], 0))
-        if older:
-            meta["restored"] = "1"
+        # of several restorations that were not looked up yet, the first lacks most
+        if (older or "restored" in meta) and meta.get("restored", UNKNOWN) == UNKNOWN:
+            meta["restored"] = _last_moment(self.connection) or UNKNOWN
         if beside is not None and beside.identity == meta["identity"]:
             here = max(here, beside.number)
         meta.setdefault("key_check", self.cipher.encrypt(CHECK).decode("ascii"))
@@ -193,7 +204,7 @@ class Database:
     def reconciled(self) -> None:
         """Forget that the database was older than what was done with it."""
         self.write(lambda connection: connection.execute("DELETE FROM meta WHERE name = 'restored'"))
-        self.restored = False
+        self.restored, self.restored_from = False, None
 
     def _checkpoint_when_large(self) -> None:
         # before a transaction, not after it: a failure here must not look like the failure of what is durable already
@@ -275,6 +286,15 @@ def _connect(uri: str) -> sqlite3.Connection:
     connection.execute("PRAGMA foreign_keys=ON")
     connection.execute("PRAGMA trusted_schema=OFF")
     return connection
+
+
+def _last_moment(connection: sqlite3.Connection) -> str | None:
+    """Return the newest moment that anything in the database was written at."""
+    moments = [
+        connection.execute(query).fetchone()[0]
+        for query in ("SELECT max(at) FROM activity", "SELECT max(sent_at) FROM intent", "SELECT max(updated_at) FROM work")
+    ]
+    return max((moment for moment in moments if moment is not None), default=None)
 
 
 def _check_integrity(connection: sqlite3.Connection, path: Path) -> None:

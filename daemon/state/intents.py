@@ -59,22 +59,38 @@ def renew(connection: sqlite3.Connection, link: str, key: str, now: datetime) ->
     _exists(cursor, link, key)
 
 
+def get(connection: sqlite3.Connection, link: str, key: str) -> Intent | None:
+    """Return one intent."""
+    row = connection.execute("SELECT * FROM intent WHERE link = ? AND key = ?", (link, key)).fetchone()
+    return None if row is None else _read(row)
+
+
 def find(connection: sqlite3.Connection, link: str, *, record: str | None, flow: str | None, state: str | None) -> list[Intent]:
     """Return the intents that agree with what is given, in the order in which they were sent."""
-    query, values = "SELECT * FROM intent WHERE link = ?", [link]
+    # the plus keeps SQLite from walking through all intents of the link, which is what its primary key would be good for
+    query, values = "SELECT * FROM intent WHERE link = ?" if record is None else "SELECT * FROM intent WHERE +link = ?", [link]
     for column, value in (("record", record), ("flow", flow), ("state", state)):
         if value is not None:
             query, values = f"{query} AND {column} = ?", [*values, value]
     return [_read(row) for row in connection.execute(f"{query} ORDER BY sent_at, key", values)]
 
 
-def prune(connection: sqlite3.Connection, before: datetime) -> int:
-    """Forget decided intents sent earlier whose work is settled and forgotten; return how many."""
-    return connection.execute(
-        "DELETE FROM intent WHERE sent_at < ? AND state IN ('done', 'refused') AND NOT EXISTS ("
+def prune(connection: sqlite3.Connection, after: tuple[str, str], before: datetime, limit: int) -> tuple[int, tuple[str, str] | None]:
+    """Look at the next ``limit`` intents and forget those that are decided, were sent earlier, and whose work is forgotten.
+
+    Returns how many were forgotten, and the link and key to go on after, ``None`` at the end.
+    """
+    rows = connection.execute(
+        "SELECT link, key, sent_at < ? AND state IN ('done', 'refused') AS old FROM intent WHERE (link, key) > (?, ?)"
+        " ORDER BY link, key LIMIT ?",
+        (to_text(before), *after, limit),
+    ).fetchall()
+    gone = connection.executemany(
+        "DELETE FROM intent WHERE link = ? AND key = ? AND NOT EXISTS ("
         "SELECT 1 FROM work WHERE work.record = intent.record AND work.flow = intent.flow AND work.link = intent.link)",
-        (to_text(before),),
+        [(row["link"], row["key"]) for row in rows if row["old"]],
     ).rowcount
+    return max(gone, 0), (rows[-1]["link"], rows[-1]["key"]) if len(rows) == limit else None
 
 
 def _exists(cursor: sqlite3.Cursor, link: str, key: str) -> None:

@@ -50,9 +50,20 @@ def newest(connection: sqlite3.Connection, label: str | None, limit: int) -> lis
     ]
 
 
-def prune(connection: sqlite3.Connection, before: datetime) -> int:
-    """Forget older lines; return how many."""
-    return connection.execute("DELETE FROM activity WHERE at < ?", (to_text(before),)).rowcount
+def prune(connection: sqlite3.Connection, after: int, before: datetime, limit: int) -> tuple[int, int]:
+    """Forget what is older of the next ``limit`` lines; return how many, and the line to go on after.
+
+    Lines stand in the order in which they were written, so the first part that has nothing old is the last one worth a look.
+    """
+    rows = connection.execute("SELECT id, at FROM activity WHERE id > ? ORDER BY id LIMIT ?", (after, limit)).fetchall()
+    old = [(row["id"],) for row in rows if row["at"] < to_text(before)]
+    connection.executemany("DELETE FROM activity WHERE id = ?", old)
+    return len(old), rows[-1]["id"] if rows else after
+
+
+def prune_alerts(connection: sqlite3.Connection, before: datetime) -> int:
+    """Forget alerts that were over earlier; return how many."""
+    return connection.execute("DELETE FROM alert WHERE resolved_at < ?", (to_text(before),)).rowcount
 
 
 def alerts(connection: sqlite3.Connection) -> list[AlertRow]:

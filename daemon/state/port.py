@@ -1,4 +1,4 @@
-"""What the engine asks of the store.  Every method is one transaction: all of it is durable when the method returns, or none.
+"""What the engine asks of the store.  Every method is one transaction (``prune`` is many): durable when it returns, or nothing of it.
 
 Moments are timezone-aware UTC datetimes.  ``link`` is the name of a link of the configuration, ``flow`` of a flow, ``record`` the
 source's id of the record.  Payloads are JSON bytes; the store encrypts them and forgets them when the work is settled.
@@ -204,6 +204,21 @@ class AlertRow:
     severity: str
 
 
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """How much was forgotten: settled work, decided intents, lines of the activity log, alerts that are over."""
+
+    work: int = 0
+    intents: int = 0
+    activity: int = 0
+    alerts: int = 0
+
+    @property
+    def total(self) -> int:
+        """All of it."""
+        return self.work + self.intents + self.activity + self.alerts
+
+
 class StoreError(Exception):
     """The store cannot be used; the text is one clear line.  It ends the process."""
 
@@ -218,6 +233,11 @@ class Store(Protocol):
     @property
     def restored(self) -> bool:
         """Whether the store is older than what was done with it (a backup was put back): look up before everything is created."""
+        ...
+
+    @property
+    def restored_from(self) -> datetime | None:
+        """The last moment that the store knew of when it was put back, ``None`` when it knew of none: what came later is unknown to it."""
         ...
 
     async def reconciled(self) -> None:
@@ -279,7 +299,7 @@ class Store(Protocol):
         ...
 
     async def resend(self, link: str, label_or_record: str, *, flow: str | None = None) -> int:
-        """Queue held, dead or done work again from attempt 0; return how many."""
+        """Queue held, dead or done work again from attempt 0, also what was pruned and is bound (it has no payload); return how many."""
         ...
 
     async def release_held(self, link: str, *, reasons: Iterable[Reason]) -> int:
@@ -345,6 +365,10 @@ class Store(Protocol):
 
     async def resend_intent(self, link: str, key: str, *, now: datetime) -> None:
         """Renew ``sent_at`` and count an attempt before an intent that surely had no effect is sent again."""
+        ...
+
+    async def intent(self, link: str, key: str) -> Intent | None:
+        """Return one intent by its key, ``None`` when there is none."""
         ...
 
     async def intents(self, link: str, *, record: str | None = None, flow: str | None = None, state: str | None = None) -> Sequence[Intent]:
@@ -437,8 +461,16 @@ class Store(Protocol):
         """Return the newest lines of the activity log first, of one record when a label or record id is given."""
         ...
 
-    async def prune(self, *, before: datetime) -> int:
-        """Forget activity and settled work older than this; bindings, intents of open work and positions stay."""
+    async def newest_read(self) -> datetime | None:
+        """Return the newest moment of any vendor's clock that was read up to, ``None`` before the first reading."""
+        ...
+
+    async def prune(self, *, before: datetime, activity_before: datetime | None = None) -> Pruned:
+        """Forget settled work from before, with its intents, and lines of the activity log and alerts that were over, from before theirs.
+
+        Bindings, positions, questions, work that is not settled and intents that are not decided stay, however old.  The one method
+        that is many small transactions: it never keeps the others from writing.
+        """
         ...
 
     async def alerts(self) -> Sequence[AlertRow]:

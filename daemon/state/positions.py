@@ -9,6 +9,7 @@ from daemon.state.values import dump, load, to_optional_moment, to_optional_text
 
 if TYPE_CHECKING:
     import sqlite3
+    from datetime import datetime
 
 
 def get(connection: sqlite3.Connection, link: str, flow: str) -> Position:
@@ -17,6 +18,16 @@ def get(connection: sqlite3.Connection, link: str, flow: str) -> Position:
     if row is None:
         return Position()
     return Position(to_optional_moment(row["moment"]), frozenset((record, version) for record, version in load(row["seen"])))
+
+
+def scopes(connection: sqlite3.Connection) -> list[tuple[str, str]]:
+    """Return the link and flow of everything that was ever read."""
+    return [(row["link"], row["flow"]) for row in connection.execute("SELECT link, flow FROM position")]
+
+
+def newest(connection: sqlite3.Connection) -> datetime | None:
+    """Return the newest moment that any flow has read up to."""
+    return to_optional_moment(connection.execute("SELECT max(moment) AS newest FROM position").fetchone()["newest"])
 
 
 def put(connection: sqlite3.Connection, link: str, flow: str, position: Position) -> None:

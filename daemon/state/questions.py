@@ -153,9 +153,11 @@ def release_users(connection: sqlite3.Connection, link: str, key: str, now: date
     ).fetchall()
 
 
-def prune(connection: sqlite3.Connection) -> int:
-    """Forget what was done with answers in records that are forgotten themselves; return how much."""
+def prune(connection: sqlite3.Connection, *, limit: int) -> int:
+    """Forget what was done with answers in records that are forgotten themselves, at most so many rows; return how many."""
     return connection.execute(
-        "DELETE FROM answer_use WHERE NOT EXISTS (SELECT 1 FROM work WHERE work.record = answer_use.record"
-        " AND work.flow = answer_use.flow AND work.link = answer_use.link)"
+        "DELETE FROM answer_use WHERE (link, key, flow, record) IN (SELECT link, key, flow, record FROM answer_use AS used"
+        " WHERE NOT EXISTS (SELECT 1 FROM work WHERE work.record = used.record AND work.flow = used.flow AND work.link = used.link)"
+        " LIMIT ?)",
+        (limit,),
     ).rowcount

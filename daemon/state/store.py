@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from daemon.core.life import Outcome, Reason, State
@@ -12,7 +13,7 @@ from daemon.state import journal, underway
 from daemon.state import positions as position_rows
 from daemon.state import questions as question_rows
 from daemon.state import work as work_rows
-from daemon.state.port import Activity, AnswerUse, Store, StoreError
+from daemon.state.port import Activity, AnswerUse, Pruned, Store, StoreError
 from daemon.state.values import from_cents
 
 if TYPE_CHECKING:
@@ -28,6 +29,11 @@ if TYPE_CHECKING:
     from daemon.state.runner import Runner
 
 T = TypeVar("T")
+
+#: whose work it was that left a binding of this kind behind
+FLOWS = {"sale": "sales", "product": "products"}
+#: so many rows are forgotten in one transaction: it takes a few milliseconds
+CHUNK = 500
 
 
 class SqliteStore(Store):
@@ -53,6 +59,11 @@ class SqliteStore(Store):
     def restored(self) -> bool:
         """Whether the database is older than what was done with it, so that everything must be looked up before it is created."""
         return self._runner.database.restored
+
+    @property
+    def restored_from(self) -> datetime | None:
+        """The last moment that the database knew of when it was put back, ``None`` when it knew of none."""
+        return self._runner.database.restored_from
 
     async def reconciled(self) -> None:
         """Take it that everything was looked up since the database was put back: :attr:`restored` is over, for good."""
@@ -194,11 +205,13 @@ class SqliteStore(Store):
         await self.transact(put_away)
 
     async def resend(self, link: str, label_or_record: str, *, flow: str | None = None) -> int:
-        """Queue held, dead or done work again; return how many."""
+        """Queue held, dead or done work again, also what is remembered by its binding only; return how many."""
         now = self._clock.now()
+        flows = {kind: name for kind, name in FLOWS.items() if flow in {None, name}}
 
         def again(connection: sqlite3.Connection) -> int:
             rows = work_rows.resend(connection, link, label_or_record, flow, now)
+            rows += work_rows.revive(connection, self.cipher, link, label_or_record, flows=flows, now=now)
             journal.append(connection, _released(link, rows, "resent", now))
             return len(rows)
 
@@ -290,6 +303,10 @@ class SqliteStore(Store):
     async def resend_intent(self, link: str, key: str, *, now: datetime) -> None:
         """Renew ``sent_at`` and count an attempt."""
         await self._runner.run(lambda database: database.announce(lambda connection: intent_rows.renew(connection, link, key, now)))
+
+    async def intent(self, link: str, key: str) -> Intent | None:
+        """Return one intent by its key."""
+        return await self.look(lambda connection: intent_rows.get(connection, link, key))
 
     async def intents(self, link: str, *, record: str | None = None, flow: str | None = None, state: str | None = None) -> Sequence[Intent]:
         """Return intents in the order in which they were sent."""
@@ -415,14 +432,33 @@ class SqliteStore(Store):
         """Return the newest lines of the activity log first."""
         return await self.look(lambda connection: journal.newest(connection, label, limit))
 
-    async def prune(self, *, before: datetime) -> int:
-        """Forget activity and settled work older than this, and the decided intents of work that is gone."""
+    async def newest_read(self) -> datetime | None:
+        """Return the newest moment of any vendor's clock that was read up to."""
+        return await self.look(position_rows.newest)
 
-        def forget(connection: sqlite3.Connection) -> int:
-            forgotten = journal.prune(connection, before) + work_rows.prune(connection, before) + question_rows.prune(connection)
-            return forgotten + intent_rows.prune(connection, before)
+    async def prune(self, *, before: datetime, activity_before: datetime | None = None, chunk: int = CHUNK) -> Pruned:
+        """Forget what is old, in transactions of at most ``chunk`` rows each, between which everybody else gets his turn."""
+        work = 0
+        for link, flow in await self.look(position_rows.scopes):
+            while gone := await self.transact(partial(work_rows.prune, link=link, flow=flow, before=before, limit=chunk)):
+                work += gone
+        while await self.transact(partial(question_rows.prune, limit=chunk)):
+            pass
+        intents = 0
+        place: tuple[str, str] | None = ("", "")
+        while place is not None:
+            gone, place = await self._prune_intents(place, before, chunk)
+            intents += gone
+        lines_before = activity_before or before
+        lines, line, gone = 0, 0, 1
+        while gone:
+            gone, line = await self.transact(partial(journal.prune, after=line, before=lines_before, limit=chunk))
+            lines += gone
+        alerts = await self.transact(partial(journal.prune_alerts, before=lines_before))
+        return Pruned(work, intents, lines, alerts)
 
-        return await self.transact(forget)
+    async def _prune_intents(self, after: tuple[str, str], before: datetime, limit: int) -> tuple[int, tuple[str, str] | None]:
+        return await self.transact(lambda connection: intent_rows.prune(connection, after, before, limit))
 
     async def alerts(self) -> Sequence[AlertRow]:
         """Return the alerts that are remembered."""

@@ -14,7 +14,7 @@ from daemon.state.values import dump, to_cents, to_moment, to_optional_moment, t
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
     from daemon.state.cipher import Cipher
@@ -192,6 +192,23 @@ def resend(connection: sqlite3.Connection, link: str, label_or_record: str, flow
     ).fetchall()
 
 
+def revive(
+    connection: sqlite3.Connection, cipher: Cipher, link: str, name: str, *, flows: Mapping[str, str], now: datetime
+) -> list[sqlite3.Row]:
+    """Queue what was settled so long ago that only its binding is left; ``flows`` maps kinds of bindings to flows.  Return its rows.
+
+    There is no payload: the record is asked for afresh.
+    """
+    return connection.execute(
+        "INSERT INTO work (link, flow, record, label, version, moment, payload, created_at, updated_at)"
+        " SELECT link, flows.value, source, label, '', :now, :nothing, :now, :now FROM binding"
+        " JOIN json_each(:flows) AS flows ON flows.key = binding.kind WHERE link = :link AND (label = :name OR source = :name)"
+        " AND NOT EXISTS (SELECT 1 FROM work WHERE work.record = source AND work.flow = flows.value AND work.link = binding.link)"
+        " RETURNING flow, record, label",
+        {"link": link, "name": name, "flows": dump(dict(flows)), "nothing": cipher.encrypt(b""), "now": to_text(now)},
+    ).fetchall()
+
+
 def release_answered(connection: sqlite3.Connection, link: str, question: str, now: datetime) -> list[sqlite3.Row]:
     """Queue what is held for one question; return its rows."""
     return connection.execute(
@@ -215,7 +232,8 @@ def release_waiting(connection: sqlite3.Connection, link: str, reason: Reason, n
     """Queue what waits for a reason that is over; return how many."""
     return connection.execute(
         "UPDATE work SET state = 'queued', not_before = NULL, reason = '', detail = '', updated_at = ?"
-        " WHERE link = ? AND state = 'waiting' AND reason = ?",
+        # that it is not done is said so that SQLite sees that the index of what is open will do
+        " WHERE link = ? AND state <> 'done' AND state = 'waiting' AND reason = ?",
         (to_text(now), link, reason),
     ).rowcount
 
@@ -223,7 +241,9 @@ def release_waiting(connection: sqlite3.Connection, link: str, reason: Reason, n
 def recover(connection: sqlite3.Connection, now: datetime) -> int:
     """Queue what is marked as running; return how many."""
     return connection.execute(
-        "UPDATE work SET state = 'queued', again = 0, updated_at = ? WHERE state = 'running'", (to_text(now),)
+        # said twice, so that SQLite sees that the index of what is open will do
+        "UPDATE work SET state = 'queued', again = 0, updated_at = ? WHERE state <> 'done' AND state = 'running'",
+        (to_text(now),),
     ).rowcount
 
 
@@ -278,9 +298,13 @@ def sums(connection: sqlite3.Connection, link: str, flow: str) -> tuple[int, int
     return tuple(row)
 
 
-def prune(connection: sqlite3.Connection, before: datetime) -> int:
-    """Forget work that was settled earlier; return how much."""
-    return connection.execute("DELETE FROM work WHERE state = 'done' AND updated_at < ?", (to_text(before),)).rowcount
+def prune(connection: sqlite3.Connection, link: str, flow: str, before: datetime, limit: int) -> int:
+    """Forget at most ``limit`` pieces of work of a flow that were settled earlier, oldest first; return how many."""
+    return connection.execute(
+        "DELETE FROM work WHERE id IN (SELECT id FROM work WHERE link = ? AND flow = ? AND state = 'done' AND updated_at < ?"
+        " ORDER BY updated_at LIMIT ?)",
+        (link, flow, to_text(before), limit),
+    ).rowcount
 
 
 def read(rows: Sequence[sqlite3.Row], cipher: Cipher | None) -> list[Work]:

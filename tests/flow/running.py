@@ -116,6 +116,7 @@ async def running(shop: Shop, more: Mapping[str, ASGIApp] | None = None, *, loop
             supervisor = Supervisor(house, shared, alerts, Notifier({}), cast("Ownership", None))
             if loops:
                 group.start_soon(supervisor._look_after)
+                group.start_soon(supervisor._forget_what_is_old)
                 for state in supervisor.flows:
                     group.start_soon(supervisor._loop, state)
             yield Daemon(shop, shared, store, house, supervisor, metrics, wires, told)

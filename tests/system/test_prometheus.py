@@ -58,7 +58,6 @@ def filled() -> Metrics:
     metrics.flow_configured("sales", True, 5, link="shop")
     metrics.newest_at_source("sales", NOON, link="shop")
     metrics.settled("sales", NOON, link="shop")
-    metrics.reconciled(0, 0, NOON, link="shop")
     metrics.stock_drift(0, link="shop")
     metrics.refreshed("eaccounting", "ok", NOON)
     metrics.outcome("sales", Outcome.CREATED)

@@ -17,6 +17,7 @@ from starlette.routing import Route
 
 from daemon.observe.alerts import Alerts, apprise_deliver
 from daemon.observe.metrics import Metrics
+from daemon.state.port import AlertRow
 from daemon.web.serve import bind, serve
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-    from daemon.state.port import AlertRow, Store
+    from daemon.state.port import Store
 
 START = datetime(2026, 5, 12, 12, tzinfo=UTC)
 
@@ -34,14 +35,18 @@ class Rows:
     """The part of the store that alerts use."""
 
     rows: dict[str, AlertRow] = field(default_factory=dict)
+    reads: int = 0
+    writes: int = 0
 
     async def alerts(self) -> Sequence[AlertRow]:
         """All of them."""
+        self.reads += 1
         await anyio.lowlevel.checkpoint()
         return list(self.rows.values())
 
     async def save_alert(self, row: AlertRow) -> None:
         """Remember one."""
+        self.writes += 1
         await anyio.lowlevel.checkpoint()
         self.rows[row.fingerprint] = row
 
@@ -182,6 +187,28 @@ async def test_active_alerts_are_those_that_are_not_over(alerts: Alerts, hands: 
         await hands.sleep(1)
     await alerts.resolve("a")
     assert [row.fingerprint for row in await alerts.active()] == ["b", "c"]
+
+
+async def test_looking_after_a_thousand_things_costs_the_store_nothing(alerts: Alerts, rows: Rows) -> None:
+    """The table is read once in the life of a process; all that goes on as it was is neither read nor written again."""
+    for number in range(1000):
+        rows.rows[f"old{number}"] = AlertRow(f"old{number}", START, START, START, "over long ago", "warning")
+    await alerts.raise_alert("f", "s", "critical")
+    written = rows.writes
+    for _ in range(20):
+        await alerts.raise_alert("f", "s", "critical")
+        for number in range(1000):
+            await alerts.resolve(f"old{number}")
+        await alerts.active()
+    assert (rows.reads, rows.writes) == (1, written)
+
+
+async def test_several_who_are_the_first_lose_none(alerts: Alerts, rows: Rows) -> None:
+    """Each alert is remembered as not over, however the first reading of the table falls between them."""
+    async with anyio.create_task_group() as group:
+        for number in range(5):
+            group.start_soon(alerts.raise_alert, f"f{number}", "s", "critical")
+    assert [row.fingerprint for row in await alerts.active()] == [f"f{number}" for number in range(5)]
 
 
 async def test_no_secret_and_no_person_leaves_in_an_alert(alerts: Alerts, rows: Rows, hands: Hands) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from connectors.port import Position
 from daemon.core.life import Outcome, Reason, State
-from daemon.state.port import Settlement, StoreError, Work
+from daemon.state.port import Pruned, Settlement, StoreError, Work
 from daemon.state.sqlite import open_store
 from tests.unit.store_support import NOON, StillClock, minutes, new, pair, question
 
@@ -445,7 +445,7 @@ async def test_pruning_forgets_what_is_settled_and_old(store: SqliteStore, clock
     await store.finish(works[0], replace(CREATED, bindings=(pair("1", "17"),)))
     clock.moment = minutes(10)
     await store.finish(works[1], CREATED)
-    assert await store.prune(before=minutes(5)) == 2  # one record and its line
+    assert await store.prune(before=minutes(5)) == Pruned(work=1, activity=1)
     assert await store.work("shop", "sales", "1") is None
     assert [await state_of(store, record) for record in "23"] == [State.DONE, State.QUEUED]
     assert len(await store.activity()) == 1
