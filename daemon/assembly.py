@@ -5,6 +5,7 @@ The one module that knows the vendors by name; everything behind it knows the po
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -15,22 +16,23 @@ from zoneinfo import ZoneInfo
 import structlog
 
 from connectors.eaccounting import EAccounting, EAccountingConfig
-from connectors.model import LineKind
 from connectors.salespos import SalesPos, SalesPosConfig
 from daemon import __version__
+from daemon.core import references
+from daemon.core.answers import combine
 from daemon.core.booking import BookingRules
 from daemon.core.brake import BrakeRules
-from daemon.core.debtors import CUSTOMER_FIELDS
 from daemon.core.retry import RetryPolicy
 from daemon.engine.connection_health import ConnectionHealth
 from daemon.engine.context import Common, Context, Mappings
 from daemon.flows.after_restore import AfterRestore
 from daemon.flows.moving import Counter
-from daemon.flows.products import PRODUCT_FIELDS, Products
+from daemon.flows.products import Products
 from daemon.flows.sales import Sales
+from daemon.flows.starting import PREFIXES_FACT, Configured, begin
 from daemon.flows.stock import Stock
-from daemon.mappings import load_mappings
-from daemon.settings import EAccountingSettings, SalesPosSettings
+from daemon.mappings import load_all
+from daemon.settings import ConfigurationError, EAccountingSettings, SalesPosSettings
 from daemon.state.tokens import SqliteTokenStore
 
 if TYPE_CHECKING:
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
     from daemon.state.store import SqliteStore
 
 FLOWS = ("products", "stock", "sales")
+SALES_FLOW = Sales.name
 SALT_FACT = "salt"
 
 
@@ -64,6 +67,15 @@ class Pair:
     watches: tuple[ConnectionHealth, ConnectionHealth]
     #: ends the time after an older state was put back; ``None`` where nobody waits for that
     after_restore: AfterRestore | None = None
+    configured: Configured = field(default_factory=Configured)
+    _begun: bool = False
+
+    async def begin(self) -> None:
+        """Take in, once in a process, what the configuration says now."""
+        async with self.context.exclusive(f"begin {self.context.scope}"):
+            if not self._begun:
+                await begin(self.context, self.configured)
+                self._begun = True
 
     def interval(self, flow: str) -> float:
         """Return how often a flow looks, in seconds."""
@@ -128,27 +140,21 @@ def _till(name: str, own: SalesPosSettings, settings: Settings) -> SalesPosConfi
 
 
 def booking_rules(link: LinkSettings, files: MappingFiles, *, prefix: str, context: Context) -> Callable[[Mapping[str, str]], BookingRules]:
-    """Return what makes the rules of booking from the answers given so far."""
+    """Return what makes the rules of booking from the configuration, and from the answers given so far where it says nothing."""
     zone = ZoneInfo(link.time_zone)
 
     def make(answers: Mapping[str, str]) -> BookingRules:
         company = context.company
         assert company is not None  # noqa: S101 - get_ready() comes first; this tells the type checker
-        articles, accounts = dict(files.articles), dict(link.payment_methods)
-        for key, answer in answers.items():
-            kind, _, rest = key.partition(":")
-            if kind == "payment_method":
-                accounts[rest] = answer
-            elif kind == "article":
-                line, _, rate = rest.partition(":")
-                articles[LineKind(line), Decimal(rate)] = answer
+        said = combine(link.payment_methods, files.articles, answers)
         return BookingRules(
             currency=company.currency,
             home_country=company.country,
             eu_countries=company.eu_countries,
             zone=zone,
-            articles=articles,
-            accounts=accounts,
+            articles=said.articles,
+            accounts=said.accounts,
+            answered=said.answered,
             default_debtor=link.booking.default_debtor,
             reference_prefix=prefix,
             rounding_cap=link.booking.rounding_cap,
@@ -222,10 +228,8 @@ def _connect(shared: Shared, watches: dict[str, ConnectionHealth]) -> tuple[dict
 async def assemble(shared: Shared) -> AsyncIterator[House]:
     """Build everything that the configuration names, and give it back at the end; raises ``ConfigurationError``."""
     watches: dict[str, ConnectionHealth] = {}
-    loaded = {
-        name: load_mappings(link.mapping, product_fields=PRODUCT_FIELDS, customer_fields=CUSTOMER_FIELDS)
-        for name, link in shared.settings.links.items()
-    }
+    loaded = load_all(shared.settings.links)
+    prefixes = await _prefixes(shared)
     async with AsyncExitStack() as stack:
         books, tills = _connect(shared, watches)
         for one in books.values():
@@ -235,18 +239,20 @@ async def assemble(shared: Shared) -> AsyncIterator[House]:
         pairs, after_restore = [], AfterRestore()
         for name, link in shared.settings.links.items():
             counters: dict[str, Counter] = {}
-            for number, till in enumerate(link.tills):
-                context = _context(shared, name, link, loaded[name], ends=(books[link.books], tills[till]), till=till)
-                # two tills may give the same receipt number: from the second on, the till's name stands in the key
-                prefix = link.booking.reference_prefix if number == 0 else f"{link.booking.reference_prefix}-{till}"
-                sales = Sales(context, booking_rules(link, loaded[name], prefix=prefix, context=context))
+            for till in link.tills:
+                siblings = _siblings(shared.settings, prefixes, f"{name}/{till}", link.books)
+                context = _context(shared, name, link, loaded[name], ends=(books[link.books], tills[till]), till=till, siblings=siblings)
+                sales = Sales(context, booking_rules(link, loaded[name], prefix=prefixes[name][till], context=context))
                 products = Products(context, frozenset(loaded[name].articles.values()), [f"{name}/{one}" for one in link.tills])
                 # the stock of each till counts what every till of the company has sold
                 counters[context.scope] = Counter(sales.poll, context.till)
                 stock = Stock(context, counters, books_sales=link.flows.sales.enabled)
                 watched = (watches[link.books], watches[till])
                 context.connections = watched
-                pair = Pair(context, link, sales, products, stock, watched, after_restore)
+                said = Configured(
+                    link.payment_methods, loaded[name].articles, _decided_by(shared.settings, name, till, loaded[name]), prefixes[name]
+                )
+                pair = Pair(context, link, sales, products, stock, watched, after_restore, said)
                 after_restore.expect(context, pair.enabled, _prefix_of(sales))
                 pairs.append(pair)
         yield House(tuple(pairs), watches)
@@ -256,10 +262,69 @@ def _prefix_of(sales: Sales) -> Callable[[], str]:
     return lambda: sales.rules.reference_prefix
 
 
-def _context(shared: Shared, name: str, link: LinkSettings, files: MappingFiles, *, ends: tuple[Books, Till], till: str) -> Context:
+async def _prefixes(shared: Shared) -> dict[str, dict[str, str]]:
+    """Return the prefix of each till by link, past tills too: what was given once stays, whatever the file says now.
+
+    Raises:
+        ConfigurationError: two tills would book into the same books under the same prefix.
+    """
+    store, links = shared.store, shared.settings.links
+    found = {}
+    for name, link in links.items():
+        known = references.load(await store.fact(name, PREFIXES_FACT))
+        if not known:
+            # an older version wrote nothing down, but the documents that it booked tell
+            for till in link.tills:
+                if (used := await _used_prefix(store, f"{name}/{till}")) is not None:
+                    known[till] = used
+        found[name] = references.assign(link.booking.reference_prefix, link.tills, known)
+    owners = [(links[name].books, f"{name}/{till}", prefix) for name, given in found.items() for till, prefix in given.items()]
+    if (clash := references.clashing(owners)) is not None:
+        prefix, one, other = clash
+        key = f"links.{other.partition('/')[0]}.booking.reference_prefix"
+        raise ConfigurationError(
+            "", key, f"{one} and {other} would book under the same prefix {prefix}", "another prefix, never used in these books"
+        )
+    return found
+
+
+async def _used_prefix(store: SqliteStore, scope: str) -> str | None:
+    """Return the prefix under which this pair has sent documents, ``None`` when it has sent none."""
+    for intent in await store.intents(scope, flow=SALES_FLOW):
+        if intent.operation == "document" and (work := await store.work(scope, SALES_FLOW, intent.record)) is not None:
+            return intent.reference.removesuffix(f"-{work.label}")
+    return None
+
+
+def _siblings(settings: Settings, prefixes: Mapping[str, Mapping[str, str]], own: str, books: str) -> tuple[str, ...]:
+    """Name the other pairs that write, or have written, into the same books."""
+    names = [f"{name}/{till}" for name, given in prefixes.items() if settings.links[name].books == books for till in given]
+    return tuple(name for name in names if name != own)
+
+
+def _decided_by(settings: Settings, name: str, till: str, files: MappingFiles) -> str:
+    """Return a fingerprint of everything in the configuration by which the records of a pair are decided."""
+    link, own = settings.links[name], settings.connections[till]
+    tariffs = own.vat_tariffs if isinstance(own, SalesPosSettings) else {}
+    parts = (
+        sorted(link.payment_methods.items()),
+        link.booking,
+        sorted((str(kind), str(rate), number) for (kind, rate), number in files.articles.items()),
+        sorted(files.skus.items()),
+        files.products.fingerprint,
+        files.customers.fingerprint,
+        sorted(tariffs.items()),
+    )
+    return hashlib.sha256(repr(parts).encode()).hexdigest()
+
+
+def _context(
+    shared: Shared, name: str, link: LinkSettings, files: MappingFiles, *, ends: tuple[Books, Till], till: str, siblings: tuple[str, ...]
+) -> Context:
     return Context(
         link=name,
         scope=f"{name}/{till}",
+        siblings=siblings,
         books=ends[0],
         till=ends[1],
         store=shared.store,

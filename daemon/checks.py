@@ -10,6 +10,7 @@ import anyio
 
 from connectors.model import BooksFacts
 from connectors.port import ConnectorError
+from daemon.core.answers import combine
 from daemon.core.findings import BooksSeen, Finding, LinkSeen, TillSeen, findings
 from daemon.runs import COMPANY_FACT
 from daemon.settings import SalesPosSettings
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
     from daemon.assembly import House, Pair, Shared
 
 T = TypeVar("T")
-
-#: how the key of a question about a payment method begins
-_ASKED = "payment_method:"
 
 
 async def _tried(read: Callable[[], Awaitable[T]]) -> T | ConnectorError:
@@ -88,10 +86,8 @@ async def _link_seen(pair: Pair, facts: BooksFacts | ConnectorError, shared: Sha
         today=shared.clock.now().astimezone(ZoneInfo(link.time_zone)).date(),
         debtor=link.booking.default_debtor,
         terms=link.booking.terms_of_payment,
-        accounts={
-            **link.payment_methods,
-            **{key.removeprefix(_ASKED): answer for key, answer in answers.items() if key.startswith(_ASKED)},
-        },
+        prefixes=(link.booking.reference_prefix, pair.configured.prefixes[pair.watches[1].name]),
+        accounts=combine(link.payment_methods, pair.configured.articles, answers).accounts,
     )
     if not isinstance(facts, BooksFacts) or facts.company is None:
         return seen

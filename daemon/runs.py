@@ -68,9 +68,10 @@ class Runner:
         return run
 
     async def _ready(self) -> None:
-        """See that the books are the right ones; raises the errors of the port while they do not answer."""
+        """See that the books are the right ones, and take in once what the configuration says; raises the errors of the port."""
         await get_ready(self.pair.context)
         await self._same_company()
+        await self.pair.begin()
 
     async def _signed_in(self) -> None:
         """Begin nothing while a connection must be signed in to again.

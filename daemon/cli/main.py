@@ -29,8 +29,8 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "plan": ("plan", "plan", "what sync would do, field by field, and nothing written"),
     "status": ("state", "status", "what is settled, what waits"),
     "why": ("state", "why", "the whole story of a record"),
-    "questions": ("state", "questions", "what waits for a person's answer"),
-    "answer": ("state", "answer", "answer a question"),
+    "questions": ("answer", "questions", "what waits for a person's answer"),
+    "answer": ("answer", "answer", "answer a question, correct an answer, or take it back"),
     "resend": ("state", "resend", "do records again"),
     "forget": ("forget", "forget", "remove a person from the state"),
     "settle": ("settle", "settle", "say what became of a write that cannot be decided"),
@@ -46,7 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     for name, (_, _, text) in COMMANDS.items():
         own = commands.add_parser(name, help=text, description=text)
         _ADD[name](own)
-        if name not in {"login", "run", "sandbox", "answer", "resend"}:
+        if name not in {"login", "run", "sandbox"}:
             own.add_argument("--json", action="store_true", help="print JSON")
     return parser
 
@@ -113,8 +113,11 @@ def _why(own: argparse.ArgumentParser) -> None:
 def _answer(own: argparse.ArgumentParser) -> None:
     _configured(own)
     own.add_argument("key", metavar="QUESTION", help="its key, as questions shows it")
-    own.add_argument("answer", metavar="ANSWER")
+    given = own.add_mutually_exclusive_group(required=True)
+    given.add_argument("answer", nargs="?", metavar="ANSWER", help="one that was given before is corrected")
+    given.add_argument("--revoke", action="store_true", help="take the answer back, as though it was never given")
     own.add_argument("--link", metavar="LINK/TILL", help="whose question, where several ask the same")
+    own.add_argument("--unchecked", action="store_true", help="take it though the books cannot be asked whether there is such a thing")
 
 
 def _resend(own: argparse.ArgumentParser) -> None:

@@ -1,4 +1,4 @@
-"""``status``, ``why``, ``questions``, ``answer`` and ``resend``: what is, why it is, and what a person can do about it."""
+"""``status``, ``why`` and ``resend``: what is, why it is, and doing it again."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from daemon.core.life import EXPLANATIONS, OPEN_STATES, Reason
 from daemon.engine.clock import SystemClock
 from daemon.settings import state_directory
 from daemon.state.owner import read_owner
-from daemon.state.port import WrongAnswer
 from daemon.state.sqlite import open_store
 from daemon.waiting import HELD, RECEIPTS, TROUBLE_FACT, WAITS_LONG, amount_of, waiting
 
@@ -197,46 +196,6 @@ def _print_story(story: dict[str, Any]) -> None:
         show.OUT.print(f"    {line['at']} {words}", markup=False)
 
 
-async def questions(args: argparse.Namespace) -> int:
-    """Show what waits for an answer."""
-    settings, _ = configure(args.config, quiet=True, secrets=False)
-    async with looking(settings, args.state_dir) as store:
-        found = await store.questions()
-    if args.json:
-        listed = [{"key": q.key, "link": q.link, "text": q.text, "choices": q.choices, "waiting": q.waiting} for q in found]
-        show.json_line({"questions": listed})
-    else:
-        for q in found:
-            choices = f" [{' | '.join(q.choices)}]" if q.choices else ""
-            show.OUT.print(f"{q.key}: {q.text}{choices} ({q.waiting} waiting)", markup=False)
-        if not found:
-            show.OUT.print("No question waits for an answer.")
-    return 1 if found else 0
-
-
-async def answer(args: argparse.Namespace) -> int:
-    """Answer a question; what waited for it goes on."""
-    settings, _ = configure(args.config, quiet=True, secrets=False)
-    store = await open_store(args.state_dir or state_directory(settings), clock=SystemClock())
-    try:
-        links = (args.link and [args.link]) or [q.link for q in await store.questions() if q.key == args.key]
-        if len(links) != 1:
-            problem = "no such question waits" if not links else f"asked by {', '.join(links)}: say which with --link"
-            show.ERR.print(f"{args.key}: {problem}", markup=False)
-            return 1
-        released = await store.answer(links[0], args.key, args.answer)
-    except KeyError:
-        show.ERR.print(f"{args.key}: no such question waits", markup=False)
-        return 1
-    except WrongAnswer as error:
-        show.ERR.print(f"{args.key}: {error}", markup=False)
-        return 1
-    finally:
-        await store.close()
-    show.OUT.print(f"Answered; {released} record(s) go on.")
-    return 0
-
-
 async def resend(args: argparse.Namespace) -> int:
     """Queue held, dead or settled records again; a document that exists is found, never made twice."""
     settings, _ = configure(args.config, quiet=True, secrets=False)
@@ -245,9 +204,13 @@ async def resend(args: argparse.Namespace) -> int:
         missing = [record for record in args.records if not await _resend_one(store, scopes(settings), record)]
     finally:
         await store.close()
+    queued = len(args.records) - len(missing)
+    if args.json:
+        show.json_line({"queued": queued, "missing": missing})
+        return 1 if missing else 0
     for record in missing:
         show.ERR.print(f"{record}: nothing to send again; expected a receipt number, a SKU or an id of the source", markup=False)
-    show.OUT.print(f"{len(args.records) - len(missing)} record(s) queued again.")
+    show.OUT.print(f"{queued} record(s) queued again.")
     return 1 if missing else 0
 
 

@@ -6,11 +6,12 @@ All functions are pure.  A flow fetches what they need (articles, the customer, 
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from connectors.model import Customer, DocumentDraft, DocumentKind, DocumentRow, LineKind, MoneyAccount, Product, Sale, SaleLine
+from daemon.core.answers import AccountWanted, ArticleWanted
 from daemon.core.life import Reason
 from daemon.core.money import CENT, ZERO, net_of, split_price, spread, to_cents, total, vat_on
 from daemon.core.sku import sku_key
@@ -47,6 +48,8 @@ class BookingRules:
     open_from: date | None = None
     #: what a person decided about single receipts, by the key of the question
     decided: Mapping[str, str] = field(default_factory=dict)
+    #: the answers of people that are in ``articles`` and ``accounts``, by the keys of their questions
+    answered: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +115,12 @@ def article_number(line: SaleLine, rules: BookingRules) -> str | None:
     """Return the number of the article that books a line, ``None`` when nobody said which one does."""
     if line.kind is LineKind.PRODUCT and line.sku:
         return rules.sku_map.get(sku_key(line.sku), line.sku)
-    kind = LineKind.FREE if line.kind is LineKind.PRODUCT else line.kind
-    return rules.articles.get((kind, line.vat_rate))
+    return rules.articles.get((_helped(line), line.vat_rate))
+
+
+def _helped(line: SaleLine) -> LineKind:
+    """Return which article books a line: its own, or one of those that help out; what has no article number counts as keyed in by hand."""
+    return LineKind.FREE if line.kind is LineKind.PRODUCT and not line.sku else line.kind
 
 
 def articles_needed(sale: Sale, rules: BookingRules) -> frozenset[str]:
@@ -122,6 +129,22 @@ def articles_needed(sale: Sale, rules: BookingRules) -> frozenset[str]:
     if rounding := rules.articles.get((LineKind.ROUNDING, ZERO)):
         numbers.add(rounding)
     return frozenset(numbers)
+
+
+def answers_used(sale: Sale, rules: BookingRules, *, rounded: bool = False) -> tuple[tuple[str, str], ...]:
+    """Return the answers of people that decide how a receipt is booked: (key of the question, answer).
+
+    ``rounded`` says that its document has a row for a difference.
+    """
+    keys = [AccountWanted(payment.method).key for payment in sale.payments]
+    keys += [ArticleWanted(_helped(line), line.vat_rate).key for line in sale.lines if _helped(line) is not LineKind.PRODUCT]
+    keys += [ArticleWanted(LineKind.ROUNDING, ZERO).key] if rounded else []
+    return tuple((key, rules.answered[key]) for key in dict.fromkeys(keys) if key in rules.answered)
+
+
+def _of_an_answer(hold: Hold, key: str, rules: BookingRules, text: str) -> Hold:
+    """Let a hold that comes of an answer ask its question again: the answer does not help any more."""
+    return replace(hold, question=key, question_text=f"{text} ({hold.detail})") if key in rules.answered else hold
 
 
 def plan_payments(sale: Sale, rules: BookingRules, accounts: Sequence[MoneyAccount]) -> tuple[PlannedPayment, ...] | Hold:
@@ -141,12 +164,14 @@ def plan_payments(sale: Sale, rules: BookingRules, accounts: Sequence[MoneyAccou
             return Hold(
                 Reason.PAYMENT_METHOD_UNKNOWN,
                 what,
-                question=f"payment_method:{payment.method}",
+                question=AccountWanted(payment.method).key,
                 question_text=f"Which account of the books takes what is paid with {what}?",
             )
         account = account_of(payment.method, rules, accounts)
         if account is None:
-            return Hold(Reason.MONEY_ACCOUNT_MISSING, f"{payment.label or payment.method} -> {name}")
+            missing = Hold(Reason.MONEY_ACCOUNT_MISSING, f"{payment.label or payment.method} -> {name}")
+            text = f"Which account of the books takes what is paid with {payment.label or payment.method}?"
+            return _of_an_answer(missing, AccountWanted(payment.method).key, rules, text)
         planned.append(PlannedPayment(account, payment.amount, payment.label))
     return tuple(planned)
 
@@ -169,25 +194,29 @@ def match_articles(sale: Sale, rules: BookingRules, found: Sequence[Product]) ->
             by_key[sku_key(product.sku)].append(product)
     matched: dict[int, Product] = {}
     for index, line in enumerate(sale.lines):
-        number = article_number(line, rules)
-        if number is None:
-            what = f"{line.kind} at {line.vat_rate} % VAT"
-            return Hold(
-                Reason.VAT_RATE_UNKNOWN,
-                what,
-                question=f"article:{line.kind}:{line.vat_rate}",
-                question_text=f"Which article of the books takes a line of the kind {what}?",
-            )
-        candidates = by_key.get(sku_key(number), [])
-        if not candidates:
-            return Hold(Reason.ARTICLE_MISSING, number)
-        if len(candidates) > 1:
-            return Hold(Reason.ARTICLE_AMBIGUOUS, f"{number}: {len(candidates)} articles")
-        article = candidates[0]
-        if article.vat_rate != line.vat_rate and not sale.intra_community:
-            return Hold(Reason.VAT_DIFFERS, f"{number}: till {line.vat_rate} %, books {article.vat_rate} %")
+        article = _match_article(line, rules, by_key, any_rate=sale.intra_community)
+        if isinstance(article, Hold):
+            return article
         matched[index] = article
     return matched
+
+
+def _match_article(line: SaleLine, rules: BookingRules, by_key: Mapping[str, Sequence[Product]], *, any_rate: bool) -> Product | Hold:
+    number, asked = article_number(line, rules), ArticleWanted(_helped(line), line.vat_rate).key
+    what = f"{_helped(line)} at {line.vat_rate} % VAT"
+    text = f"Which article of the books takes a line of the kind {what}?"
+    if number is None:
+        return Hold(Reason.VAT_RATE_UNKNOWN, what, question=asked, question_text=text)
+    candidates = by_key.get(sku_key(number), [])
+    if not candidates:
+        return _of_an_answer(Hold(Reason.ARTICLE_MISSING, number), asked, rules, text)
+    if len(candidates) > 1:
+        return _of_an_answer(Hold(Reason.ARTICLE_AMBIGUOUS, f"{number}: {len(candidates)} articles"), asked, rules, text)
+    article = candidates[0]
+    if article.vat_rate != line.vat_rate and not any_rate:
+        differs = Hold(Reason.VAT_DIFFERS, f"{number}: till {line.vat_rate} %, books {article.vat_rate} %")
+        return _of_an_answer(differs, asked, rules, text)
+    return article
 
 
 def line_amounts(sale: Sale) -> list[Decimal]:
@@ -258,7 +287,7 @@ def compose(
             return Hold(
                 Reason.VAT_RATE_UNKNOWN,
                 f"rounding of {residue}",
-                question="article:rounding:0",
+                question=ArticleWanted(LineKind.ROUNDING, ZERO).key,
                 question_text="Which article of the books takes rounding differences?",
             )
         sign = 1 if residue > 0 else -1

@@ -72,6 +72,8 @@ class Problem(StrEnum):
     NET_PRICES = "net_prices"
     PRODUCT_LIMIT = "product_limit"
     VENDOR_SCHEMA = "vendor_schema"
+    FLOWS_OFF = "flows_off"
+    PREFIX = "prefix"
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +125,8 @@ class LinkSeen:
     found_articles: Sequence[Product] | ConnectorError = ()
     accounts: Mapping[str, str] = field(default_factory=dict)
     found_debtors: Sequence[Customer] | ConnectorError = ()
+    #: the prefix that the configuration gives, and the one that the till's documents have
+    prefixes: tuple[str, str] = ("", "")
 
 
 def _error(problem: Problem, subject: str, evidence: str, cure: str) -> Finding:
@@ -257,6 +261,8 @@ def _till(name: str, facts: TillFacts) -> Iterator[Finding]:
 
 
 def _link(link: LinkSeen, books: BooksFacts | ConnectorError, till: TillFacts | ConnectorError) -> Iterator[Finding]:
+    yield from _flows(link)
+    yield from _prefix(link)
     if isinstance(books, BooksFacts) and books.company is not None:
         if "sales" in link.flows:
             yield from _period(link, books.fiscal_years, books.locked_to)
@@ -270,6 +276,39 @@ def _link(link: LinkSeen, books: BooksFacts | ConnectorError, till: TillFacts | 
             yield from _payment_methods(link, till.payment_methods or ())
         if till.store is not None:
             yield from _store(link, till.store, books)
+
+
+def _flows(link: LinkSeen) -> Iterator[Finding]:
+    """What follows from flows that are on without those that they go together with."""
+
+    def off(flow: str) -> str:
+        return f"nothing if that is meant, else set links.{link.name}.flows.{flow}.enabled = true"
+
+    if not link.flows:
+        yield Finding(Severity.WARNING, Problem.FLOWS_OFF, link.name, "all flows are off: nothing is done for this link", off("sales"))
+    elif "sales" not in link.flows and "stock" in link.flows:
+        evidence = (
+            "the flow stock is on and sales is off: what is sold in the till is never booked, so the books' stock does not fall by it, "
+            "and the till is not brought in step while receipts wait"
+        )
+        cure = f"set links.{link.name}.flows.sales.enabled = true, or links.{link.name}.flows.stock.enabled = false"
+        yield Finding(Severity.WARNING, Problem.FLOWS_OFF, link.name, evidence, cure)
+    elif "sales" not in link.flows:
+        evidence = "the flow sales is off: receipts stay in the till, none is booked"
+        yield Finding(Severity.INFO, Problem.FLOWS_OFF, link.name, evidence, off("sales"))
+    if "products" not in link.flows and link.flows:
+        evidence = "the flow products is off: what changes in the books' articles (prices, VAT, new ones) does not reach the till"
+        if "sales" in link.flows:
+            evidence += ", and receipts with a VAT rate or a SKU that the books do not have any more are held"
+        yield Finding(Severity.INFO, Problem.FLOWS_OFF, link.name, evidence, off("products"))
+
+
+def _prefix(link: LinkSeen) -> Iterator[Finding]:
+    said, used = link.prefixes
+    if not used.casefold().startswith(said.casefold()):
+        evidence = f"documents of {link.till} are found again by {used}-, and the configuration says {said}: {used} stays"
+        cure = f"set links.{link.name}.booking.reference_prefix to what it was"
+        yield Finding(Severity.WARNING, Problem.PREFIX, link.name, evidence, cure)
 
 
 def _period(link: LinkSeen, years: Sequence[FiscalYear] | None, locked_to: date | None) -> Iterator[Finding]:

@@ -49,6 +49,8 @@ def _decide_found(facts: SaleFacts, sale: Sale, rules: BookingRules, withdrawal:
     if len(facts.found) > 1:
         return Hold(Reason.DOCUMENT_AMBIGUOUS, f"{len(facts.found)} documents carry {key}")
     document = facts.found[0]
+    if facts.holder:
+        return Hold(Reason.DOCUMENT_AMBIGUOUS, f"document {document.number} is that of receipt {facts.holder}")
     day = business_day(sale, rules)
     if not facts.sent and document.date not in {None, day}:
         return Hold(Reason.DOCUMENT_AMBIGUOUS, f"document {document.number} of {document.date}, receipt of {day}")

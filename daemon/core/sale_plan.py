@@ -49,6 +49,8 @@ class SaleFacts:
     document: Document | None = None
     found: tuple[Document, ...] = ()
     rivals: int = 0
+    #: whose document that is already: another till's receipt, in words
+    holder: str = ""
     sent: bool = False
     #: a document in the books that can still be withdrawn, begun for this receipt earlier
     proposal: str = ""

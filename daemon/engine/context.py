@@ -55,6 +55,8 @@ class Context:
 
     link: str
     scope: str
+    #: the other pairs that write into the same books, past ones too: what they hold is not ours
+    siblings: tuple[str, ...] = field(kw_only=True, default=())
     books: Books
     till: Till
     store: Store

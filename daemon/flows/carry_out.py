@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from connectors.model import ZERO, Sale
 from daemon.core.booked import Booked, Difference, read_booked
-from daemon.core.booking import Debtor, Hold, arithmetic_is_certain, business_day
+from daemon.core.booking import Debtor, Hold, answers_used, arithmetic_is_certain, business_day
 from daemon.core.debtors import WriteDebtor
 from daemon.core.describe import describe_step, summary
 from daemon.core.life import Reason
@@ -48,6 +48,8 @@ class _Hand:
     doubt: Difference | None = None
     #: what was done, in a few words each
     done: list[str] = field(default_factory=list)
+    #: what people have answered that decides how it is booked: (key of the question, answer)
+    answers: tuple[tuple[str, str], ...] = ()
 
 
 class Steps:
@@ -64,6 +66,10 @@ class Steps:
         hand = _Hand(sale, rules, plan.booked, sent=facts.sent and facts.booked is None)
         if facts.booked is None and facts.sent:
             await self._found_after_all(facts)
+        hand.answers = _answers(hand.sale, plan, rules)
+        if hand.answers:
+            # before anything is written: another answer then finds the receipt, whatever becomes of it
+            await self._context.store.use_answers(self._context.scope, FLOW, sale.id, sale.number, hand.answers)
         for step in plan.steps:
             held = await self._step(hand, step)
             if hand.earlier is not None:
@@ -226,4 +232,16 @@ class Steps:
             bindings=(self._binding(sale, booked),),
             remote_id=booked.document,
             amounts={"till": amount, "books": amount},
+            answers=hand.answers,
         )
+
+
+def _answers(sale: Sale, plan: Plan, rules: BookingRules) -> tuple[tuple[str, str], ...]:
+    """Return the answers that the writes of a plan rest on."""
+    papers = [step for step in plan.steps if isinstance(step, Paper)]
+    if not papers and not any(isinstance(step, Pay) for step in plan.steps):
+        return ()
+    rounded = any(
+        one.rounding_article is not None and any(row.article_id == one.rounding_article.id for row in one.draft.rows) for one in papers
+    )
+    return answers_used(sale, rules, rounded=rounded)

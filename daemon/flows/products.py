@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
 from datetime import timedelta
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from connectors.model import Product, ProductDraft
@@ -47,14 +48,20 @@ OVERLAP = timedelta(minutes=2)
 ALL_EVERY, ALL_TIME = 900.0, timedelta(days=36_500)
 #: so many articles may be missing from the whole listing although they are there, before it is not believed at all
 LEFT_OUT = 3
+#: the fact of a pair that says by which mapping its articles were compared
+MAPPING_FACT = "mapping:products"
 #: from so many products in hand the till's whole listing is cheaper than one look-up each
 LISTING_FROM = 20
 #: the fields that the mapping of products may write
 PRODUCT_FIELDS = frozenset(f.name for f in fields(ProductDraft)) - {"quantity", "tracked"}
+#: what the mapping of products may name of an article: what the books tell of it and a product can carry
+PRODUCT_NAMES = frozenset(
+    {"sku", "name", "price", "vat_rate", "active", "ean", "unit", "purchase_price", "categories", "is_service", "is_helper"}
+)
 
 
 def _plain(product: Product, helpers: frozenset[str]) -> dict[str, Any]:
-    plain: dict[str, Any] = {f.name: getattr(product, f.name) for f in fields(Product)}
+    plain: dict[str, Any] = {f.name: getattr(product, f.name) for f in fields(Product) if f.name in PRODUCT_NAMES}
     return {**plain, "categories": list(product.categories), "is_helper": sku_key(product.sku) in helpers}
 
 
@@ -108,10 +115,17 @@ class Products:
         self._read_all_at: float | None = None
         #: when this process last wrote a product of the till (monotonic): listings may show what was there before
         self._written: dict[str, float] = {}
+        self._mapping = _fingerprint(context, self._helpers)
 
     def describe(self, change: Change[Product]) -> NewWork:
         """Turn a changed article into work."""
-        return NewWork(change.id, change.record.sku, change.version, change.moment, dump_product(change.record))
+        # compared by another mapping it is another piece of work
+        version = f"{change.version} {self._mapping}"
+        return NewWork(change.id, change.record.sku, version, change.moment, dump_product(change.record))
+
+    async def mapping_changed(self) -> bool:
+        """Tell whether the articles that were read so far were compared by another mapping."""
+        return await self._context.store.fact(self._context.scope, MAPPING_FACT) != self._mapping
 
     async def poll(self) -> Polled:
         """Store what changed in the books; at first, and then now and again, everything is read: see :meth:`_compare_all`."""
@@ -119,10 +133,14 @@ class Products:
         known = (await context.store.position(context.scope, self.name)).moment is not None
         polled = await poll(context, self.name, context.books, self.describe, overlap=OVERLAP)
         now = context.clock.monotonic()
-        if self._read_all_at is None or now - self._read_all_at >= ALL_EVERY:
+        # what a changed mapping touches is found again, also where the article itself has not changed
+        anew = await self.mapping_changed()
+        if anew or self._read_all_at is None or now - self._read_all_at >= ALL_EVERY:
             if known:
                 await self._compare_all()
             self._read_all_at = now
+        if anew:
+            await context.store.remember(context.scope, {MAPPING_FACT: self._mapping})
         if polled.newest is not None:
             context.metrics.newest_at_source(self.name, polled.newest, link=context.scope)
         return polled
@@ -174,10 +192,11 @@ class Products:
         works = []
         for change in changes:
             known = bindings[change.id].fingerprint if change.id in bindings else None
-            if known != change.version:
+            work = self.describe(change)
+            if known != work.version:
                 stored = await context.store.work(context.scope, self.name, change.id)
-                if stored is None or stored.version != change.version:
-                    works.append(self.describe(change))
+                if stored is None or stored.version != work.version:
+                    works.append(work)
         return [*works, *await self.gone({change.id for change in changes})]
 
     async def drain(self) -> None:
@@ -405,6 +424,11 @@ class Products:
     def _settled(self, work: Work, outcome: Outcome, target: str, detail: str) -> Settlement:
         binding = Binding(self._context.scope, "product", work.record, target, work.version, work.label)
         return Settlement(outcome, detail=detail, bindings=(binding,), remote_id=target)
+
+
+def _fingerprint(context: Context, helpers: frozenset[str]) -> str:
+    whole = f"{context.mappings.products.fingerprint}\n{sorted(helpers)}"
+    return sha256(whole.encode()).hexdigest()[:12]
 
 
 def _key(work: Work) -> str:

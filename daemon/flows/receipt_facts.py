@@ -70,6 +70,7 @@ class ReceiptFacts:
                 booked=known,
                 document=await self._document(known),
                 found=tuple(documents),
+                holder=await self._holder(documents),
                 rivals=await self._rivals(sale) if documents and sale is not None else 0,
                 sent=_sent(intents),
                 proposal=await self._proposal(intents, known),
@@ -118,6 +119,14 @@ class ReceiptFacts:
             begun = intent.operation == "proposal" and intent.state in {IntentState.SENT, IntentState.DONE}
             if begun and intent.reference not in confirmed and (left := await self._lookup.proposal_of(intent)) is not None:
                 return left
+        return ""
+
+    async def _holder(self, documents: Sequence[Document]) -> str:
+        """Return whose receipt of another till of the company a document is known to be."""
+        for document in documents:
+            holder = await self._context.store.holder(self._context.siblings, SALE, document.id)
+            if holder is not None:
+                return f"{holder.label} of {holder.link}"
         return ""
 
     async def _rivals(self, sale: Sale) -> int:

@@ -18,6 +18,7 @@ from daemon.core.receipts import decide_sale, locked_hold
 from daemon.core.sale_plan import FIRST_OPEN_DAY, LOCKED_QUESTION, Plan, SaleFacts
 from daemon.engine.handling import drain
 from daemon.engine.polling import Polled, is_ahead, poll, still_ahead, sweep
+from daemon.flows.answering import offer
 from daemon.flows.carry_out import Steps
 from daemon.flows.catalogue import Catalogue
 from daemon.flows.debtors import Debtors
@@ -91,6 +92,7 @@ class Sales:
         await self.refresh()
         self._gathered.clear()
         await drain(self._context, self)
+        await offer(self._context)
 
     async def refresh(self) -> None:
         """Take in the answers given since, and the accounts of the books."""

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import os
-import re
-import tomllib
-from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
-from daemon.settings.problems import ConfigurationError, Problem, first_problem, likely
-from daemon.settings.tables import SECRETS, AlertsSettings, ConnectionSettings, DaemonSettings, LinkSettings, Name
+from daemon.settings.document import cause, read_document
+from daemon.settings.problems import ConfigurationError, Problem, all_problems, likely
+from daemon.settings.tables import SECRETS, AlertsSettings, BookingSettings, ConnectionSettings, DaemonSettings, LinkSettings, Name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from daemon.settings.document import Document
 
 _ENVIRONMENT_PREFIX = "KASSABRUG_"
-_TOML_PLACE = re.compile(r"(.*) \(at (.*)\)", re.DOTALL)
+#: stands for a secret that is not looked at, or cannot be read
+_NOT_READ = "(not read)"
+_PREFIX = BookingSettings.model_fields["reference_prefix"].default
 #: where :func:`load` looks when it is given no path and ``KASSABRUG_CONFIG`` is not set
 DEFAULT_PATHS = (Path("kassabrug.toml"), Path("/etc/kassabrug/kassabrug.toml"))
 
@@ -34,41 +36,17 @@ class Settings(BaseSettings):
     links: Annotated[dict[Name, LinkSettings], Field(min_length=1)]
     alerts: AlertsSettings = AlertsSettings()
 
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 (the signature is pydantic-settings')
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 (the same)
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """The environment wins over the file; credential files fill in the secrets that neither gave."""
-        return env_settings, init_settings, _CredentialFiles(settings_cls)
-
-
-class _SettingsWithoutSecrets(Settings):
-    """For commands that only look at the state: they must work where nobody can read the credentials."""
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 (the signature is pydantic-settings')
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 (the same)
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Secrets that are not given directly have a placeholder."""
-        return env_settings, init_settings, _CredentialFiles(settings_cls, read=False)
-
 
 class _CredentialFiles(PydanticBaseSettingsSource):
-    """Reads ``X_file`` and ``$CREDENTIALS_DIRECTORY/<connection>.<X>`` for every secret ``X`` that was not given itself."""
+    """Reads ``X_file`` and ``$CREDENTIALS_DIRECTORY/<connection>.<X>`` for every secret ``X`` that was not given itself.
 
-    def __init__(self, settings_cls: type[BaseSettings], *, read: bool = True) -> None:
+    What stands in the way is added to ``problems``, and the secret taken for given, so that nothing is said twice.
+    """
+
+    def __init__(self, settings_cls: type[BaseSettings], *, read: bool, problems: list[Problem]) -> None:
         super().__init__(settings_cls)
         self._read = read
+        self._problems = problems
 
     def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002 (the signature is pydantic-settings')
         """Nothing: credentials sit deeper than the top-level fields that this is asked for."""
@@ -79,14 +57,21 @@ class _CredentialFiles(PydanticBaseSettingsSource):
         for name, table in _tables(self.current_state.get("connections")):
             secrets = SECRETS.get(str(table.get("kind")), {})
             if self._read:
-                values = {secret: _credential(f"connections.{name}", name, secret, table) for secret in secrets}
+                values = {secret: self._credential(("connections", name), name, secret, table) for secret in secrets}
             else:
-                values = {secret: "(not read)" for secret, required in secrets.items() if required}
+                values = {secret: _NOT_READ for secret, required in secrets.items() if required}
             found["connections"][name] = {secret: value for secret, value in values.items() if value is not None}
         alerts = self.current_state.get("alerts", {})
-        if self._read and isinstance(alerts, dict) and (lines := _credential("alerts", "alerts", "urls", alerts)) is not None:
+        if self._read and isinstance(alerts, dict) and (lines := self._credential(("alerts",), "alerts", "urls", alerts)) is not None:
             found["alerts"] = {"urls": lines.split()}
         return found
+
+    def _credential(self, place: tuple[str, ...], owner: str, secret: str, table: Mapping[str, Any]) -> str | None:
+        try:
+            return _credential(place, owner, secret, table)
+        except Problem as problem:
+            self._problems.append(problem)
+            return _NOT_READ
 
 
 def _tables(value: Any) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -96,33 +81,30 @@ def _tables(value: Any) -> Iterator[tuple[str, dict[str, Any]]]:
             yield str(name), table
 
 
-def _credential(key: str, owner: str, secret: str, table: Mapping[str, Any]) -> str | None:
-    """Return the secret from a file, ``None`` when it is given directly or nowhere."""
+def _credential(place: tuple[str, ...], owner: str, secret: str, table: Mapping[str, Any]) -> str | None:
+    """Return the secret from a file, ``None`` when it is given directly or nowhere; raises :class:`Problem`."""
     named = table.get(f"{secret}_file")
     if secret in table:
         if named is not None:
-            raise Problem(f"{key}.{secret}", "is given twice", f"either {secret} or {secret}_file")
+            raise Problem((*place, secret), "is given twice", f"either {secret} or {secret}_file")
         return None
     if isinstance(named, str):
-        return _read_secret(Path(named), f"{key}.{secret}_file")
+        return _read_secret(Path(named), (*place, f"{secret}_file"))
     directory = os.environ.get("CREDENTIALS_DIRECTORY")
-    return _read_secret(Path(directory, f"{owner}.{secret}"), f"{key}.{secret}", may_be_missing=True) if directory else None
+    return _read_secret(Path(directory, f"{owner}.{secret}"), (*place, secret), may_be_missing=True) if directory else None
 
 
-def _read_secret(path: Path, key: str, *, may_be_missing: bool = False) -> str | None:
+def _read_secret(path: Path, place: tuple[str, ...], *, may_be_missing: bool = False) -> str | None:
     try:
         text = path.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, UnicodeDecodeError, ValueError) as error:
         if may_be_missing and isinstance(error, FileNotFoundError):
             return None
-        raise Problem(key, f"cannot read {path} ({_cause(error)})", "a readable text file") from error
+        why = cause(error) if isinstance(error, OSError | UnicodeDecodeError) else str(error)
+        raise Problem(place, f"cannot read {path} ({why})", "a readable text file") from error
     if not text:
-        raise Problem(key, f"{path} is empty", "the secret in it")
+        raise Problem(place, f"{path} is empty", "the secret in it")
     return text
-
-
-def _cause(error: OSError | UnicodeDecodeError) -> str:
-    return "not UTF-8" if isinstance(error, UnicodeDecodeError) else (error.strerror or type(error).__name__).lower()
 
 
 def load(path: Path | None, *, secrets: bool = True) -> Settings:
@@ -133,23 +115,62 @@ def load(path: Path | None, *, secrets: bool = True) -> Settings:
         secrets: whether the credentials are needed; without, those in files are not read and may be missing.
 
     Raises:
-        ConfigurationError: the first problem, as one line.
+        ConfigurationError: everything that is wrong, a line each.
     """
     file = path if path is not None else _find()
-    data = _read_toml(file)
-    _resolve_paths(data, file.absolute().parent)
     try:
-        _check_sections(data)
-        settings = (Settings if secrets else _SettingsWithoutSecrets)(**data)
-        _check_links(settings)
-    except Problem as problem:
-        raise ConfigurationError(_where(file, problem.key), problem.key, problem.wrong, problem.expected) from problem
+        document = read_document(file)
+    except FileNotFoundError as error:
+        raise ConfigurationError(str(file), "", f"cannot read it ({cause(error)})", "a readable TOML file") from error
+    problems: list[Problem] = []
+    data = _known_sections(document.data, problems)
+    _resolve_paths(data, file.absolute().parent, problems)
+    settings: Settings | None = None
+    try:
+        settings = _reading(problems, secrets=secrets)(**data)
     except SettingsError as error:
         raise ConfigurationError("environment", "", str(error), "JSON for a list or a table") from error
     except ValidationError as error:
-        key, wrong, expected = first_problem(error, SECRETS)
-        raise ConfigurationError(_where(file, key), key, wrong, expected) from None  # pydantic's own text would show secrets
+        problems += all_problems(error, Settings, SECRETS)
+    problems += _contradictions(data if settings is None else settings.model_dump(include={"connections", "links"}))
+    if problems or settings is None:
+        raise _all(document, problems) from None  # pydantic's own text would show secrets
     return settings
+
+
+def _all(document: Document, problems: Sequence[Problem]) -> ConfigurationError:
+    """Return all problems as one error, in the order of the file."""
+
+    def order(problem: Problem) -> tuple[int, ...]:
+        for length in range(len(problem.names), 0, -1):
+            if (place := document.keys.get(problem.names[:length])) is not None:
+                return place
+        return ()
+
+    errors = [ConfigurationError(_where(document, one.names), one.key, one.wrong, one.expected) for one in sorted(problems, key=order)]
+    return ConfigurationError.together(errors)
+
+
+def _reading(problems: list[Problem], *, secrets: bool) -> type[Settings]:
+    """Return the settings with their sources; what is wrong with a credential's file is added to ``problems``.
+
+    For commands that only look at the state the secrets are not read: they must work where nobody can read the credentials.
+    """
+
+    class Reading(Settings):
+        @classmethod
+        def settings_customise_sources(
+            cls,
+            settings_cls: type[BaseSettings],
+            init_settings: PydanticBaseSettingsSource,
+            env_settings: PydanticBaseSettingsSource,
+            dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 (the signature is pydantic-settings')
+            file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 (the same)
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            """The environment wins over the file; credential files fill in the secrets that neither gave."""
+            return env_settings, init_settings, _CredentialFiles(settings_cls, read=secrets, problems=problems)
+
+    return Reading
 
 
 def _find() -> Path:
@@ -162,70 +183,75 @@ def _find() -> Path:
     raise ConfigurationError("configuration", "", "no file is given", f"--config FILE, {_ENVIRONMENT_PREFIX}CONFIG, {places}")
 
 
-def _read_toml(file: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(file.read_text(encoding="utf-8"), parse_float=Decimal)
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(str(file), "", f"cannot read it ({_cause(error)})", "a readable TOML file") from error
-    except tomllib.TOMLDecodeError as error:
-        text, place = match.groups() if (match := _TOML_PLACE.fullmatch(str(error))) else (str(error), "")
-        raise ConfigurationError(str(file), place, text[:1].lower() + text[1:], "TOML") from error
-
-
-def _resolve_paths(data: dict[str, Any], folder: Path) -> None:
+def _resolve_paths(data: dict[str, Any], folder: Path, problems: list[Problem]) -> None:
     """Make the paths of the file absolute: they are relative to the folder that the file lies in."""
-    owners = [
-        *_tables({key: data.get(key) for key in ("daemon", "alerts")}),
-        *_tables(data.get("connections")),
-        *_tables(data.get("links")),
+    owners: list[tuple[tuple[str, ...], dict[str, Any]]] = [
+        ((key,), table) for key, table in _tables({key: data.get(key) for key in ("daemon", "alerts")})
     ]
-    for _, table in owners:
+    owners += [((group, name), table) for group in ("connections", "links") for name, table in _tables(data.get(group))]
+    for place, table in owners:
         for key, value in table.items():
             if isinstance(value, str) and (key in {"state_dir", "mapping"} or key.endswith("_file")):
-                table[key] = str(folder / Path(value).expanduser())
+                try:
+                    table[key] = str(folder / Path(value).expanduser())
+                except RuntimeError:
+                    problems.append(Problem((*place, key), f'there is no user of the name in "{value}"', "a path"))
 
 
-def _check_sections(data: Mapping[str, Any]) -> None:
-    """Refuse a table, or a nested environment variable, that nothing would read; deeper keys are checked by the models."""
-    for section in data:
-        if section not in Settings.model_fields:
-            raise Problem(section, "unknown key", likely(section, Settings.model_fields))
+def _known_sections(data: Mapping[str, Any], problems: list[Problem]) -> dict[str, Any]:
+    """Return the tables that there are, and note each other table, and nested environment variable, that nothing would read."""
+    sections = Settings.model_fields
+    problems += [Problem((section,), "unknown key", likely(section, sections)) for section in data if section not in sections]
     for variable in os.environ:
         if variable.upper().startswith(_ENVIRONMENT_PREFIX) and "__" in variable:
             section = variable[len(_ENVIRONMENT_PREFIX) :].split("__")[0].lower()
-            if section not in Settings.model_fields:
-                raise Problem(variable, "unknown section", likely(section, Settings.model_fields))
+            if section not in sections:
+                problems.append(Problem((variable,), "unknown section", likely(section, sections)))
+    return {section: table for section, table in data.items() if section in sections}
 
 
-def _where(file: Path, key: str) -> str:
-    """Name the environment as the source of what it set, else the file."""
-    variable = _ENVIRONMENT_PREFIX + key.replace(".", "__")
+def _where(document: Document, names: tuple[str, ...]) -> str:
+    """Name the environment as the source of what it set, else the place in the file."""
+    variable = _ENVIRONMENT_PREFIX + "__".join(names)
     known = {name.upper() for name in os.environ}
-    return "environment" if variable.upper() in known or key.upper() in known else str(file)
+    return "environment" if variable.upper() in known or names[0].upper() in known else document.where(names)
 
 
-def _check_links(settings: Settings) -> None:
-    """Raise for what each table alone cannot know: links and connections that do not fit together."""
-    kinds = {name: connection.kind for name, connection in settings.connections.items()}
+def _contradictions(data: Mapping[str, Any]) -> Iterator[Problem]:
+    """Yield what each table alone cannot know: links and connections that do not fit together.
+
+    ``data`` may be wrong in any other way; what has not the right type is left out, for that is said elsewhere.
+    """
+    kinds = {name: str(table.get("kind")) for name, table in _tables(data.get("connections"))}
     owner_of_till: dict[str, str] = {}
     owner_of_prefix: dict[tuple[str, str], str] = {}
-    for name, link in settings.links.items():
-        wanted = [("books", link.books, "eaccounting"), *(("tills", till, "salespos") for till in link.tills)]
-        for field, connection, kind in wanted:
-            key = f"links.{name}.{field}"
-            if connection not in kinds:
-                raise Problem(key, f'no connection "{connection}"', f"one of {', '.join(sorted(kinds))}")
-            if kinds[connection] != kind:
-                raise Problem(key, f'connection "{connection}" is of kind {kinds[connection]}', f"one of kind {kind}")
-        for till in link.tills:
+    for name, link in _tables(data.get("links")):
+        books = [link["books"]] if isinstance(link.get("books"), str) else []
+        tills = [till for till in link["tills"] if isinstance(till, str)] if isinstance(link.get("tills"), list) else []
+        yield from _ends(name, "books", books, "eaccounting", kinds)
+        yield from _ends(name, "tills", tills, "salespos", kinds)
+        for till in tills:
             if till in owner_of_till:
-                raise Problem(f"links.{name}.tills", f'till "{till}" stands in link {owner_of_till[till]} too', "a till once")
+                yield Problem(("links", name, "tills"), f'till "{till}" stands in link {owner_of_till[till]} too', "a till once")
             owner_of_till[till] = name
-        prefix = (link.books, link.booking.reference_prefix.casefold())
-        if prefix in owner_of_prefix:
-            wrong = f"link {owner_of_prefix[prefix]} books into the same company under the same prefix"
-            raise Problem(f"links.{name}.booking.reference_prefix", wrong, "another prefix, so that receipts stay apart")
-        owner_of_prefix[prefix] = name
+        booking = link.get("booking")
+        prefix = str(booking.get("reference_prefix", _PREFIX) if isinstance(booking, dict) else _PREFIX).casefold()
+        for company in books:
+            if (company, prefix) in owner_of_prefix:
+                wrong = f"link {owner_of_prefix[company, prefix]} books into the same company under the same prefix"
+                place = ("links", name, "booking", "reference_prefix")
+                yield Problem(place, wrong, "another prefix, so that receipts stay apart")
+            owner_of_prefix[company, prefix] = name
+
+
+def _ends(link: str, field: str, connections: Sequence[str], kind: str, kinds: Mapping[str, str]) -> Iterator[Problem]:
+    """Yield the ends of a link that are no connections, or connections of another kind."""
+    fitting = sorted(name for name, own in kinds.items() if own == kind)
+    for connection in connections:
+        if connection not in kinds:
+            yield Problem(("links", link, field), f'no connection "{connection}"', likely(connection, fitting or kinds))
+        elif kinds[connection] != kind and kinds[connection] in SECRETS:
+            yield Problem(("links", link, field), f'connection "{connection}" is of kind {kinds[connection]}', f"one of kind {kind}")
 
 
 def state_directory(settings: Settings | None, given: Path | None = None) -> Path:

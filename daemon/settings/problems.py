@@ -1,33 +1,53 @@
-"""What can be wrong with a configuration, said in one line."""
+"""What can be wrong with a configuration, each in one line, and all of it at once."""
 
 from __future__ import annotations
 
 import difflib
+from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
 
+from pydantic import BaseModel
 from pydantic_core import PydanticCustomError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
     from pydantic import ValidationError
     from pydantic_core import ErrorDetails
 
 
 class ConfigurationError(Exception):
-    """The configuration cannot be used.  The text is one line: ``<file>: <dotted.key>: <what is wrong>, expected <what>``."""
+    """The configuration cannot be used.
+
+    The text has a line for each thing that is wrong: ``<file>:<line>:<column>: <dotted.key>: <what is wrong>, expected <what>``.
+    """
 
     def __init__(self, where: str, key: str, wrong: str, expected: str) -> None:
         super().__init__(" ".join(": ".join(part for part in (where, key, f"{wrong}, expected {expected}") if part).split()))
 
+    @classmethod
+    def together(cls, errors: Sequence[ConfigurationError]) -> ConfigurationError:
+        """Return one error that says all of these, in this order and each once."""
+        if len(errors) == 1:
+            return errors[0]
+        whole = cls.__new__(cls)
+        whole.args = ("\n".join(dict.fromkeys(map(str, errors))),)
+        return whole
 
+
+@dataclass(eq=False)
 class Problem(Exception):
-    """A problem found while the file's name is not at hand."""
+    """A problem found while the file's name is not at hand.  ``names`` lead to the key."""
 
-    def __init__(self, key: str, wrong: str, expected: str) -> None:
-        super().__init__(key, wrong, expected)
-        self.key, self.wrong, self.expected = key, wrong, expected
+    names: tuple[str, ...]
+    wrong: str
+    expected: str
+
+    @property
+    def key(self) -> str:
+        """The key as people write it."""
+        return ".".join(self.names)
 
 
 def wrong(what: str, expected: str) -> PydanticCustomError:
@@ -35,15 +55,21 @@ def wrong(what: str, expected: str) -> PydanticCustomError:
     return PydanticCustomError("configuration", "{what}", {"what": what, "expected": expected})
 
 
-def unknown(key: str, known: Collection[str]) -> PydanticCustomError:
-    """Return the error for a key that a table does not have."""
-    return PydanticCustomError("unknown_key", "unknown key", {"key": key, "expected": likely(key, known)})
+def nearest(name: str, known: Collection[str]) -> str | None:
+    """Return the name that was probably meant."""
+    by_case = {one.casefold(): one for one in known}
+    close = difflib.get_close_matches(name.casefold(), by_case, n=1)
+    return by_case[close[0]] if close else None
 
 
-def likely(key: str, known: Collection[str]) -> str:
-    """Return the key that was probably meant, else all there are."""
-    close = difflib.get_close_matches(key, known, n=1)
-    return close[0] if close else f"one of {', '.join(sorted(known))}"
+def likely(name: str, known: Collection[str]) -> str:
+    """Return the name that was probably meant, else all there are."""
+    return nearest(name, known) or one_of(known)
+
+
+def one_of(names: Collection[str]) -> str:
+    """Return the names among which there is a choice."""
+    return f"one of {', '.join(sorted(names))}" if len(names) > 1 else "".join(names)
 
 
 #: pydantic's kinds of error in our words; the first whose name the error's type starts with
@@ -70,39 +96,61 @@ _EXPECTED = (
 )
 
 
-def first_problem(error: ValidationError, secrets: Mapping[str, Collection[str]]) -> tuple[str, str, str]:
-    """Return key, what is wrong and what was expected; a misspelt key comes first, for it explains what seems to be missing.
+def all_problems(error: ValidationError, model: type[BaseModel], secrets: Mapping[str, Collection[str]]) -> list[Problem]:
+    """Return everything that pydantic found, without what only follows from a misspelt key.
 
     Args:
         error: what pydantic found.
+        model: what it was to be.
         secrets: the secrets of each kind of connection; their values are never shown.
     """
-    problems = error.errors(include_url=False)
-    problem = next((one for one in problems if one["type"] == "unknown_key"), problems[0])
+    found = error.errors(include_url=False)
+    meant = {
+        (*one["loc"][:-1], nearest(str(one["loc"][-1]), _names(model, one["loc"][:-1])))
+        for one in found
+        if one["type"] == "extra_forbidden"
+    }
+    return [_problem(one, model, secrets) for one in found if one["type"] != "missing" or one["loc"] not in meant]
+
+
+def _problem(problem: ErrorDetails, model: type[BaseModel], secrets: Mapping[str, Collection[str]]) -> Problem:
     context = problem.get("ctx", {})
     place = _place(problem, secrets)
-    key = ".".join(place)
     hidden = "urls" in place or any(part in names for part in place for names in secrets.values())
     match problem["type"]:
-        case "unknown_key":
-            found = f"{key}.{context['key']}", "unknown key", context["expected"]
+        case "extra_forbidden":
+            return Problem(place, "unknown key", likely(place[-1], _names(model, problem["loc"][:-1])))
         case "configuration":
-            found = key, context["what"], context["expected"]
+            return Problem(place, context["what"], context["expected"])
         case "missing" if place[0] == "connections" and hidden:
             ways = f"{place[-1]}, {place[-1]}_file, or the credential {place[1]}.{place[-1]} in $CREDENTIALS_DIRECTORY"
-            found = key, "is missing", ways
+            return Problem(place, "is missing", ways)
         case "missing":
-            found = key, "is missing", "a value"
+            return Problem(place, "is missing", "a value")
         case "too_short":
-            found = key, "is empty", "at least one entry"
+            return Problem(place, "is empty", "at least one entry")
         case "union_tag_not_found":
-            found = f"{key}.kind", "is missing", " or ".join(secrets)
+            return Problem((*place, "kind"), "is missing", " or ".join(secrets))
         case "union_tag_invalid":
-            found = f"{key}.kind", f'"{context["tag"]}" is not accepted', " or ".join(secrets)
+            return Problem((*place, "kind"), f'"{context["tag"]}" is not accepted', " or ".join(secrets))
         case kind:
-            expected = next((words for start, words in _EXPECTED if kind.startswith(start)), problem["msg"])
-            found = key, f"{'the value' if hidden else _shown(problem['input'])} is not accepted", expected.format(**context)
-    return found
+            expected = next((words.format(**context) for start, words in _EXPECTED if kind.startswith(start)), problem["msg"])
+            return Problem(place, f"{'the value' if hidden else _shown(problem['input'])} is not accepted", expected)
+
+
+def _names(model: Any, place: Sequence[int | str]) -> Collection[str]:
+    """Return the keys of the table at this place of a model; empty where it is no table of fixed keys."""
+    for part in place:
+        while get_origin(model) is Annotated:
+            model = get_args(model)[0]
+        if isinstance(model, type) and issubclass(model, BaseModel):
+            model = model.model_fields[str(part)].annotation
+        elif get_origin(model) is dict:
+            model = get_args(model)[1]
+        else:
+            # connections of several kinds: pydantic puts the kind into the place
+            model = next(one for one in get_args(model) if str(part) in get_args(one.model_fields["kind"].annotation))
+    return model.model_fields if isinstance(model, type) and issubclass(model, BaseModel) else ()
 
 
 def _place(problem: ErrorDetails, kinds: Collection[str]) -> tuple[str, ...]:

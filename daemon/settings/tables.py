@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
-from daemon.settings.problems import unknown, wrong
+from daemon.settings.problems import wrong
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
 _LOOPBACK = re.compile(r"localhost|127\.\d+\.\d+\.\d+|::1")
@@ -24,7 +24,10 @@ def _name(value: str) -> str:
 
 
 def _address(value: str) -> str:
-    parts = urlsplit(value)
+    try:
+        parts = urlsplit(value)
+    except ValueError:
+        raise wrong("is not an address", "https://host/path without a user name or a query") from None
     if parts.scheme not in {"http", "https"} or not parts.hostname or "@" in parts.netloc or parts.query or parts.fragment:
         raise wrong("is not an address", "https://host/path without a user name or a query")
     if parts.scheme == "http" and not _LOOPBACK.fullmatch(parts.hostname):
@@ -67,18 +70,9 @@ Limit = Annotated[int, Field(ge=0)]
 
 
 class _Table(BaseModel):
-    """A table of the file: immutable, and a key it does not know is a mistake, answered with the one that was probably meant."""
+    """A table of the file: immutable, and a key it does not know is a mistake."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _known_keys(cls, data: Any) -> Any:
-        if isinstance(data, dict):
-            for key in data:
-                if key not in cls.model_fields:
-                    raise unknown(str(key), cls.model_fields)
-        return data
 
 
 class DaemonSettings(_Table):

@@ -29,11 +29,22 @@ def find(connection: sqlite3.Connection, link: str, kind: str, sources: Iterable
             "SELECT * FROM binding WHERE link = ? AND kind = ? AND source IN (SELECT value FROM json_each(?))",
             (link, kind, dump(list(sources))),
         )
-    return {
-        row["source"]: Binding(row["link"], row["kind"], row["source"], row["target"], row["fingerprint"], row["label"]) for row in rows
-    }
+    return {row["source"]: _read(row) for row in rows}
+
+
+def holder(connection: sqlite3.Connection, links: Iterable[str], kind: str, target: str) -> Binding | None:
+    """Return the binding by which one of these links holds a target, ``None`` when none does."""
+    row = connection.execute(
+        "SELECT * FROM binding WHERE link IN (SELECT value FROM json_each(?)) AND kind = ? AND target = ?",
+        (dump(list(links)), kind, target),
+    ).fetchone()
+    return None if row is None else _read(row)
 
 
 def remove(connection: sqlite3.Connection, link: str, kind: str, source: str) -> None:
     """Forget a binding."""
     connection.execute("DELETE FROM binding WHERE link = ? AND kind = ? AND source = ?", (link, kind, source))
+
+
+def _read(row: sqlite3.Row) -> Binding:
+    return Binding(row["link"], row["kind"], row["source"], row["target"], row["fingerprint"], row["label"])

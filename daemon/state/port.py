@@ -115,11 +115,26 @@ class Question:
     answer: str | None = None
     answered_at: datetime | None = None
     waiting: int = 0
+    #: the user of this machine who answered
+    answered_by: str = ""
+    #: what of the books could be an answer; others may be one too
+    offers: tuple[str, ...] = ()
 
     @property
     def stays(self) -> bool:
         """Whether it is answered, and the answer is to leave things as they are: what waits for it goes on waiting."""
         return self.answer in STAY and self.answer in self.choices
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerUse:
+    """A settled record, and the answer that was used in it."""
+
+    flow: str
+    record: str
+    label: str
+    answer: str
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +177,8 @@ class Settlement:
     remote_id: str = ""
     #: amounts for the sums of ``status``, as strings: {"till": "12.50", "books": "12.50"}
     amounts: Mapping[str, str] = field(default_factory=dict)
+    #: the answers of people that were used: (key of the question, answer)
+    answers: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,6 +332,10 @@ class Store(Protocol):
         """Queue held, dead or done work again from attempt 0, also what was pruned and is bound (it has no payload); return how many."""
         ...
 
+    async def release_held(self, link: str, *, reasons: Iterable[Reason]) -> int:
+        """Queue what is held for one of these reasons, because what was decided by has changed; return how many."""
+        ...
+
     async def release_waiting(self, link: str, *, reason: Reason) -> int:
         """Make work that waits for ``reason`` due at once (a connection came back); return how many."""
         ...
@@ -401,6 +422,10 @@ class Store(Protocol):
         """Return bindings by source id; all of the kind when ``sources`` is ``None``."""
         ...
 
+    async def holder(self, links: Iterable[str], kind: str, target: str) -> Binding | None:
+        """Return the binding by which one of these links holds a target, ``None`` when none does."""
+        ...
+
     async def bind(self, bindings: Sequence[Binding]) -> None:
         """Store bindings; one that contradicts an existing pair replaces it."""
         ...
@@ -418,10 +443,11 @@ class Store(Protocol):
         """Ask a question that no single record waits for; return it as stored (with its answer, if it has one)."""
         ...
 
-    async def answer(self, link: str, key: str, answer: str) -> int:
-        """Answer a question and queue what waited for it; return how many pieces of work.
+    async def answer(self, link: str, key: str, answer: str, *, by: str = "") -> int:
+        """Answer a question, or answer it otherwise, and queue what waited for it; return how many pieces of work.
 
-        An answer to stay (:data:`STAY`) is an answer too, and releases nothing.
+        What went on with an earlier answer and is held or dead since is queued too.  An answer to stay (:data:`STAY`) is an answer too,
+        and releases nothing.
 
         Raises:
             KeyError: there is no such question.
@@ -431,6 +457,30 @@ class Store(Protocol):
 
     async def answers(self, link: str) -> Mapping[str, str]:
         """Return the answers given so far, by question key."""
+        ...
+
+    async def revoke_answer(self, link: str, key: str, *, by: str = "") -> int:
+        """Take an answer back, as though it was never given, and queue what it held or left behind; return how many pieces of work.
+
+        Raises:
+            KeyError: there is no such question, or it has no answer.
+        """
+        ...
+
+    async def overrule(self, link: str, key: str, detail: str) -> int:
+        """Forget a question with its answer because the configuration says it; queue what waited for it; return how many."""
+        ...
+
+    async def offer(self, link: str, key: str, offers: Sequence[str]) -> None:
+        """Write down what of the books could answer a question."""
+        ...
+
+    async def use_answers(self, link: str, flow: str, record: str, label: str, answers: Sequence[tuple[str, str]]) -> None:
+        """Remember that a record is about to be written with these answers: (key of the question, answer)."""
+        ...
+
+    async def answer_uses(self, link: str, key: str) -> Sequence[AnswerUse]:
+        """Return the settled records in which an answer to this question was used, whichever it was."""
         ...
 
     async def withdraw_question(self, link: str, key: str) -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from daemon.state.port import Question, WrongAnswer
+from daemon.state.port import AnswerUse, Question, WrongAnswer
 from daemon.state.values import dump, load, to_moment, to_optional_moment, to_text
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Iterable, Sequence
     from datetime import datetime
+
+    from daemon.state.port import Settlement, Work
 
 
 def ask(connection: sqlite3.Connection, question: Question, now: datetime) -> Question:
@@ -36,13 +39,13 @@ def get(connection: sqlite3.Connection, link: str, key: str) -> Question | None:
 def ask_again(connection: sqlite3.Connection, question: Question, now: datetime) -> None:
     """Ask afresh a question whose answer did not help."""
     connection.execute(
-        "UPDATE question SET text = ?, choices = ?, asked_at = ?, answer = NULL, answered_at = NULL"
+        "UPDATE question SET text = ?, choices = ?, asked_at = ?, answer = NULL, answered_at = NULL, answered_by = ''"
         " WHERE link = ? AND key = ? AND answer IS NOT NULL",
         (question.text, dump(question.choices), to_text(now), question.link, question.key),
     )
 
 
-def answer(connection: sqlite3.Connection, link: str, key: str, text: str, now: datetime) -> Question | None:
+def answer(connection: sqlite3.Connection, link: str, key: str, text: str, now: datetime, *, by: str = "") -> Question | None:
     """Write an answer down, spelled as it is offered; return the question as it stands then, ``None`` when there is none.
 
     Raises:
@@ -57,8 +60,15 @@ def answer(connection: sqlite3.Connection, link: str, key: str, text: str, now: 
         if spelled is None:
             raise WrongAnswer(f"{given!r} is no answer to it; expected one of: {', '.join(asked.choices)}")
         given = spelled
-    connection.execute("UPDATE question SET answer = ?, answered_at = ? WHERE link = ? AND key = ?", (given, to_text(now), link, key))
+    connection.execute(
+        "UPDATE question SET answer = ?, answered_at = ?, answered_by = ? WHERE link = ? AND key = ?", (given, to_text(now), by, link, key)
+    )
     return get(connection, link, key)
+
+
+def offer(connection: sqlite3.Connection, link: str, key: str, offers: Sequence[str]) -> None:
+    """Write down what there is to answer a question with."""
+    connection.execute("UPDATE question SET offers = ? WHERE link = ? AND key = ?", (dump(list(offers)), link, key))
 
 
 def remove(connection: sqlite3.Connection, link: str, key: str) -> None:
@@ -92,4 +102,62 @@ def _read(row: sqlite3.Row) -> Question:
         answer=row["answer"],
         answered_at=to_optional_moment(row["answered_at"]),
         waiting=row["waiting"],
+        answered_by=row["answered_by"],
+        offers=tuple(load(row["offers"])),
     )
+
+
+# -- what was done with an answer ---------------------------------------------------------------------------------------------------
+
+
+def released(connection: sqlite3.Connection, asked: Question, rows: Iterable[sqlite3.Row], now: datetime) -> None:
+    """Remember which records went on with an answer."""
+    went_on = [AnswerUse(row["flow"], row["record"], row["label"], asked.answer or "", now) for row in rows]
+    use(connection, asked.link, [(asked.key, one) for one in went_on])
+
+
+def settled(connection: sqlite3.Connection, work: Work, settlement: Settlement, now: datetime) -> None:
+    """Remember with which answers a record was settled; those that it only went on with count no longer."""
+    connection.execute(
+        "DELETE FROM answer_use WHERE record = ? AND flow = ? AND link = ?",
+        (work.record, work.flow, work.link),
+    )
+    use(connection, work.link, [(key, AnswerUse(work.flow, work.record, work.label, text, now)) for key, text in settlement.answers])
+
+
+def use(connection: sqlite3.Connection, link: str, uses: Iterable[tuple[str, AnswerUse]]) -> None:
+    """Remember uses of answers, each with the key of its question."""
+    connection.executemany(
+        "INSERT OR REPLACE INTO answer_use (link, key, flow, record, label, answer, at) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        [(link, key, one.flow, one.record, one.label, one.answer, to_text(one.at)) for key, one in uses],
+    )
+
+
+def uses(connection: sqlite3.Connection, link: str, key: str) -> list[AnswerUse]:
+    """Return the settled records in which an answer to this question was used, whichever it was, oldest first."""
+    rows = connection.execute(
+        "SELECT answer_use.* FROM answer_use JOIN work USING (link, flow, record)"
+        " WHERE answer_use.link = ? AND answer_use.key = ? AND work.state = 'done' ORDER BY at, label",
+        (link, key),
+    )
+    return [AnswerUse(row["flow"], row["record"], row["label"], row["answer"], to_moment(row["at"])) for row in rows]
+
+
+def release_users(connection: sqlite3.Connection, link: str, key: str, now: datetime) -> list[sqlite3.Row]:
+    """Queue what went on with an answer and is held or dead since; return its rows."""
+    return connection.execute(
+        "UPDATE work SET state = 'queued', outcome = NULL, reason = '', detail = '', attempt = 0, question = NULL, not_before = NULL,"
+        " updated_at = :now WHERE link = :link AND state IN ('held', 'dead') AND (flow, record) IN"
+        " (SELECT flow, record FROM answer_use WHERE link = :link AND key = :key) RETURNING flow, record, label",
+        {"link": link, "key": key, "now": to_text(now)},
+    ).fetchall()
+
+
+def prune(connection: sqlite3.Connection, *, limit: int) -> int:
+    """Forget what was done with answers in records that are forgotten themselves, at most so many rows; return how many."""
+    return connection.execute(
+        "DELETE FROM answer_use WHERE (link, key, flow, record) IN (SELECT link, key, flow, record FROM answer_use AS used"
+        " WHERE NOT EXISTS (SELECT 1 FROM work WHERE work.record = used.record AND work.flow = used.flow AND work.link = used.link)"
+        " LIMIT ?)",
+        (limit,),
+    ).rowcount

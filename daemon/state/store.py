@@ -13,7 +13,7 @@ from daemon.state import intents as intent_rows
 from daemon.state import positions as position_rows
 from daemon.state import questions as question_rows
 from daemon.state import work as work_rows
-from daemon.state.port import Activity, Forgotten, Pruned, Store, StoreError
+from daemon.state.port import Activity, AnswerUse, Forgotten, Pruned, Store, StoreError
 from daemon.state.values import from_cents
 
 if TYPE_CHECKING:
@@ -121,6 +121,7 @@ class SqliteStore(Store):
         def settle(connection: sqlite3.Connection) -> None:
             for item, settlement in settled:
                 work_rows.finish(connection, item, settlement, now)
+                question_rows.settled(connection, item, settlement, now)
                 binding_rows.put(connection, settlement.bindings)
             journal.append(connection, [_settled(item, settlement, now) for item, settlement in settled])
 
@@ -216,6 +217,17 @@ class SqliteStore(Store):
             return len(rows)
 
         return await self.transact(again)
+
+    async def release_held(self, link: str, *, reasons: Iterable[Reason]) -> int:
+        """Queue what is held for one of these reasons; return how many."""
+        now, wanted = self._clock.now(), list(reasons)
+
+        def release(connection: sqlite3.Connection) -> int:
+            rows = work_rows.release_held(connection, link, wanted, now)
+            journal.append(connection, _released(link, rows, "released", now))
+            return len(rows)
+
+        return await self.transact(release)
 
     async def release_waiting(self, link: str, *, reason: Reason) -> int:
         """Make work that waits for ``reason`` due at once; return how many."""
@@ -323,6 +335,11 @@ class SqliteStore(Store):
         wanted = None if sources is None else list(sources)
         return await self.look(lambda connection: binding_rows.find(connection, link, kind, wanted))
 
+    async def holder(self, links: Iterable[str], kind: str, target: str) -> Binding | None:
+        """Return the binding by which one of these links holds a target."""
+        wanted = list(links)
+        return await self.look(lambda connection: binding_rows.holder(connection, wanted, kind, target))
+
     async def bind(self, bindings: Sequence[Binding]) -> None:
         """Store bindings; one that contradicts an existing pair replaces it."""
         await self.transact(lambda connection: binding_rows.put(connection, bindings))
@@ -341,20 +358,66 @@ class SqliteStore(Store):
         now = self._clock.now()
         return await self.transact(lambda connection: question_rows.ask(connection, question, now))
 
-    async def answer(self, link: str, key: str, answer: str) -> int:
-        """Answer a question and queue what waited for it, unless it is to stay; return how many.
+    async def answer(self, link: str, key: str, answer: str, *, by: str = "") -> int:
+        """Answer a question, or answer it otherwise, and queue what waits for it, unless it is to stay; return how many.
 
         Raises :class:`KeyError` and :class:`WrongAnswer`.
         """
         now = self._clock.now()
 
         def answered(connection: sqlite3.Connection) -> int:
-            given = question_rows.answer(connection, link, key, answer, now)
-            if given is None:
+            before = question_rows.get(connection, link, key)
+            given = question_rows.answer(connection, link, key, answer, now, by=by)
+            if before is None or given is None:
                 raise KeyError(key)
-            return 0 if given.stays else _release(connection, link, key, now)
+            instead = "" if before.answer in {None, given.answer} else f" instead of {before.answer}"
+            journal.append(connection, [_decided(given, "answered", f"{given.answer}{instead}", by, now)])
+            return 0 if given.stays else _release(connection, link, key, now, given)
 
         return await self.transact(answered)
+
+    async def revoke_answer(self, link: str, key: str, *, by: str = "") -> int:
+        """Take an answer back; queue what it held or left behind; return how many. Raises :class:`KeyError`."""
+        now = self._clock.now()
+
+        def revoked(connection: sqlite3.Connection) -> int:
+            before = question_rows.get(connection, link, key)
+            if before is None or before.answer is None:
+                raise KeyError(key)
+            question_rows.remove(connection, link, key)
+            journal.append(connection, [_decided(before, "revoked", before.answer, by, now)])
+            return _release(connection, link, key, now)
+
+        return await self.transact(revoked)
+
+    async def overrule(self, link: str, key: str, detail: str) -> int:
+        """Forget a question because the configuration says it; queue what waited for it; return how many."""
+        now = self._clock.now()
+
+        def overruled(connection: sqlite3.Connection) -> int:
+            before = question_rows.get(connection, link, key)
+            if before is None:
+                return 0
+            question_rows.remove(connection, link, key)
+            journal.append(connection, [_decided(before, "configured", detail, "", now)])
+            return _release(connection, link, key, now)
+
+        return await self.transact(overruled)
+
+    async def offer(self, link: str, key: str, offers: Sequence[str]) -> None:
+        """Write down what of the books could answer a question."""
+        await self.transact(lambda connection: question_rows.offer(connection, link, key, offers))
+
+    async def use_answers(self, link: str, flow: str, record: str, label: str, answers: Sequence[tuple[str, str]]) -> None:
+        """Remember that a record is about to be written with these answers."""
+        now = self._clock.now()
+        uses = [AnswerUse(flow, record, label, text, now) for _, text in answers]
+        keys = [key for key, _ in answers]
+        await self.transact(lambda connection: question_rows.use(connection, link, zip(keys, uses, strict=True)))
+
+    async def answer_uses(self, link: str, key: str) -> Sequence[AnswerUse]:
+        """Return the settled records in which an answer to this question was used."""
+        return await self.look(lambda connection: question_rows.uses(connection, link, key))
 
     async def answers(self, link: str) -> Mapping[str, str]:
         """Return the answers given so far, by question key."""
@@ -396,6 +459,8 @@ class SqliteStore(Store):
         for link, flow in await self.look(position_rows.scopes):
             while gone := await self.transact(partial(work_rows.prune, link=link, flow=flow, before=before, limit=chunk)):
                 work += gone
+        while await self.transact(partial(question_rows.prune, limit=chunk)):
+            pass
         intents = 0
         place: tuple[str, str] | None = ("", "")
         while place is not None:
@@ -457,16 +522,26 @@ def _answered_meanwhile(connection: sqlite3.Connection, item: Work, question: Qu
     stored = question_rows.ask(connection, question, now)
     if stored.answered_at is None or stored.stays:
         return False
-    if stored.answered_at > item.updated_at:  # it was claimed before the answer came
+    # it was claimed before the answer came; at the same moment it was not, or an answer that does not help would be tried for ever
+    if stored.answered_at > item.updated_at:
         return True
     question_rows.ask_again(connection, question, now)
     return False
 
 
-def _release(connection: sqlite3.Connection, link: str, key: str, now: datetime) -> int:
-    rows = work_rows.release_answered(connection, link, key, now)
+def _release(connection: sqlite3.Connection, link: str, key: str, now: datetime, asked: Question | None = None) -> int:
+    """Queue what waits for a question, and what went on with an earlier answer and is held since; the answer's use is remembered."""
+    rows = work_rows.release_answered(connection, link, key, now) + question_rows.release_users(connection, link, key, now)
     journal.append(connection, _released(link, rows, "released", now))
+    if asked is not None:
+        question_rows.released(connection, asked, rows, now)
     return len(rows)
+
+
+def _decided(question: Question, event: str, detail: str, by: str, now: datetime) -> Activity:
+    """What a person, or the configuration, decided about a question."""
+    told = f"{detail} (by {by})" if by else detail
+    return Activity(now, question.link, question.flow, question.key, question.key, event, detail=told)
 
 
 def _released(link: str, rows: Iterable[sqlite3.Row], event: str, now: datetime) -> list[Activity]:

@@ -234,6 +234,16 @@ def release_answered(connection: sqlite3.Connection, link: str, question: str, n
     ).fetchall()
 
 
+def release_held(connection: sqlite3.Connection, link: str, reasons: Sequence[Reason], now: datetime) -> list[sqlite3.Row]:
+    """Queue what is held for one of these reasons; return its rows."""
+    return connection.execute(
+        "UPDATE work SET state = 'queued', outcome = NULL, reason = '', detail = '', attempt = 0, question = NULL, not_before = NULL,"
+        " updated_at = :now WHERE link = :link AND state = 'held' AND reason IN (SELECT value FROM json_each(:reasons))"
+        " RETURNING flow, record, label",
+        {"link": link, "reasons": dump([str(reason) for reason in reasons]), "now": to_text(now)},
+    ).fetchall()
+
+
 def release_waiting(connection: sqlite3.Connection, link: str, reason: Reason, now: datetime) -> int:
     """Queue what waits for a reason that is over; return how many."""
     return connection.execute(

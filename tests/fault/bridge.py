@@ -22,14 +22,13 @@ import looptime
 from connectors.port import ConnectorError
 from daemon.assembly import Pair, booking_rules
 from daemon.core.brake import BrakeRules
-from daemon.core.debtors import CUSTOMER_FIELDS
 from daemon.core.life import Reason
 from daemon.core.retry import RetryPolicy
 from daemon.engine import handling
 from daemon.engine.connection_health import ConnectionHealth
 from daemon.engine.context import Common, Context, Mappings
 from daemon.flows.moving import Counter
-from daemon.flows.products import PRODUCT_FIELDS, Products
+from daemon.flows.products import Products
 from daemon.flows.sales import Sales
 from daemon.flows.stock import Stock
 from daemon.mappings import MappingFiles, load_mappings
@@ -69,7 +68,7 @@ class Stuck(Exception):
 
 @cache
 def _mappings() -> MappingFiles:
-    return load_mappings(None, product_fields=PRODUCT_FIELDS, customer_fields=CUSTOMER_FIELDS)
+    return load_mappings(None)
 
 
 @cache

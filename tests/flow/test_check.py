@@ -392,17 +392,54 @@ async def test_the_limit_of_products_is_reached(tmp_path: Path) -> None:
 # -- flows ------------------------------------------------------------------------------------------------------------------------
 
 
+def off(*flows: str) -> str:
+    """TOML that switches flows off."""
+    return "".join(f"\n[links.shop.flows.{flow}]\nenabled = false\n" for flow in flows)
+
+
 async def test_what_a_flow_that_is_off_needs_is_not_asked_for(tmp_path: Path) -> None:
     """Without the flow of sales nobody misses accounts, debtors and periods; stock that is kept and not shown is mentioned."""
-    off = "".join(f"\n[links.shop.flows.{flow}]\nenabled = false\n" for flow in ("sales", "stock", "products"))
     shop = open_shop(
         tmp_path,
         world(),
         books=BooksSwitches(locked_to=date(2026, 3, 16)),
         till=TillSwitches(product_limit=0),
-        payment_methods='cash = "Kas 2"\n' + off,
+        payment_methods='cash = "Kas 2"\n' + off("sales", "stock", "products"),
     )
-    assert "the till does not show it" in await one(shop, Problem.STOCK_MODULE, Severity.INFO)
+    assert {problem: [one.severity for one in some] for problem, some in (await found(shop)).items()} == {
+        Problem.STOCK_MODULE: [Severity.INFO],
+        Problem.FLOWS_OFF: [Severity.WARNING],
+    }
+
+
+@pytest.mark.parametrize(
+    ("flows", "severity", "says"),
+    [
+        (("sales",), Severity.WARNING, "never booked, so the books' stock does not fall by it"),
+        (("sales", "stock"), Severity.INFO, "receipts stay in the till, none is booked"),
+        (("products",), Severity.INFO, "does not reach the till, and receipts with a VAT rate or a SKU"),
+        (("products", "sales", "stock"), Severity.WARNING, "nothing is done for this link"),
+    ],
+)
+async def test_what_follows_from_flows_that_are_off(tmp_path: Path, flows: tuple[str, ...], severity: Severity, says: str) -> None:
+    """Switched off while others go on that lean on them: said before anybody wonders."""
+    methods = 'pin = "Pin"\ncash = "Kas"\nideal = "iDEAL"\nvoucher = "Cadeaubonnen"\n'
+    shop = open_shop(tmp_path, world(), payment_methods=methods + off(*flows))
+    result = await found(shop)
+    [finding] = result.pop(Problem.FLOWS_OFF)
+    assert (finding.severity, says in finding.evidence) == (severity, True)
+    assert set(result) <= {Problem.STOCK_MODULE}
+
+
+async def test_another_prefix_in_the_file_is_said_to_count_for_nothing(tmp_path: Path) -> None:
+    """Documents are found again by the one that they carry; it stays."""
+    shop = open_shop(tmp_path, world())
+    async with running(shop, loops=False) as process:
+        await process.house.pairs[0].begin()
+    link = shop.settings.links["shop"]
+    booking = link.booking.model_copy(update={"reference_prefix": "NEW"})
+    shop.settings = shop.settings.model_copy(update={"links": {"shop": link.model_copy(update={"booking": booking})}})
+    assert "KB stays" in await one(shop, Problem.PREFIX, Severity.WARNING)
 
 
 COMPANY = Company("c", "Winkel", "NL", "EUR", "Pro", frozenset({"sales_standard", "stock_standard"}), stock_module=True)
@@ -414,7 +451,7 @@ def test_a_locked_year_and_another_currency_are_found() -> None:
     books = BooksFacts(
         COMPANY, sufficient_variants=frozenset({"Pro"}), fiscal_years=(FiscalYear(date(2026, 1, 1), date(2026, 12, 31), True),)
     )
-    link = LinkSeen("shop", "books", "till", frozenset({"sales", "stock"}), today, "1000")
+    link = LinkSeen("shop", "books", "till", frozenset({"sales", "stock", "products"}), today, "1000")
     result = findings([BooksSeen("books", "a", books)], [TillSeen("till", "b", TillFacts())], [link])
     assert {finding.problem for finding in result} == {Problem.LOCKED_PERIOD, Problem.DEBTOR}
 

@@ -57,7 +57,7 @@ def written(folder: Path, text: str) -> Path:
         ('client_secret = "s3cret-of-the-books"', "", r"connections\.books\.client_secret: is missing, expected client_secret, client_"),
         ('tills = ["till"]', 'tills = ["tilt"]', r"links\.shop\.tills.*tilt"),
         ('kind = "salespos"', 'kind = "salepos"', r'connections\.till\.kind: "salepos" is not accepted, expected eaccounting or salespos'),
-        ("[links.shop]", "[links.shop", r"kassabrug\.toml.*line \d+"),
+        ("[links.shop]", "[links.shop", r"kassabrug\.toml:\d+:\d+: "),
     ],
     ids=["unknown key", "wrong type", "missing credential", "unknown connection", "unknown vendor", "not TOML"],
 )
@@ -97,12 +97,13 @@ def test_an_unknown_flow_is_named_with_those_that_there_are(tmp_path: Path, comm
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("[create\n", r"products\.toml: .*line 1"),
-        ('[create]\nname = "no_such_thing(product)"\n', r"products\.toml: .*no_such_thing"),
-        ('[create]\nname = "product.name +"\n', r"products\.toml: .*name"),
-        ('[create]\ncolour = "product.name"\n', r"products\.toml: create\.colour: unknown field, expected one of .*name"),
+        ("[create\n", r"products\.toml:1:8: "),
+        ('[create]\nname = "no_such_thing(product)"\n', r"products\.toml:2:9: .*no_such_thing"),
+        ('[create]\nname = "product.name +"\n', r"products\.toml:2:\d+: .*name"),
+        ('[create]\nname = "product.nme"\n', r"products\.toml:2:17: .*there is no product\.nme, expected name"),
+        ('[create]\ncolour = "product.name"\n', r"products\.toml:2:1: create\.colour: unknown field, expected one of .*name"),
     ],
-    ids=["not TOML", "unknown function", "not an expression", "unknown field"],
+    ids=["not TOML", "unknown function", "not an expression", "unknown name", "unknown field"],
 )
 def test_a_broken_mapping_file_is_named(tmp_path: Path, text: str, says: str) -> None:
     """A shop's own mapping is checked at the start, not at the first record."""
@@ -112,6 +113,24 @@ def test_a_broken_mapping_file_is_named(tmp_path: Path, text: str, says: str) ->
     ended = kassabrug(tmp_path, "sync", "--config", config)
     assert (ended.code, ended.out, len(ended.err.splitlines())) == (78, "", 1), ended.err
     assert re.search(says, ended.err), ended.err
+
+
+def test_all_that_is_wrong_is_said_at_once(tmp_path: Path) -> None:
+    """A line each, in the order of the file, so that nobody corrects one after the other; then the same for the mapping."""
+    text = CONFIG.replace("[daemon]", "[daemon]\nworkerz = 3").replace('books = "books"', 'books = "boeken"')
+    ended = kassabrug(tmp_path, "run", "--config", written(tmp_path, text))
+    assert (ended.code, ended.out) == (78, "")
+    assert [line.partition("kassabrug.toml:")[2].partition(", expected")[0] for line in ended.err.splitlines()] == [
+        "3:1: daemon.workerz: unknown key",
+        '21:1: links.shop.books: no connection "boeken"',
+    ]
+    (tmp_path / "mapping").mkdir()
+    (tmp_path / "mapping" / "products.toml").write_text('[create]\nname = "product.nme"\n[update]\nprise = ""\n', encoding="utf-8")
+    (tmp_path / "mapping" / "slaes.toml").touch()
+    config = written(tmp_path, CONFIG.replace("[links.shop]", '[links.shop]\nmapping = "mapping"'))
+    ended = kassabrug(tmp_path, "check", "--config", config)
+    assert (ended.code, ended.out) == (78, "")
+    assert [line.rpartition("expected ")[2] for line in ended.err.splitlines()] == ["sales.toml", "name", "price"]
 
 
 def test_a_broken_line_of_receipts_is_named_and_can_be_left_out(tmp_path: Path) -> None:

@@ -23,12 +23,15 @@ from connectors.model import (
     Sale,
     SaleLine,
 )
+from daemon.core.answers import combine
 from daemon.core.booking import (
     BookingRules,
     Debtor,
     Hold,
     Skip,
+    answers_used,
     arithmetic_is_certain,
+    article_number,
     articles_needed,
     business_day,
     charges_vat_abroad,
@@ -271,6 +274,32 @@ def test_a_line_kind_without_article_is_a_question() -> None:
     held = match_articles(sale(line("1", "5", "13", kind=LineKind.SHIPPING, sku="")), RULES, [])
     assert isinstance(held, Hold)
     assert (held.reason, held.question) == (Reason.VAT_RATE_UNKNOWN, "article:shipping:13")
+
+
+def test_a_product_without_a_number_asks_for_what_books_it() -> None:
+    """It is booked like a line keyed in by hand: the question is about those, and its answer is what is looked for."""
+    unnamed = sale(line(sku="", rate="13"))
+    held = match_articles(unnamed, RULES, [])
+    assert isinstance(held, Hold)
+    assert held.question == "article:free:13"
+    said = combine({}, {}, {held.question: "X"})
+    answered = replace(RULES, articles=said.articles, answered=said.answered)
+    assert article_number(unnamed.lines[0], answered) == "X"
+    assert answers_used(unnamed, answered) == (("article:free:13", "X"),)
+
+
+def test_what_comes_of_an_answer_asks_again_and_what_comes_of_the_file_does_not() -> None:
+    """An answer that does not help can be given anew; a line of the configuration can only be corrected there."""
+    article = Product("1", "X", "Vrij", D(1), D(21))
+    unnamed, found = sale(line(sku="", rate="9")), [article]
+    by_file = replace(RULES, articles={(LineKind.FREE, D(9)): "X"}, accounts={"pin": "gone"})
+    by_answer = replace(by_file, answered={"article:free:9": "X", "payment_method:pin": "gone"})
+    for rules, questions in ((by_file, {""}), (by_answer, {"article:free:9", "payment_method:pin"})):
+        differs, missing = match_articles(unnamed, rules, found), plan_payments(unnamed, rules, ACCOUNTS)
+        assert isinstance(differs, Hold)
+        assert isinstance(missing, Hold)
+        assert (differs.reason, missing.reason) == (Reason.VAT_DIFFERS, Reason.MONEY_ACCOUNT_MISSING)
+        assert {differs.question, missing.question} == questions
 
 
 def test_the_rounding_article_is_always_fetched() -> None:

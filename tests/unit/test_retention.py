@@ -16,7 +16,7 @@ import pytest
 from connectors.port import Position
 from daemon.core.life import Outcome, Reason, State
 from daemon.state import intents as intent_rows
-from daemon.state import schema
+from daemon.state import questions, schema
 from daemon.state.database import Database
 from daemon.state.port import Activity, AlertRow, Binding, Intent, IntentState, NewWork, Pruned, Settlement
 from daemon.state.retention import prune_when_due
@@ -231,6 +231,8 @@ async def test_a_state_of_the_version_before_is_brought_up_to_date(
     """Nothing of it is lost, a copy of it as it was lies beside it, and what is new works on what is old."""
     with monkeypatch.context() as patch:
         patch.setattr(schema, "shipped", lambda: FIRST)
+        # the version before knew of no answers that are used
+        patch.setattr(questions, "settled", lambda *_: None)
         old = await open_store(tmp_path / "state", clock=clock, inline=True)
         assert schema.version(old._runner.database.connection) == 1
         await sell_and_book(old, NOON, 5)

@@ -67,15 +67,23 @@ def written(folder: Path, text: str) -> Path:
 
 
 def problem(folder: Path, text: str) -> str:
-    """Return the line with which a configuration is refused, without the file's name."""
+    """Return the line with which a configuration is refused, without the place."""
+    [(_, line)] = problems(folder, text)
+    return line
+
+
+def problems(folder: Path, text: str) -> list[tuple[str, str]]:
+    """Return the lines with which a configuration is refused, each as ("line:column", rest)."""
     file = written(folder, text)
     with pytest.raises(ConfigurationError) as caught:
         load(file)
-    line = str(caught.value)
-    assert "\n" not in line
-    assert "hush" not in line
-    assert line.startswith(f"{file}: ")
-    return line.removeprefix(f"{file}: ")
+    assert "hush" not in str(caught.value)
+    found = []
+    for line in str(caught.value).splitlines():
+        match = re.fullmatch(rf"{re.escape(str(file))}(?::(\d+:\d+))?: (.*)", line)
+        assert match, line
+        found.append((match[1] or "", match[2]))
+    return found
 
 
 def test_a_minimal_file_gets_the_defaults(tmp_path: Path) -> None:
@@ -101,8 +109,11 @@ def test_secrets_do_not_show_when_settings_are_printed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "line"),
     [
-        pytest.param(MINIMAL + "x = = 3\n", "line 16, column 5: invalid value, expected TOML", id="syntax"),
-        pytest.param(MINIMAL + "books = 'till'\n", "line 16, column 15: cannot overwrite a value, expected TOML", id="twice"),
+        pytest.param(MINIMAL + "x = = 3\n", "invalid value, expected TOML", id="syntax"),
+        pytest.param(MINIMAL + "books = 'till'\n", "cannot overwrite a value, expected TOML", id="twice"),
+        pytest.param("x = " + "9" * 5000 + "\n" + MINIMAL, "cannot take it (ValueError), expected TOML of a sensible size", id="digits"),
+        pytest.param("x = 1e9999999999999999999\n" + MINIMAL, "cannot take it (InvalidOperation), expected", id="exponent"),
+        pytest.param("x = " + "[" * 5000 + "]" * 5000 + "\n" + MINIMAL, "cannot take it (RecursionError), expected TOML", id="nesting"),
         pytest.param("[daemn]\n" + MINIMAL, "daemn: unknown key, expected daemon", id="table"),
         pytest.param("_case_sensitive = true\n" + MINIMAL, "_case_sensitive: unknown key, expected one of", id="underscore"),
         pytest.param(MINIMAL + "[daemon]\nlisten_on = 'x:1'\n", "daemon.listen_on: unknown key, expected listen", id="key"),
@@ -176,9 +187,7 @@ def test_secrets_do_not_show_when_settings_are_printed(tmp_path: Path) -> None:
         ),
         pytest.param(MINIMAL.replace("https://shop", "https://u:hush@shop"), "connections.till.api: is not an address", id="userinfo"),
         pytest.param(MINIMAL.replace("links.shop", "links.Shop"), "links.Shop: is not a name, expected at most 40 of a-z", id="name"),
-        pytest.param(
-            MINIMAL.replace('["till"]', '["tull"]'), 'links.shop.tills: no connection "tull", expected one of books, till', id="till"
-        ),
+        pytest.param(MINIMAL.replace('["till"]', '["tull"]'), 'links.shop.tills: no connection "tull", expected till', id="till"),
         pytest.param(
             MINIMAL.replace('books = "books"', 'books = "till"'),
             'links.shop.books: connection "till" is of kind salespos, expected one of kind eaccounting',
@@ -186,7 +195,7 @@ def test_secrets_do_not_show_when_settings_are_printed(tmp_path: Path) -> None:
         ),
         pytest.param(MINIMAL.replace('["till"]', "[]"), "links.shop.tills: is empty, expected at least one entry", id="no-till"),
         pytest.param(
-            MINIMAL + '[links.other]\nbooks = "books"\ntills = ["till"]\n',
+            MINIMAL + '[links.other]\nbooks = "books"\ntills = ["till"]\nbooking = { reference_prefix = "X" }\n',
             'links.other.tills: till "till" stands in link shop too, expected a till once',
             id="till-twice",
         ),
@@ -197,12 +206,71 @@ def test_secrets_do_not_show_when_settings_are_printed(tmp_path: Path) -> None:
             "links.other.booking.reference_prefix: link shop books into the same company under the same prefix, expected another",
             id="prefix-twice",
         ),
-        pytest.param("", "connections: is empty, expected at least one entry", id="nothing"),
+        pytest.param(MINIMAL.replace("https://shop", "https://a{b}\u2100"), "connections.till.api: is not an address", id="no-host"),
+        pytest.param(
+            MINIMAL + 'mapping = "~nosuchuser/x"\n', 'links.shop.mapping: there is no user of the name in "~nosuchuser/x"', id="no-user"
+        ),
     ],
 )
 def test_wrong_configuration_is_one_clear_line(tmp_path: Path, text: str, line: str) -> None:
     """File, key, what is wrong, what was expected; never a value that could be a secret."""
     assert problem(tmp_path, text).startswith(line)
+
+
+EVERYTHING = """
+[daemn]
+workers = 3
+
+[connections.books]
+kind = "eaccounting"
+client_id = 5
+client_secrt = "hush-books"
+
+[connections.till]
+kind = "salespos"
+api = "http://shop.example/api/rest/v1"
+secret_key = ""
+public_key_file = "absent"
+
+[links.shop]
+books = "boeken"
+tills = ["till"]
+flows.sales = { enabld = true, interval = 0 }
+
+[links.shop.booking]
+"rounding_cup" = "0.05"
+"""
+
+
+def test_everything_that_is_wrong_is_said_at_once_with_its_place(tmp_path: Path) -> None:
+    """Line and column of each key, in the order of the file; what only follows from a misspelt key is not said."""
+    absent = tmp_path / "absent"
+    assert problems(tmp_path, EVERYTHING) == [
+        ("2:2", "daemn: unknown key, expected daemon"),
+        ("7:1", "connections.books.client_id: 5 is not accepted, expected text in quotes"),
+        ("8:1", "connections.books.client_secrt: unknown key, expected client_secret"),
+        ("12:1", "connections.till.api: would send secrets unencrypted, expected https:// (http:// only on this machine)"),
+        ("13:1", "connections.till.secret_key: is empty, expected at least one entry"),
+        ("14:1", f"connections.till.public_key_file: cannot read {absent} (no such file or directory), expected a readable text file"),
+        ("17:1", 'links.shop.books: no connection "boeken", expected books'),
+        ("19:17", "links.shop.flows.sales.enabld: unknown key, expected enabled"),
+        ("19:32", "links.shop.flows.sales.interval: 0 is not accepted, expected more than 0.0"),
+        ("22:1", "links.shop.booking.rounding_cup: unknown key, expected rounding_cap"),
+    ]
+
+
+def test_what_is_missing_is_pointed_at_where_it_belongs(tmp_path: Path) -> None:
+    """The table that lacks it; nothing at all has no place."""
+    assert problems(tmp_path, MINIMAL.replace('client_id = "id"', "")) == [
+        ("2:14", "connections.books.client_id: is missing, expected a value")
+    ]
+    assert [place for place, _ in problems(tmp_path, "")] == ["", ""]
+
+
+def test_text_that_is_no_toml_has_its_place(tmp_path: Path) -> None:
+    """As a person counts, from one."""
+    assert problems(tmp_path, MINIMAL + "x = = 3\n") == [("16:5", "invalid value, expected TOML")]
+    assert problems(tmp_path, MINIMAL + "x = [1,")[0][0] == "16:8"
 
 
 def test_a_file_that_cannot_be_read_is_one_line(tmp_path: Path) -> None:

@@ -10,11 +10,12 @@ import pytest
 
 from connectors.port import Position
 from daemon.core.life import Outcome, Reason, State
-from daemon.state.port import Activity, AlertRow, Binding, Intent, IntentState, Question, Settlement, StoreError, WrongAnswer
+from daemon.state.port import Activity, AlertRow, AnswerUse, Binding, Intent, IntentState, Question, Settlement, StoreError, WrongAnswer
 from daemon.state.sqlite import open_store
 from tests.unit.store_support import NOON, StillClock, intent, minutes, new, pair, question
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import AsyncIterator
     from pathlib import Path
 
@@ -256,6 +257,60 @@ async def test_an_answer_that_did_not_help_is_asked_for_again(store: SqliteStore
     await store.hold(work, reason=Reason.PAYMENT_METHOD_UNKNOWN, question=replace(question(), text="Which account, really?"))
     assert await store.questions() == [replace(question(), text="Which account, really?", asked_at=minutes(1), waiting=1)]
     assert await store.answer("shop", "payment:pin", "Pin") == 1
+
+
+async def test_what_was_done_with_an_answer_is_forgotten_with_the_record(store: SqliteStore, clock: StillClock) -> None:
+    """Settled with it, it is told as long as the record is known; the table does not outlive the work."""
+    [first, second] = await claimed(store, "1", "2")
+    await store.hold(first, reason=Reason.PAYMENT_METHOD_UNKNOWN, question=question())
+    await store.answer("shop", "payment:pin", "Kas", by="jip")
+    await store.finish(second, Settlement(Outcome.SKIPPED))
+    [first] = await store.claim("shop", "sales", now=NOON, limit=9)
+    await store.use_answers("shop", "sales", "1", "no 1", [("payment:pin", "Kas")])
+    assert await store.answer_uses("shop", "payment:pin") == []
+    await store.finish(first, Settlement(Outcome.CREATED, answers=(("payment:pin", "Kas"),)))
+    assert await store.answer_uses("shop", "payment:pin") == [AnswerUse("sales", "1", "no 1", "Kas", NOON)]
+
+    def rows(connection: sqlite3.Connection) -> int:
+        return int(connection.execute("SELECT count(*) FROM answer_use").fetchone()[0])
+
+    assert await store.look(rows) == 1
+    await store.prune(before=minutes(1))
+    assert await store.look(rows) == 0
+
+
+async def test_what_is_held_for_a_reason_that_is_cured_goes_on(store: SqliteStore) -> None:
+    """And nothing else: other reasons, what is dead, and other links stay."""
+    works = await claimed(store, "1", "2", "3")
+    await store.hold(works[0], reason=Reason.ARTICLE_MISSING)
+    await store.hold(works[1], reason=Reason.REJECTED)
+    await store.hold(works[2], reason=Reason.ARTICLE_MISSING, state=State.DEAD)
+    assert await store.release_held("other", reasons=[Reason.ARTICLE_MISSING]) == 0
+    assert await store.release_held("shop", reasons=[Reason.ARTICLE_MISSING, Reason.VAT_DIFFERS]) == 1
+    assert [work.record for work in await store.claim("shop", "sales", now=NOON, limit=9)] == ["1"]
+
+
+async def test_an_answer_is_taken_back_or_overruled(store: SqliteStore) -> None:
+    """The question is gone with it, and comes again when it is asked; without an answer there is nothing to take back."""
+    await store.ask(question())
+    with pytest.raises(KeyError):
+        await store.revoke_answer("shop", "payment:pin")
+    await store.answer("shop", "payment:pin", "Kas", by="jip")
+    assert await store.revoke_answer("shop", "payment:pin", by="ans") == 0
+    assert (await store.questions(), await store.answers("shop")) == ([], {})
+    [work] = await claimed(store, "1")
+    await store.hold(work, reason=Reason.PAYMENT_METHOD_UNKNOWN, question=question())
+    assert await store.overrule("shop", "payment:pin", "Pin") == 1
+    assert await store.overrule("shop", "payment:pin", "Pin") == 0
+    assert [line.event for line in await store.activity(label="payment:pin")] == ["configured", "revoked", "answered"]
+
+
+async def test_a_target_tells_who_holds_it(store: SqliteStore) -> None:
+    """Among the links that are asked about, and of the kind."""
+    await store.bind([Binding("shop/a", "sale", "1", "D", label="R1"), Binding("shop/b", "product", "1", "D")])
+    assert await store.holder(["shop/a", "shop/b"], "sale", "D") == Binding("shop/a", "sale", "1", "D", label="R1")
+    assert await store.holder(["shop/b"], "sale", "D") is None
+    assert await store.holder([], "sale", "D") is None
 
 
 async def test_a_question_without_a_record_is_asked_once(store: SqliteStore) -> None:
