@@ -58,8 +58,17 @@ class Conventions:
 
 def change_of(order: wire.Order) -> Change[Sale]:
     """Return a listed order as a change; its version is a digest of what can change in a sale."""
-    email = order.customer.email if order.customer else None
-    facts = (order.status, order.paid, order.total_price.normalize(), order.is_completed, order.paymethod, email)
+    buyer = customer_of(order.customer, None)
+    facts = (
+        order.status,
+        order.paid,
+        order.total_price.normalize(),
+        order.is_completed,
+        order.paymethod,
+        *((buyer.email, buyer.company, buyer.vat_number, buyer.organisation_number) if buyer else ()),
+        order.is_intra_community_order,
+        *(None if amount is None else amount.normalize() for amount in (order.total_discounts, order.total_shipping, order.extra_costs)),
+    )
     version = hashlib.sha256("\x1f".join(map(str, facts)).encode()).hexdigest()[:16]
     return Change(order.id, order.create_date, version, listed_sale(order))
 

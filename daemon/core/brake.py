@@ -35,7 +35,7 @@ class BrakeRules:
 
 
 class Danger(StrEnum):
-    """What a run would do to far more products than usual."""
+    """What a run would do to far more products, or receipts, than usual."""
 
     FREE = "free"
     DEACTIVATED = "deactivated"
@@ -45,6 +45,7 @@ class Danger(StrEnum):
     RENUMBERED = "renumbered"
     EMPTIED = "emptied"
     VANISHED = "vanished"
+    TAKEN_BACK = "taken_back"
 
 
 _WORDS = {
@@ -56,7 +57,10 @@ _WORDS = {
     Danger.RENUMBERED: "change the number of",
     Danger.EMPTIED: "set the stock to zero for",
     Danger.VANISHED: "no longer see",
+    Danger.TAKEN_BACK: "take back the documents of",
 }
+#: what a danger is about, where it is not products
+_NOUNS = {Danger.TAKEN_BACK: "receipts"}
 #: what is true again at the next run, however often it was answered: an article that is gone stays gone
 LASTING = frozenset({Danger.VANISHED})
 #: which updates are dangerous when there are many of them, and the field that they write
@@ -72,7 +76,7 @@ _UPDATES: tuple[tuple[Danger, str, Callable[[ProductDraft], bool]], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Affected:
-    """One product: its id, its number, and what would be written (``before`` and ``after`` are empty where the danger says it all)."""
+    """One product or receipt: its id, its number, and what would be written (before and after are empty where the danger says it all)."""
 
     record: str
     label: str
@@ -116,7 +120,9 @@ class Alarm:
     @property
     def text(self) -> str:
         """The question, with the numbers and the list."""
-        first, *others = [f"{_WORDS[finding.danger]} {len(finding.affected)} of {finding.of} products." for finding in self.findings]
+        first, *others = [
+            f"{_WORDS[one.danger]} {len(one.affected)} of {one.of} {_NOUNS.get(one.danger, 'products')}." for one in self.findings
+        ]
         would = " ".join([f"This run would {first}", *(f"It would also {other}" for other in others)])
         named = {one.record: str(one) for finding in reversed(self.findings) for one in finding.affected}
         shown = ", ".join(list(named.values())[:_NAMED])
@@ -165,6 +171,11 @@ def products_alarm(decisions: Sequence[ProductDecision], of: int, rules: BrakeRu
         ),
         rules,
     )
+
+
+def sales_alarm(taken_back: Sequence[Affected], of: int, rules: BrakeRules) -> Alarm | None:
+    """Look at what a run would do to documents that are booked: credit far more of them than usual.  ``of`` is how many receipts it has."""
+    return _alarm((Finding(Danger.TAKEN_BACK, tuple(taken_back), of),), rules)
 
 
 def _affected(update: UpdateProduct, field: str) -> Affected:

@@ -78,8 +78,10 @@ def _verdict(context: Context, flow: str, alarm: Alarm | None, asked: _Asked | N
     return Verdict(alarm, Question(context.scope, asked.key, flow, asked.text, CHOICES))
 
 
-async def brake(context: Context, flow: str, alarm: Alarm | None) -> Question | None:
+async def brake(context: Context, flow: str, alarm: Alarm | None, *, counted: bool = True) -> Question | None:
     """Return the question for which the run must stop here, ``None`` when it may go on.
+
+    ``counted`` is false where each record that is held for it is counted when its turn comes.
 
     A "no" keeps the run stopped, and is not asked about again until the run would do something else.
     """
@@ -91,7 +93,8 @@ async def brake(context: Context, flow: str, alarm: Alarm | None) -> Question | 
         if alarm is None and asked is not None:
             await _forget(context, flow, asked)
         return None
-    context.outcome(flow, Outcome.HELD, Reason.MASS_CHANGE, len(alarm.records))
+    if counted:
+        context.outcome(flow, Outcome.HELD, Reason.MASS_CHANGE, len(alarm.records))
     if asked is None or asked.key != question.key:
         if asked is not None:
             await context.store.withdraw_question(context.scope, asked.key)

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING
 from connectors.model import ZERO, Sale
 from connectors.port import Locked, Transient
 from daemon.core.booking import Hold, Skip
+from daemon.core.brake import Affected, Alarm, sales_alarm
 from daemon.core.corrections import with_way_out
-from daemon.core.life import Outcome
+from daemon.core.life import CLAIMABLE_STATES, Outcome, Reason
 from daemon.core.receipts import decide_sale, locked_hold
-from daemon.core.sale_plan import FIRST_OPEN_DAY, LOCKED_QUESTION, Plan, SaleFacts
+from daemon.core.sale_plan import FIRST_OPEN_DAY, LOCKED_QUESTION, Credit, Plan, SaleFacts
+from daemon.engine.braking import brake, spent
 from daemon.engine.handling import drain
 from daemon.engine.polling import Polled, is_ahead, poll, still_ahead, sweep
 from daemon.flows.answering import offer
@@ -24,9 +26,9 @@ from daemon.flows.catalogue import Catalogue
 from daemon.flows.debtors import Debtors
 from daemon.flows.document_lookup import DocumentLookup
 from daemon.flows.payload import dump_sale, load_sale
-from daemon.flows.receipt_facts import ReceiptFacts
+from daemon.flows.receipt_facts import SALE, ReceiptFacts
 from daemon.flows.targets.invoice import Invoices
-from daemon.state.port import NewWork, Settlement
+from daemon.state.port import NewWork, Question, Settlement
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -64,6 +66,8 @@ class Sales:
         self._polled = False
         #: what was gathered for the chunk in hand, by receipt
         self._gathered: dict[str, SaleFacts] = {}
+        #: what the brake asks before far more documents than usual are taken back
+        self._stopped: Question | None = None
 
     # -- reading ----------------------------------------------------------------------------------------------------------------
     def describe(self, change: Change[Sale]) -> NewWork:
@@ -91,8 +95,26 @@ class Sales:
         """Settle what is due."""
         await self.refresh()
         self._gathered.clear()
-        await drain(self._context, self)
+        context = self._context
+        self._stopped = await brake(context, self.name, await self._alarm(), counted=False)
+        await drain(context, self)
+        if self._stopped is None and await context.store.next_due(context.scope, self.name) is None:
+            await spent(context, self.name)
         await offer(self._context)
+
+    async def _alarm(self) -> Alarm | None:
+        """Decide every change of a booked receipt that is in hand before the first write: far more of them than usual are asked about."""
+        context = self._context
+        works = [work for work in await context.store.open_work(context.scope, self.name) if work.state in CLAIMABLE_STATES]
+        bound = await context.store.bindings(context.scope, SALE, [work.record for work in works]) if works else {}
+        if len(bound) <= context.brake.minimum:
+            return None
+        taken_back = []
+        for record, facts in (await self.gather({work.record: header(work) for work in works if work.record in bound})).items():
+            decision = self.decide(facts)
+            credits_ = [step for step in decision.steps if isinstance(step, Credit)] if isinstance(decision, Plan) else []
+            taken_back += [Affected(record, bound[record].label, after=str(step.draft.gross)) for step in credits_]
+        return sales_alarm(taken_back, len(works), context.brake)
 
     async def refresh(self) -> None:
         """Take in the answers given since, and the accounts of the books."""
@@ -155,6 +177,9 @@ class Sales:
             case Hold():
                 return decision
             case Plan():
+                if self._stopped is not None and any(isinstance(step, Credit) for step in decision.steps):
+                    asked = self._stopped
+                    return Hold(Reason.MASS_CHANGE, "", question=asked.key, question_text=asked.text, choices=asked.choices)
                 try:
                     ended = await self._steps.carry_out(work, facts, decision, self.rules)
                 except Locked:

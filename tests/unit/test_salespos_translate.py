@@ -311,7 +311,18 @@ def test_a_delivery_address_of_its_own_is_kept() -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"status": 5}, {"paid": False}, {"total_price": 9}, {"is_completed": False}, {"paymethod": "cash"}, {"customer": {"email": "b@x.nl"}}],
+    [
+        {"status": 5},
+        {"paid": False},
+        {"total_price": 9},
+        {"is_completed": False},
+        {"paymethod": "cash"},
+        {"customer": {"email": "b@x.nl"}},
+        {"customer": {"email": "a@x.nl", "btw": "NL100000009B01"}},
+        {"is_intra_community_order": True},
+        {"total_discounts": 1},
+        {"extra_costs": Decimal("0.02")},
+    ],
 )
 def test_a_change_that_matters_changes_the_version(change: dict[str, Any]) -> None:
     """Two states of a sale that are booked differently have different versions; how a number is written does not matter."""
