@@ -65,6 +65,8 @@ class Stock:
         self._counters = counters
         self._books_sales = books_sales
         self._on_the_way = OnTheWay(context, counters, books_sales=books_sales)
+        #: what was remembered last: mostly nothing has changed since
+        self._shown: Mapping[str, Shown] = {}
 
     @property
     def _moves(self) -> bool:
@@ -190,10 +192,13 @@ class Stock:
 
     async def _remember(self, plan: StockPlan) -> None:
         """Remember which numbers the till has taken over: whoever switches the sales off needs to know where they stood."""
+        if plan.shown == self._shown:
+            return
         before = await self._remembered()
         changed = {article: shown for article, shown in plan.shown.items() if before.get(article) != shown}
         scope = self._context.scope
         await self._context.store.bind([Binding(scope, CARRIED, article, one.product, one.number) for article, one in changed.items()])
+        self._shown = plan.shown
 
     async def decide_all(self, *, not_stored: Sequence[Sale] | None = None) -> StockRun | Wait:
         """Decide what a run would do, or why it waits; reads only, but for receipts that are stored as they are met."""

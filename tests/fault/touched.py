@@ -53,9 +53,14 @@ def unexplained(world: World, touched: Touched, work: Work) -> list[Problem]:
         Reason.ARTICLE_AMBIGUOUS: any(active[sku] > 1 for sku in skus),
         Reason.SUM_DIFFERS: edited,
         Reason.CHANGED_AFTER_BOOKING: edited,
-        Reason.SKU_AMBIGUOUS: sale is None and len(products(world, work.label)) > 1,
+        Reason.SKU_AMBIGUOUS: sale is None and (len(products(world, work.label)) > 1 or _number_is_taken(world, work.label)),
     }
     return [] if true.get(work.reason) else [Problem(WRONG, f"{work.label} is held: {work.reason} {work.detail}")]
+
+
+def _number_is_taken(world: World, sku: str) -> bool:
+    """An article that was renamed cannot give its product the new number while another product of the till has it."""
+    return sku in RENAMED and all(products(world, one) for one in RENAMED)
 
 
 def products_agree(world: World, touched: Touched, expected: Expected) -> list[Problem]:
