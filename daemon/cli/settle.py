@@ -39,7 +39,7 @@ async def settle(args: argparse.Namespace) -> int:
             try:
                 settled += await store.settle_writes(work.link, work.flow, work.record, happened=args.outcome == HAPPENED, by=person())
             except InHand:
-                problem = "it is being worked on at this moment; try again in a moment"
+                problem = "it is being worked on at this moment; the same command does it in a moment"
     finally:
         await store.close()
     if args.json:
