@@ -157,9 +157,9 @@ class Documents:
     async def _book_by_proposal(self, layout: Layout) -> Document | Hold:
         context = self._context
         earlier = [i for i in await context.store.intents(context.scope, record=layout.sale.id) if i.operation == "document"]
-        if earlier and earlier[0].state == IntentState.DONE:
+        if earlier and earlier[0].state == IntentState.DONE and earlier[0].remote_id:
             return await context.books.get_document(earlier[0].remote_id)
-        if earlier and earlier[0].state == IntentState.SENT:
+        if earlier and earlier[0].state != IntentState.REFUSED:
             # the proposal may have become the document already: that is looked up before the proposal is touched
             proposal: Document | Hold | None = None
         else:
