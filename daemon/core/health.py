@@ -74,7 +74,8 @@ def after(before: Health, what: Heard, witness: str, *, began: float, now: float
         before = Health(before.good, before.bad)
     since = now if before.since is None else before.since
     if what is Heard.THROTTLED:
-        return replace(before, since=since, heard_at=now)
+        # how long to wait is the rate budget's business; this is when it is worth looking again
+        return replace(before, since=since, heard_at=now, ask_at=before.ask_at if before.witnesses else now + pace.longest)
     own = f"#{before.failures}" if what is Heard.NOBODY or not witness else witness
     witnesses = before.witnesses if len(before.witnesses) >= _WITNESSES else before.witnesses | {own}
     rounds, ask_at = before.rounds, before.ask_at

@@ -232,9 +232,8 @@ class ConnectionHealth(HttpObserver, HttpGate):
         told = {key: since for key, health in self._places.items() if (since := self._told_since(key, health, now)) is not None}
         if not told:
             return None
-        whole = self._places[_WHOLE].since
-        key = _WHOLE if whole is not None else min(told, key=lambda name: told[name])
-        since = whole if whole is not None else told[key]
+        key = _WHOLE if _WHOLE in told else min(told, key=lambda name: told[name])
+        since = told[key]
         place, _, said = self._said.get(key, "").partition(": ")
         return Trouble(self._clock.now() - timedelta(seconds=now - since), "" if key == _WHOLE else place, said)
 

@@ -55,7 +55,7 @@ async def test_what_happened_is_gone_on_with(tmp_path: Path) -> None:
 
 
 async def test_what_did_not_happen_is_still_not_sent_blindly(tmp_path: Path) -> None:
-    """2.00 of 4.95 is paid by hand: the receipt is held with the numbers; once the rest is there too, a resend settles it, now and later."""
+    """2.00 of 4.95 is paid by hand: the receipt is held with the numbers; once the rest is there too, a resend settles it."""
     shop = open_shop(tmp_path, world(receipt("R1", line())))
     async with shop.process() as bridge:
         await undecidable(shop, bridge)
