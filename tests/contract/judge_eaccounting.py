@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import re
 from copy import deepcopy
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, unquote
 
 import jsonschema
 
-from connectors.sandbox.eaccounting import filtergrammar, overlay
+from connectors.sandbox.eaccounting import overlay
+from connectors.sandbox.eaccounting.odatagrammar import Kind, Node, NotUnderstood, parse
 from tests.contract.judge import Exchange, Verdict, exact
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ _DECIMALS: Final = re.compile(r"\\d\{1,(\d)\}")
 _TOLD_DECIMALS: Final = {"UnitPrice": 4, "PaymentAmount": 2}
 #: what a token request holds (RFC 6749 section 6; reference: eaccounting.md section 3)
 _TOKEN_FORM: Final = {"grant_type", "refresh_token", "client_id", "client_secret"}
+_COMPARISONS: Final = {Kind.EQ, Kind.NE, Kind.LT, Kind.LE, Kind.GT, Kind.GE, Kind.IN}
 _TOKEN: Final = "POST /connect/token"
 _PREFIX: Final = "/v2"
 
@@ -126,12 +128,12 @@ class BooksJudge:
 
     def _wrong_filter(self, operation: _Operation, text: str) -> Iterator[str]:
         try:
-            parsed = filtergrammar.parse(text)
-        except filtergrammar.FilterError as error:
+            tree = parse(text)
+        except NotUnderstood as error:
             yield f"$filter: {error}"
             return
         properties = self._row(operation)
-        for name, literal in _comparisons(parsed):
+        for name, literal in _comparisons(tree):
             if name not in properties:
                 yield f"$filter: {name} is no property"
             elif not _fits(properties[name], literal):
@@ -184,22 +186,14 @@ class BooksJudge:
         return [f"{'.'.join(map(str, one.path)) or name}: {one.validator}: {_short(one)}" for one in errors]
 
 
-def _kind(node: object) -> str:
-    if not isinstance(node, filtergrammar.Literal):
-        return type(node).__name__
-    return "integer" if node.kind == "number" and node.text.lstrip("+-").isdigit() else node.kind
-
-
-def _comparisons(node: object) -> Iterator[tuple[str, str]]:
-    """Return which property is compared with what kind of literal, anywhere in a filter."""
-    if isinstance(node, filtergrammar.Compare):
-        name = node.left.name if isinstance(node.left, filtergrammar.Name) else "(no property)"
-        yield name, _kind(node.right)
-    if is_dataclass(node):
-        for one in fields(node):
-            value = getattr(node, one.name)
-            for part in value if isinstance(value, tuple) else (value,):
-                yield from _comparisons(part)
+def _comparisons(node: Node) -> Iterator[tuple[str, str]]:
+    """Yield which property is compared with what kind of literal."""
+    if node.kind in _COMPARISONS:
+        left, right = node.parts
+        yield left.text if left.kind is Kind.NAME else "(no property)", right.kind
+    else:
+        for part in node.parts:
+            yield from _comparisons(part)
 
 
 def _closed(shape: Json) -> Json:
@@ -272,11 +266,11 @@ def _fits(shape: Json, literal: str) -> bool:
     kinds = [shape, *shape.get("anyOf", ())]
     formats = {one.get("format") for one in kinds}
     if "date-time" in formats:
-        return literal == "moment"
+        return literal == "DateTime"
     if "uuid" in formats:
-        return literal == "guid"
+        return literal == "GUID"
     types = {kind for one in kinds for kind in ([one["type"]] if isinstance(one.get("type"), str) else one.get("type", ()))}
-    wanted = {"string": {"string"}, "boolean": {"boolean"}, "integer": {"integer"}, "number": {"integer", "number"}}
+    wanted = {"string": {"String"}, "boolean": {"Boolean"}, "integer": {"Integer"}, "number": {"Integer", "Decimal"}}
     return any(literal in wanted.get(kind, ()) for kind in types)
 
 

@@ -1,7 +1,7 @@
 """The OData expressions of ``$filter``, ``$orderby`` and ``$select`` over kept records.
 
-Here the tree of a filter becomes a function over a record, and, where it demands that an indexed field equals
-something, the few records that can satisfy it.
+The grammar is in :mod:`.odatagrammar`; here an expression becomes a function over a record, and, where it demands that an indexed field
+equals something, the few records that can satisfy it.
 """
 
 from __future__ import annotations
@@ -9,11 +9,10 @@ from __future__ import annotations
 import operator
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
-from connectors.sandbox.eaccounting import filtergrammar as tree
 from connectors.sandbox.eaccounting.errors import Code, Refusal
+from connectors.sandbox.eaccounting.odatagrammar import Kind, Node, NotUnderstood, parse
 from connectors.sandbox.eaccounting.table import folded
 from connectors.sandbox.eaccounting.validate import identifier, moment
 
@@ -27,12 +26,13 @@ if TYPE_CHECKING:
     from connectors.sandbox.eaccounting.validate import Row, Schema, Schemas
 
 _MAX_LENGTH = 10_000
-_ORDERED: Final[dict[str, Callable[[Any, Any], bool]]] = {
-    "lt": operator.lt,
-    "le": operator.le,
-    "gt": operator.gt,
-    "ge": operator.ge,
+_ORDERED: Final[dict[Kind, Callable[[Any, Any], bool]]] = {
+    Kind.LT: operator.lt,
+    Kind.LE: operator.le,
+    Kind.GT: operator.gt,
+    Kind.GE: operator.ge,
 }
+_COMPARISONS: Final = {Kind.EQ, Kind.NE, *_ORDERED, Kind.IN}
 _TESTS: Final[dict[str, Callable[[Any, Any], bool]]] = {
     "contains": operator.contains,
     "startswith": str.startswith,
@@ -63,12 +63,29 @@ def _every(_table: Table) -> set[str] | None:
     return None
 
 
+def _all_of(left: Condition, right: Condition) -> Condition:
+    first, second = left.matches, right.matches
+
+    def either(table: Table) -> set[str] | None:
+        found = left.candidates(table)
+        return right.candidates(table) if found is None else found
+
+    return Condition(lambda row: first(row) and second(row), either)
+
+
+def _any_of(left: Condition, right: Condition) -> Condition:
+    first, second = left.matches, right.matches
+
+    def both(table: Table) -> set[str] | None:
+        one, other = left.candidates(table), right.candidates(table)
+        return None if one is None or other is None else one | other
+
+    return Condition(lambda row: first(row) or second(row), both)
+
+
 def bad_query(message: str, code: Code = Code.QUERY_PARAMETER) -> Refusal:
     """Return the refusal of a query parameter."""
     return Refusal(code, f"InvalidQueryException - {message}")
-
-
-_parse = lru_cache(maxsize=512)(tree.parse)
 
 
 class Expressions:
@@ -88,8 +105,8 @@ class Expressions:
         if len(text) > _MAX_LENGTH:
             raise bad_query("The filter is too long.")
         try:
-            return self._condition(_parse(text), {})
-        except (tree.FilterError, RecursionError) as error:
+            return self._condition(parse(text), {})
+        except NotUnderstood as error:
             raise bad_query(f"The filter '{text[:200]}' cannot be understood.") from error
         except (ValueError, ArithmeticError) as error:
             raise bad_query(str(error), Code.INVALID_INPUT) from error
@@ -120,59 +137,42 @@ class Expressions:
             raise bad_query(f"The property '{field.name}' cannot be used in the query option.")
         return field
 
-    def _condition(self, node: Any, bound: dict[str, Schema]) -> Condition:
-        if isinstance(node, tree.Both | tree.Either):
-            return self._boolean(node, bound)
-        if isinstance(node, tree.Negated):
-            inner = self._condition(node.condition, bound).matches
+    def _condition(self, node: Node, bound: dict[str, Schema]) -> Condition:
+        if node.kind in (Kind.AND, Kind.OR):
+            left, right = self._condition(node.parts[0], bound), self._condition(node.parts[1], bound)
+            return _all_of(left, right) if node.kind is Kind.AND else _any_of(left, right)
+        if node.kind is Kind.NOT:
+            inner = self._condition(node.parts[0], bound).matches
             return Condition(lambda row: not inner(row), _every)
-        if isinstance(node, tree.Compare):
+        if node.kind in _COMPARISONS:
             return self._compare(node, bound)
-        if isinstance(node, tree.Call) and node.function in _TESTS and (self._switches.text_functions or node.function == "contains"):
+        if node.kind is Kind.CALL and node.text in _TESTS and (self._switches.text_functions or node.text == "contains"):
             return self._text_test(node, bound)
-        if isinstance(node, tree.Quantified):
-            return self._lambda(node, bound)
+        if node.kind in (Kind.ANY, Kind.ALL):
+            return self._quantified(node, bound)
         operand = self._operand(node, bound)
         if operand.kind != "boolean":
             raise bad_query("A condition is expected.")
         return Condition(operand.value, _every)
 
-    def _boolean(self, node: tree.Both | tree.Either, bound: dict[str, Schema]) -> Condition:
-        left, right = self._condition(node.left, bound), self._condition(node.right, bound)
-        first, second = left.matches, right.matches
-        if isinstance(node, tree.Both):
-
-            def either(table: Table) -> set[str] | None:
-                found = left.candidates(table)
-                return right.candidates(table) if found is None else found
-
-            return Condition(lambda row: first(row) and second(row), either)
-
-        def both(table: Table) -> set[str] | None:
-            one, other = left.candidates(table), right.candidates(table)
-            return None if one is None or other is None else one | other
-
-        return Condition(lambda row: first(row) or second(row), both)
-
-    def _compare(self, node: tree.Compare, bound: dict[str, Schema]) -> Condition:
-        left, right = self._operand(node.left, bound), self._operand(node.right, bound)
-        if left.field is None and right.field is not None and node.operator != "in":
-            left, right, flipped = right, left, True
-        else:
-            flipped = False
-        if node.operator == "in":
+    def _compare(self, node: Node, bound: dict[str, Schema]) -> Condition:
+        left, right = (self._operand(one, bound) for one in node.parts)
+        if node.kind is Kind.IN:
             return self._membership(left, right)
+        flipped = left.field is None and right.field is not None
+        if flipped:
+            left, right = right, left
         if left.kind != right.kind and "null" not in (left.kind, right.kind):
             raise bad_query(f"A {left.kind} cannot be compared with a {right.kind}.")
         get, other = left.value, right.value
-        if node.operator == "eq":
+        if node.kind is Kind.EQ:
             same = right.constant if right.field is None else None
             if same is not None and left.field is not None and not bound:
                 return Condition(lambda row: get(row) == same, _indexed(left.field, [same]))
             return Condition(lambda row: get(row) == other(row), _every)
-        if node.operator == "ne":
+        if node.kind is Kind.NE:
             return Condition(lambda row: get(row) != other(row), _every)
-        test = _ORDERED[node.operator]
+        test = _ORDERED[node.kind]
 
         def ordered(row: Row) -> bool:
             one, two = (other(row), get(row)) if flipped else (get(row), other(row))
@@ -187,11 +187,11 @@ class Expressions:
         get = left.value
         return Condition(lambda row: get(row) in values, _indexed(left.field, values) if left.field else _every)
 
-    def _text_test(self, node: tree.Call, bound: dict[str, Schema]) -> Condition:
-        name = node.function
-        if len(node.arguments) != 2:  # noqa: PLR2004 - the text, and what is looked for
+    def _text_test(self, node: Node, bound: dict[str, Schema]) -> Condition:
+        name = node.text
+        if len(node.parts) != 2:  # noqa: PLR2004 - the text, and what is looked for
             raise bad_query(f"{name} takes two arguments.")
-        left, right = (self._operand(one, bound) for one in node.arguments)
+        left, right = (self._operand(one, bound) for one in node.parts)
         if (left.kind, right.kind) != ("string", "string"):
             raise bad_query(f"{name} takes texts.")
         test, get, other = _TESTS[name], left.value, right.value
@@ -202,29 +202,46 @@ class Expressions:
 
         return Condition(holds, _every)
 
-    def _lambda(self, node: tree.Quantified, bound: dict[str, Schema]) -> Condition:
-        field = self._filterable(self._schema, node.owner.name) if isinstance(node.owner, tree.Name) else None
-        if field is None or field.kind != "array" or field.ref is None or not node.variable:
+    def _quantified(self, node: Node, bound: dict[str, Schema]) -> Condition:
+        owner, *conditions = node.parts
+        field = self._filterable(self._schema, owner.text) if owner.kind is Kind.NAME else None
+        if field is None or field.kind != "array" or field.ref is None or not conditions:
             raise bad_query("any and all apply to a list of objects.")
-        variable, name = node.variable, field.name
-        inner = self._condition(node.condition, {**bound, variable: self._schemas(field.ref)}).matches
-        test = all if node.quantifier == "all" else any
-        return Condition(lambda row: test(inner({**row, variable: one}) for one in row[name] or ()), _every)
+        variable, name = node.text, field.name
+        inner = self._condition(conditions[0], {**bound, variable: self._schemas(field.ref)}).matches
+        decisive = node.kind is Kind.ANY
 
-    def _operand(self, node: Any, bound: dict[str, Schema]) -> Operand:
-        if isinstance(node, tree.Name):
-            return self._property(self._schema, node.name)
-        if isinstance(node, tree.Attribute) and isinstance(node.owner, tree.Name):
-            return self._nested(node.owner.name, node.name, bound)
-        if isinstance(node, tree.Call) and node.function in _CHANGES and len(node.arguments) == 1 and self._switches.text_functions:
-            inner, change = self._operand(node.arguments[0], bound), _CHANGES[node.function]
-            get = inner.value
+        def holds(row: Row) -> bool:
+            # a loop and no any() of a generator: one frame of the stack for each level of nesting, not three
+            for one in row[name] or ():
+                if bool(inner({**row, variable: one})) is decisive:
+                    return decisive
+            return not decisive
+
+        return Condition(holds, _every)
+
+    def _operand(self, node: Node, bound: dict[str, Schema]) -> Operand:
+        if node.kind is Kind.NAME:
+            return self._property(self._schema, node.text)
+        if node.kind is Kind.MEMBER:
+            return self._nested(node.parts[0].text, node.text, bound)
+        if node.kind is Kind.CALL and node.text in _CHANGES and len(node.parts) == 1 and self._switches.text_functions:
+            inner = self._operand(node.parts[0], bound)
             if inner.kind == "string":
-                return Operand(lambda row: self._fold(change(get(row))) if get(row) is not None else None, "string", inner.field and "")
-        if isinstance(node, tree.Values):
-            parts = [self._operand(one, bound) for one in node.values]
+                return self._changed(inner, _CHANGES[node.text])
+        if node.kind is Kind.LIST:
+            parts = [self._operand(one, bound) for one in node.parts]
             return Operand(lambda _row: None, "list", constant=[(one.kind, one.constant) for one in parts])
         return self._literal(node)
+
+    def _changed(self, inner: Operand, change: Callable[[str], str]) -> Operand:
+        get = inner.value
+
+        def changed(row: Row) -> str | None:
+            text = get(row)
+            return None if text is None else self._fold(change(text))
+
+        return Operand(changed, "string", inner.field and "")
 
     def _nested(self, owner: str, name: str, bound: dict[str, Schema]) -> Operand:
         if owner in bound:
@@ -250,19 +267,20 @@ class Expressions:
             raise bad_query(f"'{name}' cannot be compared.")
         return Operand(operator.itemgetter(name), "number" if field.kind == "integer" else field.kind, name)
 
-    def _literal(self, node: Any) -> Operand:
-        if not isinstance(node, tree.Literal):
-            raise bad_query("The filter uses something that is not supported.")
-        readers: dict[str, Callable[[str], Any]] = {
-            "string": self._fold,
-            "number": Decimal,
-            "boolean": "true".__eq__,
-            "guid": identifier,
-            "moment": self._instant,
-            "date": self._instant,
-            "null": lambda _text: None,
-        }
-        return _constant(readers[node.kind](node.text), "moment" if node.kind == "date" else node.kind)
+    def _literal(self, node: Node) -> Operand:
+        if node.kind is Kind.STRING:
+            return _constant(self._fold(node.text), "string")
+        if node.kind in (Kind.INTEGER, Kind.DECIMAL):
+            return _constant(Decimal(node.text), "number")
+        if node.kind is Kind.BOOLEAN:
+            return _constant(node.text.lower() == "true", "boolean")
+        if node.kind is Kind.GUID:
+            return _constant(identifier(node.text), "guid")
+        if node.kind in (Kind.DATE, Kind.DATETIME):
+            return _constant(self._instant(node.text), "moment")
+        if node.kind is Kind.NULL:
+            return _constant(None, "null")
+        raise bad_query("The filter uses something that is not supported.")
 
     def _instant(self, text: str) -> datetime:
         at = moment(text)
