@@ -25,13 +25,14 @@ class Pace:
     """How often what fails is tried, in seconds: after ``first``, doubled up to ``longest``.
 
     What nobody has wanted to try for ``forgotten`` seconds since its moment came, or for ``slowed`` seconds since it asked us to slow down,
-    says nothing about now.
+    says nothing about now.  What fails for one record for longer than ``alone`` seconds, where nobody else asks, is no outage any more.
     """
 
     first: float = 1.0
     longest: float = 60.0
     forgotten: float = 180.0
     slowed: float = 1000.0
+    alone: float = 86400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,8 @@ def after(before: Health, what: Heard, witness: str, *, began: float, now: float
         before = Health(before.good, before.bad)
     since = now if before.since is None else before.since
     if what is Heard.THROTTLED:
-        return replace(before, since=since, heard_at=now)
+        # how long to wait is the rate budget's business; this is when it is worth looking again
+        return replace(before, since=since, heard_at=now, ask_at=before.ask_at if before.witnesses else now + pace.longest)
     own = f"#{before.failures}" if what is Heard.NOBODY or not witness else witness
     witnesses = before.witnesses if len(before.witnesses) >= _WITNESSES else before.witnesses | {own}
     rounds, ask_at = before.rounds, before.ask_at
@@ -107,3 +109,9 @@ def is_own(before: Health, now: Health) -> bool:
     """Tell whether a failure was the record's own: since it failed (``before``) the place has answered, and failed hardly anybody else."""
     good, bad = now.good - before.good, now.bad - before.bad
     return good > 0 and good >= _MOSTLY * bad
+
+
+def is_alone(before: Health, now: Health, *, answered_elsewhere: bool, moment: float, pace: Pace) -> bool:
+    """Tell whether a place has failed one record and nobody else for longer than outages last, while the vendor answered elsewhere."""
+    nobody_else = len(now.witnesses) < _WITNESSES and now.bad == before.bad
+    return nobody_else and answered_elsewhere and moment - before.heard_at >= pace.alone

@@ -14,7 +14,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, cast
 
 from connectors.port import Heard, HttpGate, HttpObserver, Unreachable
-from daemon.core.health import Health, Level, Pace, after, at_once, is_own, level, may_ask
+from daemon.core.health import Health, Level, Pace, after, at_once, is_alone, is_own, level, may_ask
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -126,8 +126,8 @@ class ConnectionHealth(HttpObserver, HttpGate):
         self._places: defaultdict[str, Health] = defaultdict(Health)
         self._probing: set[str] = set()
         self._said: dict[str, str] = {}
-        #: how a place did when a record's request failed there
-        self._marks: dict[tuple[str, str], Health] = {}
+        #: how a place and the whole did when a record's request failed there
+        self._marks: dict[tuple[str, str], tuple[Health, Health]] = {}
         self._refusals = 0
         self._renews = False
         self._left_alone_until = 0.0
@@ -189,15 +189,17 @@ class ConnectionHealth(HttpObserver, HttpGate):
         own.trace.failed.append((self, own.place))
         while len(self._marks) >= _REMEMBERED:
             del self._marks[next(iter(self._marks))]
-        self._marks.setdefault((own.trace.record, own.place), self._places[own.place])
+        self._marks.setdefault((own.trace.record, own.place), (self._places[own.place], self._places[_WHOLE]))
 
     def is_own(self, record: str, place: str) -> bool:
         """Tell whether a record's failures at a place are its own fault; what was found counts from then on anew."""
-        now = self._places[place]
-        found = is_own(self._marks.get((record, place), now), now)
-        if found:
-            self._marks[record, place] = now
-        return found
+        now, whole = self._places[place], self._places[_WHOLE]
+        before, whole_before = self._marks.get((record, place), (now, whole))
+        if is_own(before, now):
+            self._marks[record, place] = (now, whole)
+            return True
+        elsewhere = whole.good > whole_before.good
+        return is_alone(before, now, answered_elsewhere=elsewhere, moment=self._clock.monotonic(), pace=self.pace)
 
     # -- what is said of it -----------------------------------------------------------------------------------------------------
     @property
@@ -230,9 +232,8 @@ class ConnectionHealth(HttpObserver, HttpGate):
         told = {key: since for key, health in self._places.items() if (since := self._told_since(key, health, now)) is not None}
         if not told:
             return None
-        whole = self._places[_WHOLE].since
-        key = _WHOLE if whole is not None else min(told, key=lambda name: told[name])
-        since = whole if whole is not None else told[key]
+        key = _WHOLE if _WHOLE in told else min(told, key=lambda name: told[name])
+        since = told[key]
         place, _, said = self._said.get(key, "").partition(": ")
         return Trouble(self._clock.now() - timedelta(seconds=now - since), "" if key == _WHOLE else place, said)
 

@@ -54,7 +54,9 @@ def settle(connection: sqlite3.Connection, link: str, key: str, state: str, *, r
 def settle_unknown(connection: sqlite3.Connection, links: Sequence[str], record: str, *, happened: bool) -> list[Intent]:
     """Settle a record's intents whose outcome is not known, as a person says; return them as they were."""
     found = [intent for link in dict.fromkeys(links) for intent in find(connection, link, record=record, flow=None, state=None)]
-    unknown = [intent for intent in found if intent.state in {IntentState.SENT, IntentState.UNKNOWN}]
+    # done without an id is what a person said before, and may take back
+    said = [intent for intent in found if intent.state == IntentState.DONE and not intent.remote_id]
+    unknown = [intent for intent in found if intent.state in {IntentState.SENT, IntentState.UNKNOWN}] + said
     for intent in unknown:
         state = IntentState.DONE if happened else IntentState.REFUSED
         settle(connection, intent.link, intent.key, state, remote_id="", memo=None)

@@ -315,6 +315,9 @@ class SqliteStore(Store):
         now = self._clock.now()
 
         def settle(connection: sqlite3.Connection) -> int:
+            work = work_rows.get(connection, None, link, flow, record)
+            if work is None or work.state is State.DONE:
+                return 0
             settled = intent_rows.settle_unknown(connection, (link, link.partition("/")[0]), record, happened=happened)
             if settled:
                 label = work_rows.queue_now(connection, link, flow, record, now)
