@@ -154,7 +154,7 @@ async def test_stock_never_starves_behind_a_steady_stream_of_sales(tmp_path: Pat
         received = 0.0
         while anyio.current_time() < end:
             number += 1
-            sell(running, f"S{number}", "1", (CANDLE, TEA, MUG)[number % 3], minute=120)
+            sell(running, f"S{number}", "1", (CANDLE, TEA, MUG)[number % 3], minute=120 + int(anyio.current_time() / MINUTE))
             if anyio.current_time() - received >= 4 * MINUTE:
                 received = anyio.current_time()
                 running.books.bookkeeper.change_article("BOEK-1", StockBalance=booked(running, "BOEK-1") + 10)
