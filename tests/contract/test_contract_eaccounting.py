@@ -164,8 +164,9 @@ async def customers(shop: Company) -> None:
         await books.find_customers(numbers=["1000"]),
         await books.find_customers(emails=["o'brien@example.ie"], numbers=["it's"]),
         await books.find_customers(),
+        await books.find_customers(ids=[made[0].id or "", NOBODY]),
     ]
-    assert [len(one) > 0 for one in found] == [True, True, False, False]
+    assert [len(one) > 0 for one in found] == [True, True, False, False, True]
     with pytest.raises(Missing):
         await books.update_customer(NOBODY, PRIVATE)
 
@@ -232,6 +233,8 @@ async def setup(shop: Company) -> None:
     assert (await shop.books.company()).currency == "EUR"
     await shop.books.facts()
     await shop.books.server_time()
+    assert await shop.books.first_open_day() == date(2026, 1, 1)
+    assert await shop.books.rates_version() == await shop.books.rates_version()
     shop.clock.elapsed += 7200
     await shop.books.server_time()
 

@@ -40,7 +40,7 @@ def fresh_copy(folder: Path, lock: str) -> Path:
     folder.mkdir(parents=True)
     for name in ("Makefile", "pyproject.toml", "README.md"):
         shutil.copy(REPOSITORY / name, folder)
-    for name in ("daemon", "connectors", "tools"):
+    for name in ("config", "daemon", "connectors", "tools"):
         shutil.copytree(REPOSITORY / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     (folder / "requirements.lock").write_text(lock)
     return folder
