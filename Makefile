@@ -26,11 +26,12 @@ wheels:  ## fill a folder with all packages, for a machine without a registry (W
 demo: environment  ## both vendors and the daemon on this machine, with a shop in them (ARGS='--once --receipts FILE.csv')
 	"$(BIN)/kassabrug" demo $(ARGS)
 
-lint: environment  ## ruff, mypy --strict, import-linter
+lint: environment  ## ruff, mypy --strict, import-linter, vulture
 	$(REMEMBER) ruff check .
 	$(REMEMBER) ruff format --check .
 	$(REMEMBER) mypy
 	$(REMEMBER) lint-imports --cache-dir "$$cache/import-linter"
+	$(REMEMBER) vulture
 
 test: lint  ## lint, then every test, with coverage shown (ARGS='-k name')
 	$(REMEMBER) python -m pytest -o cache_dir="$$cache/pytest" -n $(WORKERS) --cov --cov-report=term $(ARGS)

@@ -16,14 +16,6 @@ ZERO = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True)
-class Money:
-    """An exact amount with its ISO 4217 currency."""
-
-    amount: Decimal
-    currency: str
-
-
-@dataclass(frozen=True, slots=True)
 class Product:
     """An article a shop sells, as either side knows it.
 

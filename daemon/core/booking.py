@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from connectors.model import Customer, DocumentDraft, DocumentKind, DocumentRow, LineKind, MoneyAccount, Product, Sale, SaleLine
 from daemon.core.answers import AccountWanted, ArticleWanted
 from daemon.core.life import Reason
-from daemon.core.money import CENT, ZERO, net_of, split_price, spread, to_cents, total, vat_on
+from daemon.core.money import ZERO, net_of, split_price, spread, to_cents, total, vat_on
 from daemon.core.sku import sku_key
 
 if TYPE_CHECKING:
@@ -320,8 +320,3 @@ def charges_vat_abroad(sale: Sale, customer: Customer, rules: BookingRules) -> b
     country = customer.invoice_address.country or rules.home_country
     outside = country != rules.home_country and country not in rules.eu_countries
     return outside and any(line.vat_rate > 0 for line in sale.lines)
-
-
-def smallest_unit(amount: Decimal) -> int:
-    """Return an amount in whole cents."""
-    return int((amount / CENT).to_integral_value())
