@@ -37,6 +37,9 @@ AUDITED = frozenset(
 #: what it does not tell
 WRAPPED = ((time, "sleep"), *((os, name) for name in ("stat", "lstat", "fsync", "fdatasync", "statvfs", "readlink")))
 
+#: what a test's own tools do in the middle of our code: coverage looks at a file when it meets the first line of it
+TOOLS = (f"{os.sep}coverage{os.sep}", f"{os.sep}_pytest{os.sep}")
+
 
 class BlockingError(Exception):
     """Our code made a call that blocks, inside the running event loop."""
@@ -59,7 +62,7 @@ class Watch:
         frame: FrameType | None = sys._getframe(1)
         while frame is not None:
             name = frame.f_code.co_filename
-            if name.startswith("<frozen importlib"):
+            if name.startswith("<frozen importlib") or any(tool in name for tool in TOOLS):
                 return
             if name.startswith(WATCHED):
                 ours = True
