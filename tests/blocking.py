@@ -38,7 +38,7 @@ AUDITED = frozenset(
 WRAPPED = ((time, "sleep"), *((os, name) for name in ("stat", "lstat", "fsync", "fdatasync", "statvfs", "readlink")))
 
 #: what a test's own tools do in the middle of our code: coverage looks at a file when it meets the first line of it
-TOOLS = (f"{os.sep}coverage{os.sep}", f"{os.sep}_pytest{os.sep}")
+TOOLS = (f"{os.sep}coverage{os.sep}",)
 
 
 class BlockingError(Exception):
