@@ -88,6 +88,16 @@ def tracing(record: str) -> Iterator[Trace]:
         _trace.reset(token)
 
 
+@contextmanager
+def traced(record: str) -> Iterator[None]:
+    """Let the exchanges that are made meanwhile count for a record, unless they are taken note of for one already."""
+    if _trace.get() is not None:
+        yield
+        return
+    with tracing(record):
+        yield
+
+
 @dataclass(frozen=True, slots=True)
 class _Ticket:
     place: str

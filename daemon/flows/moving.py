@@ -14,6 +14,7 @@ from connectors.model import Sale
 from connectors.port import ConnectorError, Missing, Unreadable
 from daemon.core.life import State
 from daemon.core.money import ZERO
+from daemon.engine.connection_health import traced
 from daemon.flows.payload import load_sale
 from daemon.state.port import IntentState
 
@@ -162,7 +163,9 @@ class OnTheWay:
         work = one.work
         header = load_sale(work.payload) if work.payload else Sale(work.record, work.label, work.moment, ZERO, "", ())
         try:
-            sale = await self._counters[work.link].till.get_sale(header)
+            # that this one cannot be had says nothing about the others
+            with traced(f"{work.link} {work.flow} {work.record}"):
+                sale = await self._counters[work.link].till.get_sale(header)
         except (Missing, Unreadable):
             return None
         except ConnectorError:

@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from connectors.model import ZERO, Sale
-from connectors.port import Locked, Transient
+from connectors.port import ConnectorError, Locked, Transient
 from daemon.core.booking import Hold, Skip
 from daemon.core.brake import Affected, Alarm, sales_alarm
 from daemon.core.corrections import with_way_out
@@ -18,6 +18,7 @@ from daemon.core.life import CLAIMABLE_STATES, Outcome, Reason
 from daemon.core.receipts import decide_sale, locked_hold
 from daemon.core.sale_plan import FIRST_OPEN_DAY, LOCKED_QUESTION, Credit, Plan, SaleFacts
 from daemon.engine.braking import brake, spent
+from daemon.engine.connection_health import traced
 from daemon.engine.handling import drain
 from daemon.engine.polling import Polled, is_ahead, poll, still_ahead, sweep
 from daemon.flows.answering import offer
@@ -145,8 +146,21 @@ class Sales:
         return {binding.target: article for article, binding in bindings.items()}
 
     async def prepare(self, works: Sequence[Work]) -> None:
-        """Gather for a whole chunk what single look-ups would cost a request each."""
-        self._gathered.update(await self.gather({work.record: header(work) for work in works}))
+        """Gather for a whole chunk what single look-ups would cost a request each.
+
+        A receipt that the till does not give, whatever the reason, is left out: it is asked for again when its own turn comes, and is then
+        the only one to fail.
+        """
+        whole: dict[str, Sale | None] = {}
+        for work in works:
+            try:
+                # whose request fails is told, so that one receipt that the till dislikes is not taken for an outage
+                with traced(f"{work.link} {work.flow} {work.record}"):
+                    whole[work.record] = await self._facts.whole(header(work))
+            except ConnectorError:
+                if len(works) == 1:
+                    raise
+        self._gathered.update(await self._facts.for_sales(whole, self.rules, self._accounts))
 
     def payload(self, work: Work) -> bytes | None:
         """Return the whole receipt once it was fetched."""

@@ -97,10 +97,10 @@ class Invoices:
         context = self._context
         key = document_write_key(layout.record, layout.key)
         earlier = [one for one in await context.store.intents(context.scope, record=layout.record) if one.key == key]
-        if earlier and earlier[0].state == IntentState.DONE:
+        if earlier and earlier[0].state == IntentState.DONE and earlier[0].remote_id:
             return Booking(await context.books.get_document(earlier[0].remote_id), adopted=True)
         # where a send was begun the proposal may have become the document already: that is looked up before the proposal is touched
-        under_way = bool(earlier) and earlier[0].state == IntentState.SENT
+        under_way = bool(earlier) and earlier[0].state in {IntentState.SENT, IntentState.DONE}
         proposal = None if under_way else await self.propose(layout, check)
         if isinstance(proposal, Hold):
             return proposal
