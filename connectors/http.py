@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import anyio
 import httpx2
 
-from connectors.port import ConnectorError, Heard, Throttled, Transient, Uncertain, Unreachable
+from connectors.port import ConnectorError, Heard, KeptAway, Throttled, Transient, Uncertain, Unreachable
 
 if TYPE_CHECKING:
     import random
@@ -343,14 +343,19 @@ async def retried(
     """Return what ``call`` returns, calling it again after an error of a kind in ``on`` until ``attempts`` calls were made.
 
     For reads only.  Between calls it waits ``pause`` seconds, doubled each time, times 0.5 to 1.5, or as long as the vendor asked; where
-    that is longer than a request should wait, it is left to the caller.
+    that is longer than a request should wait, it is left to the caller.  When the vendor is not to be asked again meanwhile, the caller
+    learns what had failed, and not that nothing was sent.
     """
-    for attempt in range(1, attempts):
+    failed: ConnectorError | None = None
+    for attempt in range(1, attempts + 1):
         try:
             return await call()
+        except KeptAway as error:
+            raise failed or error from error
         except on as error:
-            if (error.retry_after or 0.0) > _PATIENCE:
+            failed = error
+            if attempt == attempts or (error.retry_after or 0.0) > _PATIENCE:
                 raise
             backoff = pause * 2 ** (attempt - 1) * (0.5 + jitter.random())
             await clock.sleep(max(backoff, error.retry_after or 0.0))
-    return await call()
+    raise AssertionError("attempts is at least 1")

@@ -4,6 +4,7 @@ The errors are grouped by what is to be done about them, because that is all the
 
     ConnectorError
     ├── Unreachable    nobody answered and nothing was sent      wait; not an attempt
+    │   └── KeptAway   known to be away, so nothing was sent
     ├── Throttled      the vendor asked us to slow down          wait; not an attempt
     ├── Transient      the vendor failed, surely without effect  retry with back-off
     ├── Uncertain      sent, and no answer that can be trusted   look up by the natural key, never send again blindly
@@ -69,6 +70,14 @@ class ConnectorError(Exception):
 
 class Unreachable(ConnectorError):
     """Nobody answered, and the request had no effect."""
+
+
+class KeptAway(Unreachable):
+    """Nothing was sent, for the vendor is known to be away.  ``answers`` says that something at its address does answer, but wrongly."""
+
+    def __init__(self, text: str, *, retry_after: float, answers: bool) -> None:
+        super().__init__(text, retry_after=retry_after)
+        self.answers = answers
 
 
 class Throttled(ConnectorError):
@@ -388,7 +397,7 @@ class HttpGate(Protocol):
     """Decides whether a vendor may be asked now, and learns from every exchange whether it is well."""
 
     def check(self, method: str, path: str) -> None:
-        """Raise :class:`Unreachable`, with the time to wait, where the vendor is known to be away and it is not time to try."""
+        """Raise :class:`KeptAway`, with the time to wait, where the vendor is known to be away and it is not time to try."""
         ...
 
     def enter(self, method: str, path: str, *, paced: bool = False) -> object:

@@ -50,7 +50,7 @@ async def settle_all(runner: Runner, flows: Sequence[str], *, waiting: Callable[
         if failed:
             passing = failed.reason in _PASSING or context.away or 0 < unreadable < _UNREADABLE_RUNS
             if not passing or (failing_since is not None and now - failing_since >= PATIENCE):
-                message = f"{context.scope}: {flow}: {failed.reason}: {failed.error}"
+                message = f"{context.scope}: {flow}: {failed.reason}: {runner.away() or failed.error}"
                 raise GaveUp(message)
         seconds = _wait(runner, failed, due)
         waiting(f"waiting {seconds:.0f} s: {failed.reason} {failed.error}" if failed else f"waiting {seconds:.0f} s for what was put off")
@@ -69,8 +69,8 @@ async def _one_round(runner: Runner, flows: Sequence[str]) -> tuple[Run | None, 
 def _wait(runner: Runner, failed: Run | None, due: Sequence[datetime]) -> float:
     """Return how long until it is worth trying again."""
     context = runner.pair.context
-    again = max((watch.asks_again_in() for watch in runner.pair.watches), default=0.0)
-    seconds = max(context.paused_until - context.clock.monotonic(), (again or _WAIT_SECONDS) if failed else 0.0)
+    again = (runner.again_in(failed) or _WAIT_SECONDS) if failed else 0.0
+    seconds = max(context.paused_until - context.clock.monotonic(), again)
     if due and failed is None:
         seconds = max(seconds, (min(due) - context.now()).total_seconds(), 0.0)
     return seconds

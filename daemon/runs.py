@@ -25,11 +25,15 @@ COMPANY_FACT = "company"
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """How a run ended: ``success``, ``partial`` (some records are held), ``failure`` or ``aborted``; ``error`` in the vendor's words."""
+    """How a run ended: ``success``, ``partial`` (some records are held), ``failure`` or ``aborted``; ``error`` in the vendor's words.
+
+    ``again_in`` is in how many seconds, at the earliest, a vendor that was asked too often or is left alone is worth asking.
+    """
 
     result: str
     error: str = ""
     reason: Reason = Reason.NONE
+    again_in: float = 0.0
 
 
 class Runner:
@@ -117,7 +121,11 @@ class Runner:
         fate = after_error(error, 0, context.policy, jitter=context.rng.random())
         if isinstance(error, Unauthorized):
             context.pause(fate.delay.total_seconds(), fate.reason)
-        return Run("failure", "; ".join([str(error), *cures]), fate.reason)
+        return Run("failure", "; ".join([str(error), *cures]), fate.reason, error.retry_after or 0.0)
+
+    def again_in(self, run: Run) -> float:
+        """Return in how many seconds it is worth trying again what a run has failed at; 0 when nothing says so."""
+        return max(run.again_in, *(watch.asks_again_in() for watch in self.pair.watches))
 
     def _flow(self, flow: str) -> Callable[[], Awaitable[None]]:
         return {"sales": self._sales, "products": self._products, "stock": self._stock}[flow]
@@ -160,7 +168,10 @@ class Runner:
         if position.moment is not None and flow not in self._told:
             self._told.add(flow)
             context.metrics.newest_at_source(flow, position.moment, link=context.scope)
-        troubles = [f"{watch.name} {watch.trouble}" for watch in self.pair.watches if watch.away and watch.trouble is not None]
-        if waits and troubles and run.result in {"success", "partial"}:
-            return Run("failure", "; ".join(troubles), Reason.UNREACHABLE)
+        if waits and (away := self.away()) and run.result in {"success", "partial"}:
+            return Run("failure", away, Reason.UNREACHABLE)
         return run
+
+    def away(self) -> str:
+        """Say which connections are down, and where; empty when none is."""
+        return "; ".join(f"{watch.name} {watch.trouble}" for watch in self.pair.watches if watch.away and watch.trouble is not None)

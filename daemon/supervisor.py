@@ -99,14 +99,15 @@ class Supervisor:
                 _log.warning("failing", flow=state.name, reason=run.reason, error=run.error)
             elif failed_before and run.result != "failure":
                 _log.info("recovered", flow=state.name, failures=failed_before)
-            await state.pair.context.rest(await self._rest(state))
+            again = runner.again_in(run) if state.failures else 0.0
+            await state.pair.context.rest(await self._rest(state, again))
 
-    async def _rest(self, state: FlowState) -> float:
+    async def _rest(self, state: FlowState, again: float) -> float:
         """Return how long until the flow looks again: its interval, or sooner when something put off is due."""
         context, interval = state.pair.context, state.pair.interval(state.flow)
         if context.signed_out:
             return min(interval, HEARTBEAT)  # a run asks nobody until somebody has signed in, and that is to be noticed soon
-        if state.failures and (again := max(watch.asks_again_in() for watch in state.pair.watches)):
+        if again:
             return min(interval, again)  # whoever comes first finds out whether the vendor is back
         due = await context.store.next_due(context.scope, state.flow)
         if due is None or state.failures:

@@ -21,7 +21,7 @@ from pydantic import ValidationError
 from connectors.eaccounting import errors
 from connectors.eaccounting.wire import TokenAnswer
 from connectors.http import Request
-from connectors.port import ConnectorError, Throttled, Tokens, Transient, Unauthorized, Uncertain
+from connectors.port import ConnectorError, KeptAway, Throttled, Tokens, Transient, Unauthorized, Uncertain, Unreachable
 
 if TYPE_CHECKING:
     from connectors.eaccounting.config import EAccountingConfig
@@ -46,8 +46,9 @@ _DENIED: Final = frozenset(
 class TokenKeeper:
     """Gives out the access token of one connection and renews it.
 
-    Network trouble is :class:`Unreachable`, :class:`Transient` or :class:`Throttled`, never :class:`Unauthorized`: that is only what the
-    identity server said about the tokens.  ``http`` is the client for the identity server.
+    Network trouble is :class:`Unreachable` (:class:`KeptAway` while a failing server is left alone), :class:`Transient` or
+    :class:`Throttled`, never :class:`Unauthorized`: that is only what the identity server said about the tokens.  ``http`` is the client
+    for the identity server.
     """
 
     def __init__(
@@ -185,7 +186,9 @@ class TokenKeeper:
         if self._denied is not None and self._try_again_at is None and self._dead is not None and _same(tokens, self._dead):
             raise Unauthorized(self._denied.text, code=self._denied.code)  # asking again would be denied again
         if self._failed is not None and (left := self._rest_until - self._clock.monotonic()) > 0:
-            raise type(self._failed)(self._failed.text, code=self._failed.code, retry_after=left)
+            if isinstance(self._failed, Throttled):
+                raise Throttled(self._failed.text, code=self._failed.code, retry_after=left)
+            raise KeptAway(self._failed.text, retry_after=left, answers=not isinstance(self._failed, Unreachable))
         try:
             asked_at = self._clock.now()
             try:

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from connectors.model import BooksFacts, LineKind, Obstacle, TillFacts
-from connectors.port import ConnectorError, Unauthorized, Unreachable
+from connectors.port import ConnectorError, KeptAway, Unauthorized, Unreachable
 from daemon.core.sku import sku_key
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ def _error(problem: Problem, subject: str, evidence: str, cure: str) -> Finding:
 def findings(books: Sequence[BooksSeen], tills: Sequence[TillSeen], links: Sequence[LinkSeen]) -> list[Finding]:
     """Return everything that is not as it should be, connections first."""
     everyone: list[BooksSeen | TillSeen] = [*books, *tills]
-    if len(everyone) > 1 and all(isinstance(seen.facts, Unreachable) for seen in everyone):
+    if len(everyone) > 1 and all(_nobody_answers(seen.facts) for seen in everyone):
         names = ", ".join(seen.name for seen in everyone)
         cure = "see that this machine has a network, a way out and a name server; if it has, correct the addresses in the configuration"
         return [_error(Problem.NETWORK, names, f"nothing answers: {everyone[0].address} and the others ({everyone[0].facts})", cure)]
@@ -151,10 +151,15 @@ def findings(books: Sequence[BooksSeen], tills: Sequence[TillSeen], links: Seque
     return list(dict.fromkeys(found))
 
 
+def _nobody_answers(facts: object) -> bool:
+    """Tell whether nobody at all answers at the address; a page of somebody else is an answer."""
+    return isinstance(facts, Unreachable) and not (isinstance(facts, KeptAway) and facts.answers)
+
+
 def _unanswered(seen: BooksSeen | TillSeen) -> Finding:
     """Return what it means that a connection could not be asked at all."""
     error, name = seen.facts, seen.name
-    if isinstance(error, Unreachable):
+    if _nobody_answers(error):
         cure = "see that the address in the configuration is right and reachable from this machine"
         return _error(Problem.UNREACHABLE, name, f"{seen.address} does not answer ({error})", cure)
     if isinstance(error, Unauthorized) and isinstance(seen, BooksSeen) and error.code not in _WRONG_CLIENT:

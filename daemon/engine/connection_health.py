@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, cast
 
-from connectors.port import Heard, HttpGate, HttpObserver, Unreachable
+from connectors.port import Heard, HttpGate, HttpObserver, KeptAway
 from daemon.core.health import Health, Level, Pace, after, at_once, is_alone, is_own, level, may_ask
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ _LEFT_ALONE = 60.0
 _TOLD_AFTER, _SLOWED_AFTER = 30.0, 90.0
 #: how soon somebody is to come again while another one's probe is under way, in seconds
 _SOON = 0.5
+#: how much later than the others what has failed itself asks again, in seconds
+_OTHERS_FIRST = 2.0
 #: a try that was due so long ago and that nobody made is not waited for (seconds)
 _STALE = 5.0
 #: how many failures of records are remembered
@@ -79,7 +81,7 @@ _trace: ContextVar[Trace | None] = ContextVar("trace", default=None)
 
 @contextmanager
 def tracing(record: str) -> Iterator[Trace]:
-    """Take note of the exchanges that are made for a record, in tasks started meanwhile too."""
+    """Take note of the exchanges that are made for a record, in tasks started meanwhile too: what fails for it may be its own fault."""
     trace = Trace(record)
     token = _trace.set(trace)
     try:
@@ -88,22 +90,27 @@ def tracing(record: str) -> Iterator[Trace]:
         _trace.reset(token)
 
 
-@contextmanager
-def traced(record: str) -> Iterator[None]:
-    """Let the exchanges that are made meanwhile count for a record, unless they are taken note of for one already."""
-    if _trace.get() is not None:
-        yield
-        return
-    with tracing(record):
-        yield
-
-
 @dataclass(frozen=True, slots=True)
 class _Ticket:
     place: str
     began: float
     probes: tuple[str, ...]
     trace: Trace | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    """What was heard last where something fails."""
+
+    place: str
+    heard: Heard
+    said: str
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.said}"
+
+
+_NOTHING = _Failure("", Heard.FAILED, "")
 
 
 def place_of(method: str, path: str) -> str:
@@ -135,7 +142,7 @@ class ConnectionHealth(HttpObserver, HttpGate):
         self.last_seconds: float | None = None
         self._places: defaultdict[str, Health] = defaultdict(Health)
         self._probing: set[str] = set()
-        self._said: dict[str, str] = {}
+        self._last: dict[str, _Failure] = {}
         #: how a place and the whole did when a record's request failed there
         self._marks: dict[tuple[str, str], tuple[Health, Health]] = {}
         self._refusals = 0
@@ -146,13 +153,18 @@ class ConnectionHealth(HttpObserver, HttpGate):
 
     # -- the gate ---------------------------------------------------------------------------------------------------------------
     def check(self, method: str, path: str) -> None:
-        """Raise :class:`Unreachable` where the vendor is known to be away and it is not time to try."""
-        now = self._clock.monotonic()
-        for key in (_WHOLE, place_of(method, path)):
-            if not may_ask(self._places[key], now, self.pace, probing=key in self._probing):
-                left = max(self._places[key].ask_at - now, _SOON)
-                said = self._said.get(key, "")
-                raise Unreachable(f"{self.name} is asked again in {left:.0f} s: {said}", retry_after=left)
+        """Raise :class:`KeptAway` where the vendor is known to be away and it is not time to try.
+
+        What has failed here itself lets the others try first: else two records that the vendor dislikes would be all that ever asks.
+        """
+        now, place, trace = self._clock.monotonic(), place_of(method, path), _trace.get()
+        behind = 0.0 if trace is None or (trace.record, place) not in self._marks else _OTHERS_FIRST
+        for key in (_WHOLE, place):
+            if not may_ask(self._places[key], now - behind, self.pace, probing=key in self._probing):
+                left = max(self._places[key].ask_at + behind - now, _SOON)
+                last = self._last.get(key, _NOTHING)
+                message = f"{self.name} is asked again in {left:.0f} s: {last}"
+                raise KeptAway(message, retry_after=left, answers=last.heard is not Heard.NOBODY)
 
     def enter(self, method: str, path: str, *, paced: bool = False) -> object:
         """Let a request through, as the probe if what it asks is down."""
@@ -182,7 +194,7 @@ class ConnectionHealth(HttpObserver, HttpGate):
             if _WHOLE in own.probes:
                 self._let_places_be_asked(now)
         else:
-            self._said[_WHOLE] = self._said[own.place] = f"{own.place}: {said}"
+            self._last[_WHOLE] = self._last[own.place] = _Failure(own.place, heard, said)
             self._remember(own)
         if fails or heard is not Heard.ANSWERED:
             self._metrics.circuit(self.side, _CIRCUIT[self.level], connection=self.name)
@@ -244,8 +256,8 @@ class ConnectionHealth(HttpObserver, HttpGate):
             return None
         key = _WHOLE if _WHOLE in told else min(told, key=lambda name: told[name])
         since = told[key]
-        place, _, said = self._said.get(key, "").partition(": ")
-        return Trouble(self._clock.now() - timedelta(seconds=now - since), "" if key == _WHOLE else place, said)
+        last = self._last.get(key, _NOTHING)
+        return Trouble(self._clock.now() - timedelta(seconds=now - since), "" if key == _WHOLE else last.place, last.said)
 
     def _told_since(self, key: str, health: Health, now: float) -> float | None:
         known = level(health, now, self.pace)

@@ -19,7 +19,7 @@ from daemon.engine.writes import TooEarly, Undecidable
 from daemon.state.port import Question, Settlement, StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from daemon.core.brake import BrakeRules
     from daemon.engine.connection_health import Trace
@@ -38,6 +38,10 @@ class Processor(Protocol):
     """What a queue flow does with its work."""
 
     name: str
+
+    async def fetch(self, work: Work) -> None:
+        """Read the record itself; called before :meth:`prepare`."""
+        ...
 
     async def prepare(self, works: Sequence[Work]) -> None:
         """Look up for a whole chunk what single look-ups would cost a request each."""
@@ -168,17 +172,29 @@ async def _stands_still(context: Context, processor: Processor) -> bool:
 
 
 async def _handle_chunk(context: Context, processor: Processor, works: Sequence[Work], run: _Pass) -> None:
+    fetched = []
+    for work in works:
+        if _interrupted(context, run):
+            await _put_back(context, processor, work)
+        elif (ended := await _attempt(context, processor, work, processor.fetch)) is not None:
+            run.note(ended)
+        else:
+            fetched.append(work)
     together = True
     try:
-        await processor.prepare(works)
+        await processor.prepare(fetched)
     except ConnectorError:
         # what failed for ten may be the fault of one: each asks for itself
         together = False
-    for work in works:
-        if context.stopping.is_set() or context.paused or run.over:
+    for work in fetched:
+        if _interrupted(context, run):
             await _put_back(context, processor, work)
         else:
             run.note(await handle(context, processor, work, prepared=together))
+
+
+def _interrupted(context: Context, run: _Pass) -> bool:
+    return context.stopping.is_set() or context.paused or run.over
 
 
 async def _put_back(context: Context, processor: Processor, work: Work) -> None:
@@ -195,11 +211,25 @@ async def _put_back(context: Context, processor: Processor, work: Work) -> None:
 
 async def handle(context: Context, processor: Processor, work: Work, *, prepared: bool = True) -> Handled:
     """Carry one record through, and store what became of it.  Only a fault of the store escapes."""
-    with tracing(f"{work.link} {work.flow} {work.record}") as trace:
+
+    async def carry_through(work: Work) -> None:
+        if not prepared:
+            await processor.prepare([work])
+        ended = await processor.process(work)
+        if isinstance(ended, Hold):
+            await _hold(context, processor, work, ended)
+        else:
+            await context.store.finish(work, ended)
+            context.outcome(processor.name, ended.outcome, ended.reason)
+
+    return await _attempt(context, processor, work, carry_through) or Handled()
+
+
+async def _attempt(context: Context, processor: Processor, work: Work, action: Callable[[Work], Awaitable[None]]) -> Handled | None:
+    """Do something for one record; ``None`` when nothing went wrong, else what became of the record is stored."""
+    with tracing(work.identity) as trace:
         try:
-            if not prepared:
-                await processor.prepare([work])
-            ended = await processor.process(work)
+            await action(work)
         except StoreError:
             raise
         except (Unreadable, Missing) as error:
@@ -210,15 +240,10 @@ async def handle(context: Context, processor: Processor, work: Work, *, prepared
             return Handled(Reason.UNREADABLE)
         except Undecidable as error:
             await _hold(context, processor, work, Hold(Reason.UNDECIDABLE, str(error)))
+            return Handled()
         except Exception as error:  # noqa: BLE001 - one bad record stops only itself: a fault of ours is held like any other
             return await _settle_fate(context, processor, work, error, trace)
-        else:
-            if isinstance(ended, Hold):
-                await _hold(context, processor, work, ended)
-            else:
-                await context.store.finish(work, ended)
-                context.outcome(processor.name, ended.outcome, ended.reason)
-    return Handled()
+    return None
 
 
 async def _hold(context: Context, processor: Processor, work: Work, hold: Hold) -> None:

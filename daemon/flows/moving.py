@@ -14,7 +14,7 @@ from connectors.model import Sale
 from connectors.port import ConnectorError, Missing, Unreadable
 from daemon.core.life import State
 from daemon.core.money import ZERO
-from daemon.engine.connection_health import traced
+from daemon.engine.connection_health import tracing
 from daemon.flows.payload import load_sale
 from daemon.state.port import IntentState
 
@@ -164,7 +164,7 @@ class OnTheWay:
         header = load_sale(work.payload) if work.payload else Sale(work.record, work.label, work.moment, ZERO, "", ())
         try:
             # that this one cannot be had says nothing about the others
-            with traced(f"{work.link} {work.flow} {work.record}"):
+            with tracing(work.identity):
                 sale = await self._counters[work.link].till.get_sale(header)
         except (Missing, Unreadable):
             return None

@@ -340,6 +340,9 @@ class Products:
         except Missing:
             return []
 
+    async def fetch(self, work: Work) -> None:
+        """Nothing is read for one: the whole drain did it."""
+
     async def prepare(self, works: Sequence[Work]) -> None:
         """Nothing is looked up for a chunk: the whole drain did it."""
 

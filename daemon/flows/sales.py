@@ -5,6 +5,7 @@ What is to be done is decided in :mod:`daemon.core.receipts`; here it is read fo
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -18,7 +19,7 @@ from daemon.core.life import CLAIMABLE_STATES, Outcome, Reason
 from daemon.core.receipts import decide_sale, locked_hold
 from daemon.core.sale_plan import FIRST_OPEN_DAY, LOCKED_QUESTION, Credit, Plan, SaleFacts
 from daemon.engine.braking import brake, spent
-from daemon.engine.connection_health import traced
+from daemon.engine.connection_health import tracing
 from daemon.engine.handling import drain
 from daemon.engine.polling import Polled, is_ahead, poll, still_ahead, sweep
 from daemon.flows.answering import offer
@@ -65,7 +66,8 @@ class Sales:
         self._steps = Steps(context, Debtors(context, self._facts), self._invoices)
         self._accounts: Sequence[MoneyAccount] = ()
         self._polled = False
-        #: what was gathered for the chunk in hand, by receipt
+        #: the receipts of the chunk in hand, and what was gathered for them, by receipt
+        self._whole: dict[str, Sale | None] = {}
         self._gathered: dict[str, SaleFacts] = {}
         #: what the brake asks before far more documents than usual are taken back
         self._stopped: Question | None = None
@@ -95,6 +97,7 @@ class Sales:
     async def drain(self) -> None:
         """Settle what is due."""
         await self.refresh()
+        self._whole.clear()
         self._gathered.clear()
         context = self._context
         self._stopped = await brake(context, self.name, await self._alarm(), counted=False)
@@ -110,12 +113,20 @@ class Sales:
         bound = await context.store.bindings(context.scope, SALE, [work.record for work in works]) if works else {}
         if len(bound) <= context.brake.minimum:
             return None
-        taken_back = []
-        for record, facts in (await self.gather({work.record: header(work) for work in works if work.record in bound})).items():
+        whole, taken_back = await self._given([work for work in works if work.record in bound]), []
+        for record, facts in (await self._facts.for_sales(whole, self.rules, self._accounts)).items():
             decision = self.decide(facts)
             credits_ = [step for step in decision.steps if isinstance(step, Credit)] if isinstance(decision, Plan) else []
             taken_back += [Affected(record, bound[record].label, after=str(step.draft.gross)) for step in credits_]
         return sales_alarm(taken_back, len(works), context.brake)
+
+    async def _given(self, works: Sequence[Work]) -> dict[str, Sale | None]:
+        """Return the receipts that the till gives; each of the others fails when its own turn comes, and alone."""
+        whole = {}
+        for work in works:
+            with suppress(ConnectorError), tracing(work.identity):
+                whole[work.record] = await self._facts.whole(header(work))
+        return whole
 
     async def refresh(self) -> None:
         """Take in the answers given since, and the accounts of the books."""
@@ -145,38 +156,30 @@ class Sales:
         bindings = await self._context.store.bindings(self._context.scope, "product")
         return {binding.target: article for article, binding in bindings.items()}
 
-    async def prepare(self, works: Sequence[Work]) -> None:
-        """Gather for a whole chunk what single look-ups would cost a request each.
+    async def fetch(self, work: Work) -> None:
+        """Read the receipt itself, whole."""
+        self._whole[work.record] = await self._facts.whole(header(work))
 
-        A receipt that the till does not give, whatever the reason, is left out: it is asked for again when its own turn comes, and is then
-        the only one to fail.
-        """
-        whole: dict[str, Sale | None] = {}
-        for work in works:
-            try:
-                # whose request fails is told, so that one receipt that the till dislikes is not taken for an outage
-                with traced(f"{work.link} {work.flow} {work.record}"):
-                    whole[work.record] = await self._facts.whole(header(work))
-            except ConnectorError:
-                if len(works) == 1:
-                    raise
+    async def prepare(self, works: Sequence[Work]) -> None:
+        """Gather for a whole chunk what single look-ups would cost a request each."""
+        whole = {work.record: self._whole[work.record] for work in works}
         self._gathered.update(await self._facts.for_sales(whole, self.rules, self._accounts))
 
     def payload(self, work: Work) -> bytes | None:
         """Return the whole receipt once it was fetched."""
-        facts = self._gathered.pop(work.record, None)
-        return None if facts is None or facts.sale is None else dump_sale(facts.sale)
+        self._gathered.pop(work.record, None)
+        sale = self._whole.pop(work.record, None)
+        return None if sale is None else dump_sale(sale)
 
     async def process(self, work: Work) -> Settlement | Hold:
         """Settle one receipt."""
         for _ in range(_TURNS):
-            if work.record not in self._gathered:
-                await self.prepare([work])
             ended = await self._turn(work, self._gathered[work.record])
             if ended is not None:
                 return ended
             # an earlier attempt had booked something else than the till says now: that is remembered, and decided upon like any change
-            del self._gathered[work.record]
+            await self.fetch(work)
+            await self.prepare([work])
         raise Transient("the receipt changes while it is being booked")
 
     async def _turn(self, work: Work, facts: SaleFacts) -> Settlement | Hold | None:

@@ -50,6 +50,11 @@ class Work:
     created_at: datetime
     updated_at: datetime
 
+    @property
+    def identity(self) -> str:
+        """Which record it is, among all links and flows."""
+        return f"{self.link} {self.flow} {self.record}"
+
 
 class IntentState:
     """The states of an intent, as plain strings."""

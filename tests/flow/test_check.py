@@ -93,17 +93,30 @@ async def test_no_network_is_one_line(tmp_path: Path) -> None:
     assert "books, till: nothing answers" in text
 
 
+async def portal(_scope: Scope, _receive: Receive, send: Send) -> None:
+    """Answer whatever is asked with a page."""
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/html")]})
+    await send({"type": "http.response.body", "body": b"<html>Hotel WiFi</html>"})
+
+
 async def test_a_connection_that_answers_rubbish_is_told(tmp_path: Path) -> None:
     """A page of somebody else at that address."""
 
     def rubbish(process: Daemon) -> None:
-        async def page(_scope: Scope, _receive: Receive, send: Send) -> None:
-            await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/html")]})
-            await send({"type": "http.response.body", "body": b"<html>Hotel WiFi</html>"})
-
-        process.wires["books"].app = page
+        process.wires["books"].app = portal
 
     assert "not as it should" in await one(open_shop(tmp_path, world()), Problem.NOT_ANSWERING, before=rubbish)
+
+
+async def test_a_page_of_somebody_else_everywhere_is_no_missing_network(tmp_path: Path) -> None:
+    """In a hotel everything answers, and wrongly: that is said of each."""
+
+    def rubbish(process: Daemon) -> None:
+        for wire in process.wires.values():
+            wire.app = portal
+
+    result = await found(open_shop(tmp_path, world()), rubbish)
+    assert {problem: len(some) for problem, some in result.items()} == {Problem.NOT_ANSWERING: 2}
 
 
 async def test_wrong_keys_of_the_till(tmp_path: Path) -> None:

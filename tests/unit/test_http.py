@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectors.http import Budgets, HttpClient, Request, Response, open_transport, retried
-from connectors.port import Transient, Uncertain, Unreachable
+from connectors.port import ConnectorError, KeptAway, Transient, Uncertain, Unreachable
 
 READ = Request("GET", "https://books.test/v2/articles?$filter=EmailAddress%20eq%20'ann'", budget="/articles")
 WRITE = Request("POST", "https://books.test/v2/customerinvoices", content=b"{}", budget="/customerinvoices", effect=True)
@@ -383,3 +383,17 @@ async def test_a_read_that_keeps_failing_gives_up() -> None:
     with pytest.raises(Transient, match="3"):
         await retried(call, clock=clock, jitter=random.Random(1))
     assert calls == 3
+
+
+async def test_a_read_that_may_not_be_repeated_tells_what_failed() -> None:
+    """The first answer says whose fault it is; that the vendor is not asked again meanwhile says nothing about this read."""
+    answers: list[ConnectorError] = [Transient("503"), KeptAway("asked again in 4 s", retry_after=4.0, answers=True)]
+
+    async def call() -> Response:
+        raise answers.pop(0)
+
+    with pytest.raises(Transient, match="503"):
+        await retried(call, clock=FakeClock(), jitter=random.Random(1))
+    answers.append(KeptAway("asked again in 4 s", retry_after=4.0, answers=True))
+    with pytest.raises(KeptAway):
+        await retried(call, clock=FakeClock(), jitter=random.Random(1))
