@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
 
@@ -32,6 +32,7 @@ from tests.system.support import Vendors, adapt, ask, started, until, vendors
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+T = TypeVar("T")
 KINDS = (
     *("refuse", "reset_before", "reset_after", "slow", "cut_body", "not_json", "status_429", "status_500"),
     *("duplicate_page", "shifted_page", "post_204", "empty_body"),
@@ -42,6 +43,8 @@ STALE, LAG = 0.3, 0.6
 EARLY = 8
 #: how long nobody listens on a port after a refusal, in seconds
 REFUSING = 0.1
+#: how long a life may take to make its requests, in seconds: a daemon that backs off makes few
+LONGEST = 3.0
 #: for so many seconds more nothing may change: the queue is counted every five seconds
 CALM = 6
 #: how long the last life may take to bring everything in order
@@ -100,8 +103,11 @@ def faults_file(folder: Path, rate: float, seed: int) -> Path:
     return path
 
 
-def campaign(folder: Path, *, kills: int, seed: int, day: Path | None = None, rate: float = 0.02, life: float = 1.5) -> Report:
-    """Run a day with so many kills at random moments, ``life`` seconds apart on average, then let the daemon settle in peace."""
+def campaign(folder: Path, *, kills: int, seed: int, day: Path | None = None, rate: float = 0.02, life: float = 60) -> Report:
+    """Run a day with so many kills at random moments, ``life`` requests apart on average, then let the daemon settle in peace.
+
+    Requests, not seconds: on a busy machine a life would else end before it did anything.
+    """
     random = Random(seed)
     world = receipts.load([day]) if day else shop.generate(seed)
     source = ("--receipts", day) if day else ("--seed", str(seed))
@@ -112,7 +118,7 @@ def campaign(folder: Path, *, kills: int, seed: int, day: Path | None = None, ra
         for _ in range(kills):
             usual = report.ready[-1] if report.ready else 1.0
             early = random.uniform(0, usual) if random.randrange(EARLY) == 0 else None
-            one_life(folder, running.config, report, early=early, more=random.expovariate(1 / life))
+            one_life(folder, running, report, early=early, more=round(random.expovariate(1 / life)))
         report.seconds = time.monotonic() - began
         patiently(lambda: running.strike(**dict.fromkeys(KINDS, 0), stale_index_seconds=0))
         time.sleep(REFUSING * 2)  # a port that is closed is open again then
@@ -133,10 +139,10 @@ def quicken(config: Path, state: Path) -> None:
     config.write_text(f"{text}\n{flows}\n", encoding="utf-8")
 
 
-def one_life(folder: Path, config: Path, report: Report, *, early: float | None, more: float) -> None:
-    """Start the daemon and kill it: ``early`` seconds after its start, or ``more`` seconds after it is ready."""
+def one_life(folder: Path, running: Vendors, report: Report, *, early: float | None, more: int) -> None:
+    """Start the daemon and kill it: ``early`` seconds after its start, or when it has made ``more`` requests since it is ready."""
     born = time.monotonic()
-    with started(folder, "run", "--config", config) as program:
+    with started(folder, "run", "--config", running.config) as program:
         if early is not None:
             time.sleep(early)
         else:
@@ -147,7 +153,10 @@ def one_life(folder: Path, config: Path, report: Report, *, early: float | None,
                     raise
             else:
                 report.ready.append(time.monotonic() - born)
-                time.sleep(more)
+                ends = time.monotonic() + LONGEST
+                last = asked(running) + more
+                while program.runs and asked(running) < last and time.monotonic() < ends:
+                    time.sleep(0.01)
         if not program.runs:
             report.ended_by_itself.append(f"exit code {program.process.returncode}: {program.said.strip().splitlines()[-1:]}")
         program.process.kill()
@@ -155,14 +164,19 @@ def one_life(folder: Path, config: Path, report: Report, *, early: float | None,
         report.kills += 1
 
 
-def patiently(call: Callable[[], None]) -> None:
+def patiently(call: Callable[[], T]) -> T:
     """Call something over a port that may be closed for a while."""
     for _ in range(50):
         with suppress(ConnectionError):
-            call()
-            return
+            return call()
         time.sleep(REFUSING / 3)
-    call()
+    return call()
+
+
+def asked(running: Vendors) -> int:
+    """How many requests the books have had."""
+    rows = json.loads(patiently(lambda: ask("GET", f"{running.books}/_sandbox/requests"))[2])
+    return sum(row["count"] for row in rows)
 
 
 def fired(running: Vendors) -> Counter[str]:
@@ -244,7 +258,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--receipts", type=Path, help="a day of receipts; else a shop is made up from the seed")
     parser.add_argument("--rate", type=float, default=0.02, help="of each kind of fault, a request")
-    parser.add_argument("--life", type=float, default=1.5, help="seconds from ready to killed, on average")
+    parser.add_argument("--life", type=float, default=60, help="requests to the books from ready to killed, on average")
     args = parser.parse_args(arguments)
     day = args.receipts.resolve() if args.receipts else None
     with tempfile.TemporaryDirectory() as folder:

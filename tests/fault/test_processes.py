@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 @pytest.mark.timeout(240)
 def test_a_day_with_kills_and_faults_ends_equal(tmp_path: Path) -> None:
     """Every receipt booked once and paid once, stock right, no customer and no product twice, nothing left for a person."""
-    report = campaign(tmp_path, kills=8, seed=5, life=0.8)
+    report = campaign(tmp_path, kills=8, seed=5, life=80)
     said = "\n".join(report.lines())
     assert report.right, said
     assert report.kills == 8

@@ -164,6 +164,12 @@ async def test_an_outage_of_a_part_of_a_vendor_spends_no_attempt(tmp_path: Path,
     await a_day_with(shop, vendor, WAYS[way], 20 * MINUTE, PARTS[vendor, part])
 
 
+@pytest.fixture
+def calm_gauges(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the gauges be looked at once a minute: in a night, every five seconds is most of what there is to compute."""
+    monkeypatch.setattr("daemon.supervisor.HEARTBEAT", MINUTE)
+
+
 @pytest.mark.parametrize(
     ("vendor", "part", "way", "seconds"),
     [
@@ -176,6 +182,7 @@ async def test_an_outage_of_a_part_of_a_vendor_spends_no_attempt(tmp_path: Path,
         ("till", "orders", "429", SIX_HOURS),
     ],
 )
+@pytest.mark.usefixtures("calm_gauges")
 async def test_a_long_outage_is_only_a_longer_one(tmp_path: Path, vendor: str, part: str, way: str, seconds: float) -> None:
     """Six hours, a night."""
     shop = open_shop(tmp_path, world(), open_at_once=False, change=every(300, 3600))
