@@ -256,6 +256,11 @@ class DocumentTarget(Protocol):
     with the vendor's own arithmetic, so that what is then confirmed is known to agree to the cent.
     """
 
+    @property
+    def quantity_decimals(self) -> tuple[int, int]:
+        """How many decimals of a quantity a booked document may take, and how many it and a proposal surely take."""
+        ...
+
     async def find_documents(self, keys: Sequence[str]) -> Sequence[Document]:
         """Return booked documents that carry one of these natural keys; raises :class:`Unfilterable`."""
         ...

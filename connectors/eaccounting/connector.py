@@ -272,6 +272,11 @@ class EAccounting:
         [document] = await self._read([await self._api.read(path, wire.Invoice.model_validate_json, addressed=True)])
         return document
 
+    @property
+    def quantity_decimals(self) -> tuple[int, int]:
+        """Rows of invoices: four by their description, two by their pattern; rows of drafts: two (OpenAPI, `*RowApi.Quantity`)."""
+        return 4, 2
+
     async def book(self, draft: DocumentDraft) -> Document:
         """Book an invoice or credit.  It is final."""
         document, _ = await self._sent("/customerinvoices", translate.new_invoice, draft, wire.Invoice)

@@ -74,17 +74,20 @@ def change_of(order: wire.Order) -> Change[Sale]:
 
 
 def listed_sale(order: wire.Order) -> Sale:
-    """Return an order of a listing, without lines."""
+    """Return an order of a listing, without lines.
+
+    A total with a fraction of a cent (weighed goods) is what a drawer or a card is charged: whole cents.
+    """
     method = order.paymethod or ""
-    paid = order.paid is True
+    paid, gross = order.paid is True, order.total_price.quantize(_CENT, ROUND_HALF_UP)
     return Sale(
         id=order.id,
         number=order.ordernumber_full or f"{order.ordernumber_prefix or ''}{order.ordernumber or ''}" or order.id,
         sold_at=order.create_date,
-        gross=order.total_price,
+        gross=gross,
         currency=order.currency or dialect.CURRENCY,
         lines=(),
-        payments=(Payment(method, order.paymethod_label or method, order.total_price),) if paid and order.total_price else (),
+        payments=(Payment(method, order.paymethod_label or method, gross),) if paid and gross else (),
         customer=customer_of(order.customer, order.user.id if order.user else None),
         paid=paid,
         completed=order.is_completed is not False and order.status != dialect.CANCELLED,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from connectors.model import Customer, DocumentDraft, DocumentKind, DocumentRow, LineKind, MoneyAccount, Product, Sale, SaleLine
 from daemon.core.answers import AccountWanted, ArticleWanted
 from daemon.core.life import Reason
-from daemon.core.money import ZERO, net_of, split_price, spread, to_cents, total, vat_on
+from daemon.core.money import ZERO, net_of, split_price, spread, to_cents, total, vat_on, with_decimals
 from daemon.core.sku import sku_key
 
 if TYPE_CHECKING:
@@ -302,6 +302,22 @@ def compose(
         currency=sale.currency,
         prices_include_vat=includes_vat,
     )
+
+
+def fit_quantities(draft: DocumentDraft, decimals: int) -> DocumentDraft:
+    """Return a document whose quantities have at most so many decimals; each row still comes to the same amount.
+
+    Stock is then moved by what is written: a few grams more or less, instead of a receipt that cannot be booked.
+    """
+    rows: list[DocumentRow] = []
+    for row in draft.rows:
+        quantity = with_decimals(row.quantity, decimals) if row.quantity else row.quantity
+        if quantity == row.quantity:
+            rows.append(row)
+            continue
+        amount = to_cents(row.quantity * row.unit_price)
+        rows += [replace(row, quantity=part, unit_price=price) for part, price in split_price(quantity, amount)]
+    return replace(draft, rows=tuple(rows))
 
 
 def arithmetic_is_certain(sale: Sale, debtor: Debtor, *, private_prices_include_vat: bool | None, totals_rounded: bool) -> bool:

@@ -50,19 +50,33 @@ def spread(exact: Sequence[Decimal], target: Decimal) -> list[Decimal]:
 
 
 def split_price(quantity: Decimal, amount: Decimal) -> list[tuple[Decimal, Decimal]]:
-    """Express ``amount`` as rows of (quantity, unit price in whole cents) whose products add up to it exactly.
+    """Express ``amount`` as rows of (quantity, unit price in whole cents) that come to it exactly, each rounded to cents.
 
-    A whole quantity needs two rows at the most, a cent apart.  A fractional quantity gets one row with the nearest price; what
-    then remains is the caller's to book as rounding.  Quantities add up to ``quantity``, so that stock stays right.
+    Quantities add up to ``quantity``, so that stock stays right.  A whole quantity needs two rows at the most, a cent apart.  What is
+    weighed stays one row where a price to the cent gives the amount, which it always does below one; else the fraction gets a row of its
+    own, and the whole units make up for what its rounding leaves.
     """
     if quantity == 0:
         return []
     sign = -1 if (quantity < 0) != (amount < 0) and amount != 0 else 1
-    count, size = abs(quantity), abs(amount)
     direction = 1 if quantity > 0 else -1
-    if count != count.to_integral_value():
-        return [(quantity, sign * to_cents(size / count))]
-    low = (size / count).quantize(CENT, ROUND_FLOOR)
-    dearer = Decimal(int((size - low * count) / CENT))
-    rows = ((count - dearer, low), (dearer, low + CENT))
-    return [(direction * part, sign * price) for part, price in rows if part]
+    return [(direction * part, sign * price) for part, price in _split(abs(quantity), abs(amount)) if part]
+
+
+def _split(count: Decimal, size: Decimal) -> list[tuple[Decimal, Decimal]]:
+    fraction = count % 1
+    if not fraction:
+        low = (size / count).quantize(CENT, ROUND_FLOOR)
+        dearer = Decimal(int((size - low * count) / CENT))
+        return [(count - dearer, low), (dearer, low + CENT)]
+    price = to_cents(size / count)
+    if to_cents(count * price) == size:
+        return [(count, price)]
+    return [(fraction, price), *_split(count - fraction, size - to_cents(fraction * price))]
+
+
+def with_decimals(quantity: Decimal, decimals: int) -> Decimal:
+    """Round a quantity to so many decimals, half away from zero, and never to nothing."""
+    step = Decimal(1).scaleb(-decimals)
+    rounded = max(abs(quantity).quantize(step, ROUND_HALF_UP), step)
+    return quantity if rounded == abs(quantity) else rounded.copy_sign(quantity)

@@ -237,6 +237,11 @@ class BooksTwin:
                 self.change_article(article_id, quantity=article.quantity - quantity)
         return paper.document
 
+    @property
+    def quantity_decimals(self) -> tuple[int, int]:
+        """As the port says."""
+        return 4, 2
+
     async def book(self, draft: DocumentDraft) -> Document:
         """As the port says."""
         return self._book(draft)

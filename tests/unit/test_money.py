@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.core.money import CENT, net_of, split_price, spread, to_cents, total, vat_on
+from daemon.core.money import CENT, net_of, split_price, spread, to_cents, total, vat_on, with_decimals
 
 cents = st.integers(-1_000_000, 1_000_000).map(lambda number: Decimal(number) * CENT)
 rates = st.sampled_from([Decimal(21), Decimal(9), Decimal(0), Decimal(25), Decimal("13.5")])
@@ -49,14 +49,25 @@ def test_split_prices_keep_quantity_and_amount(quantity: int, amount: Decimal) -
     assert all(price == to_cents(price) for _, price in rows)
 
 
-@given(st.decimals("0.001", "50", places=3), cents)
-def test_a_fractional_quantity_stays_one_row(quantity: Decimal, amount: Decimal) -> None:
-    """What is weighed cannot be split; half a cent a unit is the most that is then left to rounding."""
-    rows = split_price(quantity, amount)
-    if quantity == quantity.to_integral_value():
-        return
-    assert [count for count, _ in rows] == [quantity]
-    assert abs(quantity * rows[0][1] - amount) <= quantity * CENT / 2
+@given(st.decimals("0.001", "50", places=3), cents, st.sampled_from([1, -1]))
+def test_a_weighed_quantity_keeps_quantity_and_amount(quantity: Decimal, amount: Decimal, sign: int) -> None:
+    """Rows rounded to cents, as the books round them, come to the amount; below one it is one row, else three at the most."""
+    rows = split_price(sign * quantity, sign * amount)
+    assert total([count for count, _ in rows]) == sign * quantity
+    assert total([to_cents(count * price) for count, price in rows]) == sign * amount
+    assert len(rows) <= (1 if quantity < 1 else 3)
+    assert all(price == to_cents(price) for _, price in rows)
+
+
+@given(st.decimals("-50", "50", places=4).filter(bool), st.integers(0, 4))
+def test_a_quantity_of_fewer_decimals_is_near_and_never_nothing(quantity: Decimal, decimals: int) -> None:
+    """Half a step off at the most, or a whole one where else nothing would be sold; what fits stays as it is."""
+    step = Decimal(1).scaleb(-decimals)
+    rounded = with_decimals(quantity, decimals)
+    assert rounded % step == 0
+    assert rounded * quantity > 0
+    assert abs(rounded - quantity) <= step / 2 or (abs(rounded) == step and abs(quantity) < step)
+    assert with_decimals(rounded, decimals) == rounded
 
 
 @given(cents, rates)

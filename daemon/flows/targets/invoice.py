@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from connectors.port import Missing, Transient
-from daemon.core.booking import Hold
+from connectors.model import ZERO
+from connectors.port import Conflict, Locked, Missing, Rejected, Transient
+from daemon.core.booking import Hold, fit_quantities
 from daemon.core.life import Reason
 from daemon.core.sale_plan import document_write_key, proposal_write_key
 from daemon.engine.writes import OnceWrite, once
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from decimal import Decimal
 
-    from connectors.model import Document
+    from connectors.model import Document, DocumentDraft
     from daemon.engine.context import Context
     from daemon.flows.document_lookup import DocumentLookup
     from daemon.flows.targets.layout import Layout
@@ -41,6 +42,8 @@ class Invoices:
         self._lookup = lookup
         self._private_prices_include_vat: bool | None = None
         self._fact_read = False
+        #: whether these books may take all decimals of a quantity, as far as their answers to this process tell
+        self._fine = True
 
     # -- what private persons' prices mean in these books -----------------------------------------------------------------------
     async def private_prices_include_vat(self) -> bool | None:
@@ -77,6 +80,19 @@ class Invoices:
         draft = layout.draft(includes_vat=True)
         if isinstance(draft, Hold):
             return draft
+        perhaps, surely = (fit_quantities(draft, decimals) for decimals in self._context.books.quantity_decimals)
+        if not self._fine or perhaps.rows == surely.rows:
+            return await self._send_at_once(layout, surely, memo)
+        try:
+            return await self._send_at_once(layout, perhaps, memo)
+        except (Conflict, Locked):
+            raise
+        except Rejected:
+            booking = await self._send_at_once(layout, surely, memo)
+            self._fine = False
+            return booking
+
+    async def _send_at_once(self, layout: Layout, draft: DocumentDraft, memo: dict[str, str]) -> Booking:
         answered: list[Document] = []
 
         async def send() -> str:
@@ -126,7 +142,7 @@ class Invoices:
     async def propose(self, layout: Layout, check: Callable[[Document], str]) -> Document | Hold:
         """Return a draft that the books themselves say comes to the right total; one that does not is withdrawn again."""
         context = self._context
-        draft = layout.draft(includes_vat=layout.includes_vat(await self.private_prices_include_vat()))
+        draft = self._proposed(layout, includes_vat=layout.includes_vat(await self.private_prices_include_vat()))
         if isinstance(draft, Hold):
             return draft
         answered: list[Document] = []
@@ -152,19 +168,23 @@ class Invoices:
             await self._proposal_is_gone(layout)
         return agreed
 
+    def _proposed(self, layout: Layout, *, includes_vat: bool, correction: Decimal = ZERO) -> DocumentDraft | Hold:
+        draft = layout.draft(includes_vat=includes_vat, correction=correction)
+        return draft if isinstance(draft, Hold) else fit_quantities(draft, self._context.books.quantity_decimals[1])
+
     async def _agree(self, layout: Layout, proposal: Document, *, includes_vat: bool) -> Document | Hold:
         """Revise the proposal until its total is the receipt's; the cap on rounding still holds."""
         books = self._context.books
         await self._learn(proposal, layout)
         shown = includes_vat if proposal.prices_include_vat is None else proposal.prices_include_vat
         if shown != includes_vat:
-            redone = layout.draft(includes_vat=shown)
+            redone = self._proposed(layout, includes_vat=shown)
             if isinstance(redone, Hold):
                 return redone
             proposal = await books.revise(proposal.id, redone)
         difference = layout.gross - before_rounding(proposal)
         if difference:
-            corrected = layout.draft(includes_vat=shown, correction=difference)
+            corrected = self._proposed(layout, includes_vat=shown, correction=difference)
             if isinstance(corrected, Hold):
                 return corrected
             proposal = await books.revise(proposal.id, corrected)
