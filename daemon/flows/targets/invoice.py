@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from connectors.port import Missing, Transient
 from daemon.core.booking import Hold
+from daemon.core.flow_registry import SALES
 from daemon.core.life import Reason
 from daemon.core.sale_plan import document_write_key, proposal_write_key
 from daemon.engine.writes import OnceWrite, once
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from daemon.flows.document_lookup import DocumentLookup
     from daemon.flows.targets.layout import Layout
 
-FLOW = "sales"
+FLOW = SALES.name
 PRICES_FACT = "private_prices_include_vat"
 
 
