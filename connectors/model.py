@@ -15,6 +15,15 @@ from enum import StrEnum
 ZERO = Decimal(0)
 
 
+class Kind(StrEnum):
+    """A kind of record that is carried from one side to the other."""
+
+    PRODUCTS = "products"
+    STOCK = "stock"
+    CUSTOMERS = "customers"
+    SALES = "sales"
+
+
 @dataclass(frozen=True, slots=True)
 class Product:
     """An article a shop sells, as either side knows it.

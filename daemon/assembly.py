@@ -1,6 +1,6 @@
 """Putting the pieces together: connections, links and flows, as the configuration says.
 
-The one module that knows the vendors by name; everything behind it knows the port.
+The connections are opened by what their connectors offer; everything behind this knows the port alone.
 """
 
 from __future__ import annotations
@@ -10,18 +10,19 @@ import secrets
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 from zoneinfo import ZoneInfo
 
 import structlog
 
-from connectors.eaccounting import EAccounting, EAccountingConfig
-from connectors.salespos import SalesPos, SalesPosConfig
+from connectors.offer import Opening
+from connectors.registry import CONNECTORS
 from daemon import __version__
 from daemon.core import references
 from daemon.core.answers import combine
 from daemon.core.booking import BookingRules
 from daemon.core.brake import BrakeRules
+from daemon.core.flow_registry import NAMES, SALES
 from daemon.core.retry import RetryPolicy
 from daemon.engine.connection_health import ConnectionHealth
 from daemon.engine.context import Common, Context, Mappings
@@ -32,27 +33,35 @@ from daemon.flows.sales import Sales
 from daemon.flows.starting import PREFIXES_FACT, Configured, begin
 from daemon.flows.stock import Stock
 from daemon.mappings import load_all
-from daemon.settings import ConfigurationError, EAccountingSettings, SalesPosSettings
+from daemon.settings import ConfigurationError
 from daemon.state.tokens import SqliteTokenStore
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
     from pathlib import Path
 
     import anyio
-    from pydantic import SecretStr
 
     from connectors.http import Transport
-    from connectors.port import Books, Clock, Till
+    from connectors.port import Books, Clock, Till, TokenStore
+    from connectors.settings import ConnectionSettings
     from daemon.mappings import MappingFiles
     from daemon.observe.metrics import Metrics
     from daemon.settings import LinkSettings, Settings
     from daemon.state.store import SqliteStore
 
-FLOWS = ("products", "stock", "sales")
-SALES_FLOW = Sales.name
 SALT_FACT = "salt"
+
+
+class RunnableFlow(Protocol):
+    """A flow of the registry, built for one pair."""
+
+    name: str
+
+    async def run(self, ready: Callable[[], Awaitable[None]]) -> None:
+        """Run once; ``ready`` is awaited before anything that needs the books to be the right ones.  Raises the errors of the port."""
+        ...
 
 
 @dataclass(slots=True)
@@ -77,6 +86,12 @@ class Pair:
                 await begin(self.context, self.configured)
                 self._begun = True
 
+    @property
+    def flows(self) -> dict[str, RunnableFlow]:
+        """The flows by their names."""
+        built: tuple[RunnableFlow, ...] = (self.products, self.stock, self.sales)
+        return {one.name: one for one in built}
+
     def interval(self, flow: str) -> float:
         """Return how often a flow looks, in seconds."""
         return self.settings.flows.by_name()[flow].interval
@@ -84,7 +99,7 @@ class Pair:
     @property
     def enabled(self) -> tuple[str, ...]:
         """The flows that the configuration enables."""
-        return tuple(name for name in FLOWS if self.settings.flows.by_name()[name].enabled)
+        return tuple(name for name in NAMES if self.settings.flows.by_name()[name].enabled)
 
 
 @dataclass(slots=True)
@@ -95,48 +110,10 @@ class House:
     watches: Mapping[str, ConnectionHealth]
 
 
-def _reveal(secret: SecretStr | None) -> str:
-    return "" if secret is None else secret.get_secret_value()
-
-
-def _user_agent(settings: Settings) -> str:
+def user_agent(settings: Settings) -> str:
+    """Return how the daemon introduces itself."""
     contact = settings.daemon.contact
     return f"Kassabrug/{__version__}" + (f" (+{contact})" if contact else "")
-
-
-def books_config(name: str, own: EAccountingSettings, settings: Settings, terms: str | None = None) -> EAccountingConfig:
-    """Return what the connector of a company's books needs to know."""
-    return EAccountingConfig(
-        name=name,
-        api=own.api,
-        identity=own.identity,
-        client_id=own.client_id,
-        client_secret=_reveal(own.client_secret),
-        refresh_token=_reveal(own.refresh_token),
-        access_token=_reveal(own.access_token),
-        requests_per_minute=own.requests_per_minute,
-        in_flight=own.in_flight,
-        user_agent=_user_agent(settings),
-        terms_of_payment=terms,
-    )
-
-
-def _till(name: str, own: SalesPosSettings, settings: Settings) -> SalesPosConfig:
-    return SalesPosConfig(
-        name=name,
-        api=own.api,
-        public_key=_reveal(own.public_key),
-        secret_key=_reveal(own.secret_key),
-        reads_per_minute=own.reads_per_minute,
-        writes_per_minute=own.writes_per_minute,
-        queries_per_minute=own.queries_per_minute,
-        in_flight=own.in_flight,
-        user_agent=_user_agent(settings),
-        vat_tariffs=own.vat_tariffs,
-        package_id=own.package_id,
-        voucher_pattern=own.voucher_pattern,
-        check_response_hash=own.check_response_hash,
-    )
 
 
 def booking_rules(link: LinkSettings, files: MappingFiles, *, prefix: str, context: Context) -> Callable[[Mapping[str, str]], BookingRules]:
@@ -203,25 +180,42 @@ class Shared:
     common: Common = field(default_factory=Common)
 
 
+def opening(name: str, settings: Settings, clock: Clock, tokens: TokenStore) -> Opening:
+    """Return what the daemon opens a connection with, but for what watches it."""
+    terms = {link.books: link.booking.terms_of_payment for link in settings.links.values()}
+    return Opening(name, clock, tokens, user_agent(settings), terms_of_payment=terms.get(name))
+
+
+def open_books(own: ConnectionSettings, opening: Opening) -> Books:
+    """Open books; that the connector has any is the settings' to check."""
+    opens = CONNECTORS[own.kind].open_books
+    assert opens is not None  # noqa: S101 - this tells the type checker
+    return opens(own, opening)
+
+
+def open_till(own: ConnectionSettings, opening: Opening) -> Till:
+    """Open a till, likewise."""
+    opens = CONNECTORS[own.kind].open_till
+    assert opens is not None  # noqa: S101 - this tells the type checker
+    return opens(own, opening)
+
+
 def _connect(shared: Shared, watches: dict[str, ConnectionHealth]) -> tuple[dict[str, Books], dict[str, Till]]:
     """Build every connection that a link uses; links share them, for the rate budget belongs to the connection."""
     settings = shared.settings
-    terms = {link.books: link.booking.terms_of_payment for link in settings.links.values()}
-    books: dict[str, Books] = {}
-    tills: dict[str, Till] = {}
-    used = {link.books for link in settings.links.values()} | {till for link in settings.links.values() for till in link.tills}
-    for name in sorted(used):
-        own = settings.connections[name]
-        watch = watches[name] = ConnectionHealth(name, own.kind, shared.metrics, shared.clock)
-        if isinstance(own, EAccountingSettings):
-            tokens = SqliteTokenStore(shared.store, name, shared.state_dir, clock=shared.clock)
-            config = books_config(name, own, settings, terms[name])
-            transport = shared.transports.get(name)
-            books[name] = EAccounting(config, clock=shared.clock, tokens=tokens, observer=watch, gate=watch, transport=transport)
-        else:
-            transport = shared.transports.get(name)
-            tills[name] = SalesPos(_till(name, own, settings), clock=shared.clock, observer=watch, gate=watch, transport=transport)
-    return books, tills
+
+    def watched(name: str) -> Opening:
+        watch = watches[name] = ConnectionHealth(name, settings.connections[name].kind, shared.metrics, shared.clock)
+        tokens = SqliteTokenStore(shared.store, name, shared.state_dir, clock=shared.clock)
+        plain = opening(name, settings, shared.clock, tokens)
+        return replace(plain, observer=watch, gate=watch, transport=shared.transports.get(name))
+
+    companies = sorted({link.books for link in settings.links.values()})
+    tills = sorted({till for link in settings.links.values() for till in link.tills})
+    return (
+        {name: open_books(settings.connections[name], watched(name)) for name in companies},
+        {name: open_till(settings.connections[name], watched(name)) for name in tills},
+    )
 
 
 @asynccontextmanager
@@ -246,7 +240,7 @@ async def assemble(shared: Shared) -> AsyncIterator[House]:
                 products = Products(context, frozenset(loaded[name].articles.values()), [f"{name}/{one}" for one in link.tills])
                 # the stock of each till counts what every till of the company has sold
                 counters[context.scope] = Counter(sales.poll, context.till)
-                stock = Stock(context, counters, books_sales=link.flows.sales.enabled)
+                stock = Stock(context, counters, books_sales=link.flows.by_name()[SALES.name].enabled)
                 watched = (watches[link.books], watches[till])
                 context.connections = watched
                 said = Configured(
@@ -290,8 +284,8 @@ async def _prefixes(shared: Shared) -> dict[str, dict[str, str]]:
 
 async def _used_prefix(store: SqliteStore, scope: str) -> str | None:
     """Return the prefix under which this pair has sent documents, ``None`` when it has sent none."""
-    for intent in await store.intents(scope, flow=SALES_FLOW):
-        if intent.operation == "document" and (work := await store.work(scope, SALES_FLOW, intent.record)) is not None:
+    for intent in await store.intents(scope, flow=SALES.name):
+        if intent.operation == "document" and (work := await store.work(scope, SALES.name, intent.record)) is not None:
             return intent.reference.removesuffix(f"-{work.label}")
     return None
 
@@ -304,8 +298,7 @@ def _siblings(settings: Settings, prefixes: Mapping[str, Mapping[str, str]], own
 
 def _decided_by(settings: Settings, name: str, till: str, files: MappingFiles) -> str:
     """Return a fingerprint of everything in the configuration by which the records of a pair are decided."""
-    link, own = settings.links[name], settings.connections[till]
-    tariffs = own.vat_tariffs if isinstance(own, SalesPosSettings) else {}
+    link = settings.links[name]
     parts = (
         sorted(link.payment_methods.items()),
         link.booking,
@@ -313,7 +306,7 @@ def _decided_by(settings: Settings, name: str, till: str, files: MappingFiles) -
         sorted(files.skus.items()),
         files.products.fingerprint,
         files.customers.fingerprint,
-        sorted(tariffs.items()),
+        sorted(settings.connections[till].rates.items()),
     )
     return hashlib.sha256(repr(parts).encode()).hexdigest()
 

@@ -13,11 +13,9 @@ from connectors.port import ConnectorError
 from daemon.core.answers import combine
 from daemon.core.findings import BooksSeen, Finding, LinkSeen, TillSeen, findings
 from daemon.runs import COMPANY_FACT
-from daemon.settings import SalesPosSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
-    from decimal import Decimal
+    from collections.abc import Awaitable, Callable
 
     from connectors.model import TillFacts
     from daemon.assembly import House, Pair, Shared
@@ -52,7 +50,7 @@ async def check(house: House, shared: Shared) -> list[Finding]:
             group.start_soon(ask_till, name)
     return findings(
         [await _books_seen(name, facts, house, shared) for name, facts in sorted(books_facts.items())],
-        [TillSeen(name, shared.settings.connections[name].api, facts) for name, facts in sorted(till_facts.items())],
+        [TillSeen(name, shared.settings.connections[name].place, facts) for name, facts in sorted(till_facts.items())],
         [await _link_seen(pair, books_facts[pair.settings.books], shared) for pair in house.pairs],
     )
 
@@ -60,19 +58,14 @@ async def check(house: House, shared: Shared) -> list[Finding]:
 async def _books_seen(name: str, facts: BooksFacts | ConnectorError, house: House, shared: Shared) -> BooksSeen:
     pairs = [pair for pair in house.pairs if pair.settings.books == name]
     known = {await shared.store.fact(pair.context.link, COMPANY_FACT) for pair in pairs}
-    rates = {rate for pair in pairs for rate in _tariffs(pair, shared).values()}
+    rates = {rate for pair in pairs for rate in shared.settings.connections[pair.watches[1].name].rates.values()}
     return BooksSeen(
         name,
-        shared.settings.connections[name].api,
+        shared.settings.connections[name].place,
         facts,
         frozenset(company for company in known if company is not None),
         frozenset(rates),
     )
-
-
-def _tariffs(pair: Pair, shared: Shared) -> Mapping[str, Decimal]:
-    own = shared.settings.connections[pair.watches[1].name]
-    return own.vat_tariffs if isinstance(own, SalesPosSettings) else {}
 
 
 async def _link_seen(pair: Pair, facts: BooksFacts | ConnectorError, shared: Shared) -> LinkSeen:

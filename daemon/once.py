@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from daemon.core.flow_registry import KINDS, SALES
 from daemon.core.life import Reason, State
 from daemon.engine.tally import COLUMNS
 
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     from daemon.assembly import House
     from daemon.runs import Run, Runner
 
-#: receipts first: the stock that a new product starts with is then the one after them
-ORDER = ("sales", "products", "stock")
 #: what is worth waiting for; anything else needs a person
 _PASSING = frozenset({Reason.UNREACHABLE, Reason.THROTTLED, Reason.TRANSIENT, Reason.ANSWER_LOST})
 _WAIT_SECONDS = 5.0
@@ -107,10 +106,10 @@ async def result(house: House) -> Result:
     """Sum up: every receipt that this run settled or found settled, and what each flow did."""
     receipts, documents, held = 0, 0, 0
     till, books = Decimal(0), Decimal(0)
-    flows = {name: dict.fromkeys(COLUMNS, 0) for name in ("products", "stock", "customers", "sales")}
+    flows = {name: dict.fromkeys(COLUMNS, 0) for name in KINDS}
     for pair in house.pairs:
         context = pair.context
-        sums = await context.store.sums(context.scope, "sales")
+        sums = await context.store.sums(context.scope, SALES.name)
         receipts += int(sums["records"])
         till += Decimal(sums["till"])
         books += Decimal(sums["books"])

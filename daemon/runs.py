@@ -13,12 +13,8 @@ from daemon.engine.handling import FlowStopped
 from daemon.waiting import HELD, waiting
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
     from daemon.assembly import Pair
 
-#: how often what lies behind the cursor is read again, in seconds
-SWEEP_EVERY = 900.0
 #: the fact of a link that names the company whose books it knows
 COMPANY_FACT = "company"
 
@@ -41,7 +37,6 @@ class Runner:
 
     def __init__(self, pair: Pair) -> None:
         self.pair = pair
-        self._swept_at: float | None = None
         #: the flows whose freshness has been told since the process began
         self._told: set[str] = set()
 
@@ -53,7 +48,7 @@ class Runner:
         held_before = context.tally.total("held", (flow,)) + context.tally.total("failed", (flow,))
         try:
             await self._signed_in()
-            await self._flow(flow)()
+            await self.pair.flows[flow].run(self._ready)
             if self.pair.after_restore is not None:
                 await self.pair.after_restore.ran(context, flow, started)
         except ConnectorError as error:
@@ -126,30 +121,6 @@ class Runner:
     def again_in(self, run: Run) -> float:
         """Return in how many seconds it is worth trying again what a run has failed at; 0 when nothing says so."""
         return max(run.again_in, *(watch.asks_again_in() for watch in self.pair.watches))
-
-    def _flow(self, flow: str) -> Callable[[], Awaitable[None]]:
-        return {"sales": self._sales, "products": self._products, "stock": self._stock}[flow]
-
-    async def _sales(self) -> None:
-        """What is sold is read and stored whether the books answer or not."""
-        context, sales = self.pair.context, self.pair.sales
-        await sales.poll()
-        now = context.clock.monotonic()
-        if self._swept_at is None or now - self._swept_at >= SWEEP_EVERY:
-            if self._swept_at is not None:
-                await sales.sweep()
-            self._swept_at = now
-        await self._ready()
-        await sales.drain()
-
-    async def _products(self) -> None:
-        await self._ready()
-        await self.pair.products.poll()
-        await self.pair.products.drain()
-
-    async def _stock(self) -> None:
-        await self._ready()
-        await self.pair.stock.run()
 
     async def _fresh(self, flow: str, run: Run) -> Run:
         """Tell how far the flow is, after a failure too; a run that found nothing due while a vendor is away was none.

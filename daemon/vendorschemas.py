@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
-from connectors.eaccounting import contract as eaccounting
 from connectors.http import Budgets, HttpClient
-from connectors.port import ConnectorError
-from connectors.salespos import contract as salespos
+from connectors.port import ConnectorError, Unreadable
+from connectors.registry import CONNECTORS
 from daemon import __version__
 from daemon.core.findings import Finding, Problem, Severity
 from daemon.engine.clock import SystemClock
-from daemon.settings import EAccountingSettings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,19 +21,13 @@ _CURE = "look for a newer version of Kassabrug, and tell its maintainers"
 
 
 def addresses(settings: Settings) -> list[str]:
-    """Return where the vendors of the configuration publish: the API's own host, and the demonstration shop of the till's platform."""
-    found = []
-    for connection in settings.connections.values():
-        if isinstance(connection, EAccountingSettings):
-            parts = urlsplit(connection.api)
-            found.append(f"{parts.scheme}://{parts.netloc}{eaccounting.PATH}")
-        else:
-            found.append(salespos.HOST)
+    """Return where the vendors of the configuration publish what their connectors rely on."""
+    found = [check.address(own) for own in settings.connections.values() if (check := CONNECTORS[own.kind].schema) is not None]
     return list(dict.fromkeys(found))
 
 
 async def compare(settings: Settings, given: Sequence[str]) -> list[Finding]:
-    """Compare what is published at the ``given`` addresses, or at the vendors' own: an OpenAPI document ends in ``.json``."""
+    """Compare what is published at the ``given`` addresses, or at the vendors' own."""
     clock = SystemClock()
     http = HttpClient("published", clock=clock, budgets=Budgets(clock=clock), user_agent=f"Kassabrug/{__version__}")
     found: list[Finding] = []
@@ -55,9 +46,10 @@ async def compare(settings: Settings, given: Sequence[str]) -> list[Finding]:
 
 
 async def _differences(http: HttpClient, address: str) -> Sequence[Difference]:
-    if urlsplit(address).path.endswith(".json"):
-        return eaccounting.differences(await eaccounting.fetch(http, address))
-    return await salespos.differences(http, address)
+    for connector in CONNECTORS.values():
+        if connector.schema is not None and connector.schema.reads(address):
+            return await connector.schema.differences(http, address)
+    raise Unreadable("no connector reads what is published there")
 
 
 def _finding(address: str, difference: Difference) -> Finding:

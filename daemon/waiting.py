@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from daemon.core.flow_registry import SALES
 from daemon.core.life import State
 from daemon.flows.payload import load_sale
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from daemon.state.port import Count, Work
 
 #: the flow whose records are money
-RECEIPTS = "sales"
+RECEIPTS = SALES.name
 #: the fact in which the daemon writes down what is wrong with a connection: since when, and what; empty while all is well
 TROUBLE_FACT = "trouble:"
 #: what waits for a person; everything else goes on by itself

@@ -2,5 +2,7 @@
 
 from connectors.eaccounting.config import EAccountingConfig
 from connectors.eaccounting.connector import EAccounting
+from connectors.eaccounting.offer import CONNECTOR
+from connectors.eaccounting.settings import EAccountingSettings
 
-__all__ = ["EAccounting", "EAccountingConfig"]
+__all__ = ["CONNECTOR", "EAccounting", "EAccountingConfig", "EAccountingSettings"]

@@ -19,12 +19,12 @@ from pydantic import ValidationError
 from connectors.eaccounting import errors
 from connectors.eaccounting.wire import TokenAnswer
 from connectors.http import Request
+from connectors.offer import OtherSignIn, SignInRefused
 from connectors.port import Tokens, Unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from connectors.eaccounting.config import EAccountingConfig
     from connectors.http import HttpClient
     from connectors.port import Clock
 
@@ -34,12 +34,13 @@ SCOPES: Final = ("ea:api", "offline_access", "ea:sales", "ea:accounting", "ea:pu
 _BYTES: Final = 32
 
 
-class SignInRefused(Exception):
-    """The vendor, or the person at its page, said no; the text is one line and holds no secret."""
+@dataclass(frozen=True, slots=True)
+class Application:
+    """Who asks: the client that is registered at the identity server at this address."""
 
-
-class OtherSignIn(Exception):
-    """What came back is not the answer to this sign-in."""
+    identity: str
+    client_id: str
+    client_secret: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +49,66 @@ class Attempt:
 
     address: str
     redirect_uri: str
+    application: Application
     state: str = field(repr=False)
     verifier: str = field(repr=False)
 
+    def code_from(self, address: str) -> str:
+        """Return the code in the address to which the browser was sent back; its query alone will do.
 
-def begin(config: EAccountingConfig, redirect_uri: str, *, token: Callable[[int], str] = secrets.token_urlsafe) -> Attempt:
+        Raises:
+            OtherSignIn: it belongs to no sign-in or to another one.
+            SignInRefused: the vendor or the person refused.
+        """
+        text = address.strip()
+        answer = dict(parse_qsl(urlsplit(text).query if "?" in text else text))
+        if not secrets.compare_digest(answer.get("state", "").encode(), self.state.encode()):
+            raise OtherSignIn("this is not the answer to this sign-in")
+        if error := answer.get("error"):
+            raise SignInRefused(f"the sign-in was refused: {error[:100]}")
+        if not answer.get("code"):
+            raise OtherSignIn("there is no code in this address")
+        return answer["code"]
+
+    async def exchange(self, code: str, *, http: HttpClient, clock: Clock) -> Tokens:
+        """Exchange a code, which works once, for tokens.
+
+        Raises:
+            SignInRefused: the identity server refuses the code or the client, or gives no token that can be renewed.
+            ConnectorError: it could not be asked.
+        """
+        form = {
+            "grant_type": "authorization_code",
+            "code": code,
+            "redirect_uri": self.redirect_uri,
+            "code_verifier": self.verifier,
+            "client_id": self.application.client_id,
+            "client_secret": self.application.client_secret,
+        }
+        asked_at = clock.now()
+        response = await http.send(
+            Request(
+                "POST",
+                f"{self.application.identity.rstrip('/')}/connect/token",
+                headers={"content-type": "application/x-www-form-urlencoded", "accept": "application/json"},
+                content=urlencode(form).encode(),
+                budget="/connect/token",
+                effect=True,
+            )
+        )
+        if not response.ok:
+            raise SignInRefused(f"the identity server refuses: {errors.oauth_error(response.content) or response.status}")
+        try:
+            answer = TokenAnswer.model_validate_json(response.content)
+        except ValidationError:
+            raise Unreadable("the identity server's answer cannot be read") from None  # its text holds tokens
+        if not answer.refresh_token:
+            raise SignInRefused("the sign-in cannot be renewed: offline_access was not granted to this application")
+        expires_at = asked_at + timedelta(seconds=answer.expires_in)
+        return Tokens(answer.access_token, answer.refresh_token, expires_at, scope=answer.scope or " ".join(SCOPES), generation=1)
+
+
+def begin(application: Application, redirect_uri: str, *, token: Callable[[int], str] = secrets.token_urlsafe) -> Attempt:
     """Return a new sign-in; ``token`` makes URL-safe secrets of so many bytes.
 
     The person chooses the company, so that nobody signs in to the one that was used last by mistake.
@@ -60,7 +116,7 @@ def begin(config: EAccountingConfig, redirect_uri: str, *, token: Callable[[int]
     state, verifier = token(_BYTES), token(_BYTES)
     challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).decode().rstrip("=")
     query = {
-        "client_id": config.client_id,
+        "client_id": application.client_id,
         "redirect_uri": redirect_uri,
         "response_type": "code",
         "scope": " ".join(SCOPES),
@@ -69,60 +125,5 @@ def begin(config: EAccountingConfig, redirect_uri: str, *, token: Callable[[int]
         "code_challenge": challenge,
         "code_challenge_method": "S256",
     }
-    return Attempt(f"{config.identity.rstrip('/')}/connect/authorize?{urlencode(query)}", redirect_uri, state, verifier)
-
-
-def code_from(address: str, attempt: Attempt) -> str:
-    """Return the code in the address to which the browser was sent back; its query alone will do.
-
-    Raises:
-        OtherSignIn: it belongs to no sign-in or to another one.
-        SignInRefused: the vendor or the person refused.
-    """
-    text = address.strip()
-    answer = dict(parse_qsl(urlsplit(text).query if "?" in text else text))
-    if not secrets.compare_digest(answer.get("state", "").encode(), attempt.state.encode()):
-        raise OtherSignIn("this is not the answer to this sign-in")
-    if error := answer.get("error"):
-        raise SignInRefused(f"the sign-in was refused: {error[:100]}")
-    if not answer.get("code"):
-        raise OtherSignIn("there is no code in this address")
-    return answer["code"]
-
-
-async def exchange(config: EAccountingConfig, attempt: Attempt, code: str, *, http: HttpClient, clock: Clock) -> Tokens:
-    """Exchange a code, which works once, for tokens.
-
-    Raises:
-        SignInRefused: the identity server refuses the code or the client, or gives no token that can be renewed.
-        ConnectorError: it could not be asked.
-    """
-    form = {
-        "grant_type": "authorization_code",
-        "code": code,
-        "redirect_uri": attempt.redirect_uri,
-        "code_verifier": attempt.verifier,
-        "client_id": config.client_id,
-        "client_secret": config.client_secret,
-    }
-    asked_at = clock.now()
-    response = await http.send(
-        Request(
-            "POST",
-            f"{config.identity.rstrip('/')}/connect/token",
-            headers={"content-type": "application/x-www-form-urlencoded", "accept": "application/json"},
-            content=urlencode(form).encode(),
-            budget="/connect/token",
-            effect=True,
-        )
-    )
-    if not response.ok:
-        raise SignInRefused(f"the identity server refuses: {errors.oauth_error(response.content) or response.status}")
-    try:
-        answer = TokenAnswer.model_validate_json(response.content)
-    except ValidationError:
-        raise Unreadable("the identity server's answer cannot be read") from None  # its text holds tokens
-    if not answer.refresh_token:
-        raise SignInRefused("the sign-in cannot be renewed: offline_access was not granted to this application")
-    expires_at = asked_at + timedelta(seconds=answer.expires_in)
-    return Tokens(answer.access_token, answer.refresh_token, expires_at, scope=answer.scope or " ".join(SCOPES), generation=1)
+    address = f"{application.identity.rstrip('/')}/connect/authorize?{urlencode(query)}"
+    return Attempt(address, redirect_uri, application, state, verifier)

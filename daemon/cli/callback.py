@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import anyio
 from anyio.abc import SocketAttribute
 
-from connectors.eaccounting.authorize import OtherSignIn, SignInRefused, code_from
+from connectors.offer import OtherSignIn, SignInRefused
 from daemon.settings import ConfigurationError
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from anyio.abc import Listener, SocketStream
 
-    from connectors.eaccounting.authorize import Attempt
+    from connectors.offer import Attempt
 
 _HOST = "127.0.0.1"
 _LONGEST_REQUEST = 16384
@@ -54,7 +54,7 @@ class Callback:
                         await _answer(stream, "404 Not Found", "Nothing here", "Go back to the sign-in page.")
                         return
                     try:
-                        code = code_from(target, attempt)
+                        code = attempt.code_from(target)
                     except OtherSignIn as error:
                         # a page elsewhere may send a browser here: the answer that is waited for is still to come
                         await _answer(stream, "400 Bad Request", "Not this sign-in", f"{error}.")

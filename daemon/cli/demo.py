@@ -17,6 +17,7 @@ from daemon.cli import show
 from daemon.cli.run import stop_on_signal
 from daemon.cli.session import configure, owning
 from daemon.cli.vendors import Vendors, configuration, vendors
+from daemon.core.flow_registry import KINDS, PRODUCTS, SALES, TURNS
 from daemon.core.life import Outcome, Reason
 from daemon.engine.tally import COLUMNS
 from daemon.observe.alerts import Alerts, apprise_deliver
@@ -57,10 +58,10 @@ async def _once(session: Session, running: Vendors, *, as_json: bool) -> int:
     async with anyio.create_task_group() as group:
         group.start_soon(stop_on_signal, session.shared.stopping)
         with show.ERR.status("the catalogue goes to the till"):
-            await settle_all(runner, ("products", "stock"), waiting=show.ERR.print)
+            await settle_all(runner, tuple(name for name in TURNS if name != SALES.name), waiting=show.ERR.print)
         running.till.ring_up_all()
         with show.ERR.status("the day's receipts go to the books"):
-            await settle_all(runner, ("sales", "products", "stock"), waiting=show.ERR.print)
+            await settle_all(runner, TURNS, waiting=show.ERR.print)
         group.cancel_scope.cancel()
     outcome = await result(session.house)
     agree = _compare(running, outcome)
@@ -113,9 +114,9 @@ async def _kinds(pair: Pair, running: Vendors) -> list[tuple[str, int]]:
     nothing = sum(1 for document in ledger.documents if document.gross == 0)
     rows = [("invoices", len(ledger.documents) - credited), ("   of them give-aways (0.00)", nothing), ("credits", credited)]
     tally = pair.context.tally
-    skipped: Counter[Reason] = Counter({reason: count for (flow, reason), count in tally.reasons.items() if flow == "sales"})
+    skipped: Counter[Reason] = Counter({reason: count for (flow, reason), count in tally.reasons.items() if flow == SALES.name})
     rows += [(f"skipped or held: {reason}", count) for reason, count in sorted(skipped.items())]
-    settled = sum(tally.outcomes["sales", outcome] for outcome in Outcome)
+    settled = sum(tally.outcomes[SALES.name, outcome] for outcome in Outcome)
     return [*rows, ("together", settled)]
 
 
@@ -148,7 +149,7 @@ async def _live(session: Session, running: Vendors) -> int:
 
 async def _ring_up(running: Vendors, pair: Pair) -> None:
     """Open the shop when the catalogue has arrived, and serve one customer after the other."""
-    while not pair.context.tally.row("products")["created"]:  # noqa: ASYNC110 - the tally is a plain count that nobody signals
+    while not pair.context.tally.row(PRODUCTS.name)["created"]:  # noqa: ASYNC110 - the tally is a plain count that nobody signals
         await anyio.sleep(_BETWEEN_SALES / 4)
     for receipt in running.world.receipts:
         running.till.ring_up(receipt)
@@ -167,7 +168,7 @@ def _live_table(running: Vendors, tally: Tally) -> Table:
     drawn.add_column("flow")
     for column in COLUMNS:
         drawn.add_column(column, justify="right")
-    for flow in ("products", "stock", "customers", "sales"):
+    for flow in KINDS:
         drawn.add_row(flow, *(str(number) for number in tally.row(flow).values()))
     till, books = running.till.ledger(), running.books.ledger()
     drawn.caption = f"till {till.receipts} receipts {till.gross:.2f} · books {len(books.documents)} documents {books.gross:.2f}"

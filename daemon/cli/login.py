@@ -13,16 +13,16 @@ from urllib.parse import urlsplit, urlunsplit
 import anyio
 import anyio.to_thread
 
-from connectors.eaccounting import EAccounting, authorize
-from connectors.eaccounting.authorize import OtherSignIn, SignInRefused
 from connectors.http import Budgets, HttpClient
+from connectors.offer import OtherSignIn, SignInRefused
 from connectors.port import ConnectorError
-from daemon.assembly import books_config
+from connectors.registry import CONNECTORS
+from daemon.assembly import open_books, opening, user_agent
 from daemon.cli import callback, show
 from daemon.cli.session import configure
 from daemon.engine.clock import SystemClock
 from daemon.runs import COMPANY_FACT
-from daemon.settings import ConfigurationError, EAccountingSettings, state_directory
+from daemon.settings import ConfigurationError, state_directory
 from daemon.state.sqlite import open_store
 from daemon.state.tokens import SqliteTokenStore
 
@@ -31,10 +31,11 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from connectors.eaccounting import EAccountingConfig
-    from connectors.eaccounting.authorize import Attempt
     from connectors.model import Company
+    from connectors.offer import Attempt, SignIn
     from connectors.port import Tokens
+    from connectors.settings import ConnectionSettings
+    from daemon.settings import Settings
     from daemon.state.store import SqliteStore
 
 _LOOPBACK = ("localhost", "127.0.0.1")
@@ -49,18 +50,15 @@ _ANOTHER = (
 async def login(args: argparse.Namespace) -> int:
     """Sign in, show the company, and keep the tokens encrypted in the state."""
     settings, _ = configure(args.config, quiet=True)
-    own = settings.connections.get(args.connection)
-    if not isinstance(own, EAccountingSettings):
-        books = [name for name, one in settings.connections.items() if isinstance(one, EAccountingSettings)]
-        raise ConfigurationError("", "CONNECTION", f"{args.connection!r} is not signed in to", f"one of {', '.join(books)}")
+    own, sign_in = _signed_in_to(settings, args.connection)
     directory = args.state_dir or state_directory(settings)
-    config = books_config(args.connection, own, settings)
     # a state that cannot be written is not to be found out after the person has signed in; nor is it held open that long
     async with _state(directory):
         pass
     try:
-        tokens = await _tokens(config, own.redirect_uri, args)
-        company = await _company(config, tokens)
+        attempt, code = await _allowed(own, sign_in, args)
+        tokens = await _exchange(attempt, code, args.connection, user_agent(settings))
+        company = await _company(args.connection, settings, tokens)
     except (SignInRefused, OtherSignIn, ConnectorError) as error:
         show.ERR.print(f"{args.connection}: {error}", markup=False)
         return 1
@@ -81,6 +79,15 @@ async def login(args: argparse.Namespace) -> int:
     return 0
 
 
+def _signed_in_to(settings: Settings, connection: str) -> tuple[ConnectionSettings, SignIn]:
+    """Return the settings of a connection and how it is signed in to; raises ``ConfigurationError`` where it is not."""
+    able = {name: CONNECTORS[own.kind].sign_in for name, own in settings.connections.items()}
+    if (found := able.get(connection)) is None:
+        names = ", ".join(name for name, sign_in in able.items() if sign_in is not None)
+        raise ConfigurationError("", "CONNECTION", f"{connection!r} is not signed in to", f"one of {names}")
+    return settings.connections[connection], found
+
+
 @asynccontextmanager
 async def _state(directory: Path) -> AsyncIterator[SqliteStore]:
     """Open the state for writing, beside a daemon that may be running: they take turns."""
@@ -92,19 +99,20 @@ async def _state(directory: Path) -> AsyncIterator[SqliteStore]:
             await store.close()
 
 
-async def _tokens(config: EAccountingConfig, redirect_uri: str, args: argparse.Namespace) -> Tokens:
-    """Let the person sign in, in a browser on this machine or elsewhere, and fetch the tokens."""
+async def _allowed(own: ConnectionSettings, sign_in: SignIn, args: argparse.Namespace) -> tuple[Attempt, str]:
+    """Let the person sign in, in a browser on this machine or elsewhere, and return the code that this gave."""
+    redirect_uri = sign_in.redirect_uri(own)
     parts = urlsplit(redirect_uri)
     if args.no_browser or parts.scheme != "http" or parts.hostname not in _LOOPBACK:
-        attempt = authorize.begin(config, redirect_uri)
-        return await _exchange(config, attempt, authorize.code_from(await _pasted(attempt), attempt))
+        attempt = sign_in.begin(own, redirect_uri)
+        return attempt, attempt.code_from(await _pasted(attempt))
     async with callback.listening((parts.port or 80) if args.port is None else args.port) as waiting:
-        attempt = authorize.begin(config, urlunsplit(parts._replace(netloc=f"{parts.hostname}:{waiting.port}")))
+        attempt = sign_in.begin(own, urlunsplit(parts._replace(netloc=f"{parts.hostname}:{waiting.port}")))
         show.OUT.print(f"Open this address, if no browser opens by itself:\n{attempt.address}", markup=False)
         with anyio.fail_after(WAIT_SECONDS):
             # a browser in a terminal returns only when it is closed
             code = await waiting.code(attempt, partial(anyio.to_thread.run_sync, webbrowser.open, attempt.address, abandon_on_cancel=True))
-    return await _exchange(config, attempt, code)
+    return attempt, code
 
 
 async def _pasted(attempt: Attempt) -> str:
@@ -116,11 +124,11 @@ async def _pasted(attempt: Attempt) -> str:
     return line
 
 
-async def _exchange(config: EAccountingConfig, attempt: Attempt, code: str) -> Tokens:
+async def _exchange(attempt: Attempt, code: str, connection: str, agent: str) -> Tokens:
     clock = SystemClock()
-    http = HttpClient(config.name, clock=clock, budgets=Budgets(clock=clock), user_agent=config.user_agent)
+    http = HttpClient(connection, clock=clock, budgets=Budgets(clock=clock), user_agent=agent)
     try:
-        return await authorize.exchange(config, attempt, code, http=http, clock=clock)
+        return await attempt.exchange(code, http=http, clock=clock)
     finally:
         await http.aclose()
 
@@ -145,9 +153,9 @@ class _OnlyHere:
         self._tokens = tokens
 
 
-async def _company(config: EAccountingConfig, tokens: Tokens) -> Company:
+async def _company(connection: str, settings: Settings, tokens: Tokens) -> Company:
     """Ask which company was signed in to."""
-    books = EAccounting(config, clock=SystemClock(), tokens=_OnlyHere(tokens))
+    books = open_books(settings.connections[connection], opening(connection, settings, SystemClock(), _OnlyHere(tokens)))
     try:
         return await books.company()
     finally:

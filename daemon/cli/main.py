@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from daemon import __version__
+from daemon.core.flow_registry import NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -60,7 +61,7 @@ def _configured(own: argparse.ArgumentParser) -> None:
 
 def _with_flows(own: argparse.ArgumentParser) -> None:
     _configured(own)
-    own.add_argument("--flow", action="append", metavar="NAME", help="products, stock or sales; may be given several times")
+    own.add_argument("--flow", action="append", metavar="NAME", help=f"{', '.join(NAMES[:-1])} or {NAMES[-1]}; may be given several times")
 
 
 def _world(own: argparse.ArgumentParser) -> None:

@@ -15,6 +15,7 @@ from daemon.assembly import Shared, assemble, get_ready
 from daemon.cli import show
 from daemon.cli.run import chosen_flows
 from daemon.cli.session import configure, owning
+from daemon.core.flow_registry import PRODUCTS, SALES, STOCK
 from daemon.engine.clock import SystemClock
 from daemon.flows.planning import plan_products, plan_sales, plan_stock
 from daemon.settings import state_directory
@@ -75,12 +76,12 @@ async def _actions(pair: Pair, flows: Sequence[str]) -> list[Action]:
     actions: list[Action] = []
     sales: list[Sale] = []
     wanted = [flow for flow in flows if flow in pair.enabled]
-    if "sales" in wanted or "stock" in wanted:
+    if SALES.name in wanted or STOCK.name in wanted:
         planned, sales = await plan_sales(pair.sales, context)
-        actions += planned if "sales" in wanted else []
-    if "products" in wanted:
+        actions += planned if SALES.name in wanted else []
+    if PRODUCTS.name in wanted:
         actions += await plan_products(pair.products, context)
-    if "stock" in wanted:
+    if STOCK.name in wanted:
         actions += await plan_stock(pair.stock, sales)
     return actions
 

@@ -10,9 +10,10 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from daemon.cli import show
 from daemon.cli.session import configure, owning
+from daemon.core.flow_registry import KINDS, NAMES, TURNS
 from daemon.observe.alerts import Alerts, apprise_deliver
 from daemon.observe.systemd import Notifier
-from daemon.once import ORDER, GaveUp, result, settle_all
+from daemon.once import GaveUp, result, settle_all
 from daemon.runs import Runner
 from daemon.settings import ConfigurationError
 from daemon.state.retention import prune_when_due
@@ -49,9 +50,9 @@ async def run(args: argparse.Namespace) -> int:
 
 def chosen_flows(names: Sequence[str] | None) -> tuple[str, ...]:
     """Return the flows asked for, in the order in which they build on each other."""
-    if unknown := set(names or ()) - set(ORDER):
-        raise ConfigurationError("", "--flow", f"unknown flow {min(unknown)}", f"one of {', '.join(ORDER)}")
-    return tuple(name for name in ORDER if not names or name in names)
+    if unknown := set(names or ()) - set(NAMES):
+        raise ConfigurationError("", "--flow", f"unknown flow {min(unknown)}", f"one of {', '.join(TURNS)}")
+    return tuple(name for name in TURNS if not names or name in names)
 
 
 async def sync(args: argparse.Namespace) -> int:
@@ -101,7 +102,7 @@ async def _settle(session: Session, flows: Sequence[str], group: TaskGroup) -> s
 
 def _counts(tally: Tally) -> str:
     shown = []
-    for flow in ("products", "customers", "sales", "stock"):
+    for flow in KINDS:
         row = tally.row(flow)
         if any(row.values()):
             shown.append(f"{flow} " + " ".join(f"{number} {column}" for column, number in row.items() if number))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from connectors.registry import CONNECTORS
 from daemon.assembly import House, Shared, assemble
 from daemon.engine.clock import SystemClock
 from daemon.observe import log
@@ -41,7 +42,7 @@ def configure(config: Path | None, *, quiet: bool = False, secrets: bool = True)
     ``quiet`` leaves only what went wrong, for commands that print a result; without ``secrets`` no credential needs to be there.
     """
     settings = load(config, secrets=secrets)
-    metrics = Metrics()
+    metrics = Metrics(sides=CONNECTORS)
     log.configure("error" if quiet else settings.daemon.log_level, "console" if quiet else settings.daemon.log_format, metrics)
     metrics.config_loaded(True, datetime.now(UTC))
     return settings, metrics

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from daemon.cli import show
 from daemon.cli.session import configure, looking
+from daemon.core.flow_registry import NAMES
 from daemon.core.life import EXPLANATIONS, OPEN_STATES, Reason
 from daemon.engine.clock import SystemClock
 from daemon.settings import state_directory
@@ -54,13 +55,13 @@ async def _status(settings: Settings, store: SqliteStore) -> dict[str, Any]:
     counts = await store.counts()
     flows = []
     for scope in scopes(settings):
-        for flow in ("products", "stock", "sales"):
+        for flow in NAMES:
             sums = await store.sums(scope, flow)
             position = await store.position(scope, flow)
             own = {count.state.value: count.records for count in counts if (count.link, count.flow) == (scope, flow)}
             newest = None if position.moment is None else position.moment.isoformat()
             flows.append({"link": scope, "flow": flow, "open": own, "settled": int(sums["records"]), "newest": newest, **_sums(sums)})
-    held = [work for scope in scopes(settings) for flow in ("products", "sales") for work in await _held(store, scope, flow)]
+    held = [work for scope in scopes(settings) for flow in NAMES for work in await _held(store, scope, flow)]
     questions = await store.questions()
     return {
         "connections": await _troubles(settings, store),

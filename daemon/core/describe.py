@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from daemon.core.actions import Action
 from daemon.core.booking import Hold, Skip
 from daemon.core.debtors import WriteDebtor
+from daemon.core.flow_registry import SALES
 from daemon.core.life import Outcome, Reason
 from daemon.core.products import FieldChange
 from daemon.core.sale_plan import Adopt, Credit, Paper, Pay, Plan, Withdraw
@@ -19,10 +20,10 @@ def describe(record: str, label: str, decision: Plan | Skip | Hold) -> list[Acti
     """Return what a plan would do as lines for a person, one for each write; nothing to do is no line."""
     if isinstance(decision, Skip | Hold):
         verb = "skip" if isinstance(decision, Skip) else "hold"
-        return [Action("sales", verb, record, label, (), decision.reason, decision.detail)]
+        return [Action(SALES.name, verb, record, label, (), decision.reason, decision.detail)]
     if decision.outcome is Outcome.SKIPPED and not any(isinstance(step, Pay | Withdraw) for step in decision.steps):
         found = [f"{step.document.kind} {step.document.number}" for step in decision.steps if isinstance(step, Adopt)]
-        return [Action("sales", "skip", record, label, (), decision.reason, " ".join(found))]
+        return [Action(SALES.name, "skip", record, label, (), decision.reason, " ".join(found))]
     return [action for step in decision.steps for action in describe_step(record, label, step, decision.reason)]
 
 
@@ -31,7 +32,7 @@ def summary(action: Action) -> str:
     shown = {change.field: change.after for change in action.changes}
     paid = [f"{after} {field.removeprefix('payment ')}" for field, after in shown.items() if field.startswith("payment ")]
     match action.verb:
-        case "create" if action.flow == "sales":
+        case "create" if action.flow == SALES.name:
             return f"{shown['kind']} {shown['reference']} {shown['gross']}"
         case "credit":
             return " ".join([f"credit {shown['credit']} {shown['gross']}", *(f"back {one}" for one in paid)])
@@ -59,15 +60,15 @@ def describe_step(record: str, label: str, step: Step, reason: Reason) -> list[A
                 "gross": draft.gross,
             }
             changes = tuple(FieldChange(name, "", str(value)) for name, value in shown.items())
-            return [Action("sales", "create", record, label, changes, reason)]
+            return [Action(SALES.name, "create", record, label, changes, reason)]
         case Credit():
             changes = (FieldChange("credit", step.document.number, step.draft.key), FieldChange("gross", "", str(step.draft.gross)))
             repaid = tuple(FieldChange(f"payment {one.account.name}", "", str(one.amount)) for one in step.repayments)
-            return [Action("sales", "credit", record, label, (*changes, *repaid), reason)]
+            return [Action(SALES.name, "credit", record, label, (*changes, *repaid), reason)]
         case Pay():
             paid = tuple(FieldChange(f"payment {one.account.name}", "", str(one.amount)) for one in step.payments)
-            return [Action("sales", "pay", record, label, paid, reason)]
+            return [Action(SALES.name, "pay", record, label, paid, reason)]
         case Withdraw():
-            return [Action("sales", "withdraw", record, label, (), reason)]
+            return [Action(SALES.name, "withdraw", record, label, (), reason)]
         case Adopt():
             return []

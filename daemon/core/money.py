@@ -14,7 +14,7 @@ HUNDRED = Decimal(100)
 
 
 def to_cents(amount: Decimal) -> Decimal:
-    """Round to two decimals, half away from zero, as the books do (reference: eAccounting, formats)."""
+    """Round to two decimals, half away from zero, as the books do."""
     return amount.quantize(CENT, ROUND_HALF_UP)
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from daemon.core.flow_registry import FLOWS, SALES
 from daemon.core.life import State
 from daemon.flows.document_lookup import LOOK_BACK
 from daemon.state.port import Activity, IntentState
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
     from daemon.state.port import Count
 
 #: the flows that make something; what the others write may be written twice
-MAKERS = frozenset({"products", "sales"})
-_FLOW = "sales"
+MAKERS = frozenset(flow.name for flow in FLOWS if flow.makes)
+_FLOW = SALES.name
 _AT_REST = frozenset({State.HELD, State.DEAD})
 #: before any books: a state that was lost, not put back, knew of nothing
 _BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from connectors.model import Sale
 from connectors.port import ConnectorError, Missing, Unreadable
+from daemon.core.flow_registry import SALES
 from daemon.core.life import State
 from daemon.core.money import ZERO
 from daemon.engine.connection_health import tracing
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from daemon.engine.context import Context
     from daemon.state.port import UnderWay
 
-_FLOW, _KIND, _OPERATION = "sales", "sale", "document"
+_FLOW, _KIND, _OPERATION = SALES.name, SALES.record, "document"
 #: so many receipts whose lines nobody has fetched yet are fetched for one look; more of them are waited for
 FETCHED = 20
 #: what is known of a receipt: its pair, and its id there

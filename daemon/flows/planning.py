@@ -10,6 +10,7 @@ from connectors.port import Position
 from daemon.core.actions import Action
 from daemon.core.booking import Hold, Skip
 from daemon.core.describe import describe
+from daemon.core.flow_registry import PRODUCTS, SALES, STOCK
 from daemon.core.life import Reason
 from daemon.core.products import CreateProduct, FieldChange, KeepProduct, UpdateProduct
 from daemon.engine.polling import UNREADABLE_VERSION, is_ahead, read_pages
@@ -67,8 +68,8 @@ async def plan_sales(flow: Sales, context: Context) -> tuple[list[Action], list[
     unread = await _unread(context, context.till, await context.store.position(context.scope, flow.name), sales_flow.OVERLAP)
     sales = {work.record: header(work) for work in works if not is_ahead(work)}
     sales |= {sale.id: sale for sale in (change.record for change in unread.fresh)}
-    odd = {work.record: _ahead("sales", work.record, work.label, work.moment) for work in works if is_ahead(work)}
-    odd |= {change.id: _ahead("sales", change.id, change.record.number, change.moment) for change in unread.ahead}
+    odd = {work.record: _ahead(SALES.name, work.record, work.label, work.moment) for work in works if is_ahead(work)}
+    odd |= {change.id: _ahead(SALES.name, change.id, change.record.number, change.moment) for change in unread.ahead}
     actions: list[Action] = [action for record, action in odd.items() if record not in sales]
     whole: list[Sale] = []
     records = list(sales)
@@ -88,7 +89,7 @@ async def plan_products(flow: Products, context: Context) -> list[Action]:
     works.update({one.record: one for one in fresh})
     waiting = {record for record, work in works.items() if isinstance(work, Work) and not products_flow.in_play(work)}
     run = await flow.decide_all([work for record, work in works.items() if record not in waiting])
-    ahead = [_ahead("products", change.id, change.record.sku, change.moment) for change in unread.ahead if change.id not in works]
+    ahead = [_ahead(PRODUCTS.name, change.id, change.record.sku, change.moment) for change in unread.ahead if change.id not in works]
     actions = [*ahead, *(_held(work) for record, work in works.items() if record in waiting and isinstance(work, Work))]
     planned = [_product_action(one) for one in run.decided if not isinstance(one.decision, KeepProduct)]
     return [*actions, *_braked(flow.name, planned, await flow.verdict(run))]
@@ -120,12 +121,12 @@ def _braked(flow: str, actions: Sequence[Action], verdict: Verdict) -> list[Acti
 def _product_action(one: Decided) -> Action:
     match one.decision:
         case CreateProduct(_, changes):
-            return Action("products", "create", one.record, one.label, changes)
+            return Action(PRODUCTS.name, "create", one.record, one.label, changes)
         case UpdateProduct(_, _, changes):
-            return Action("products", "update", one.record, one.label, changes)
+            return Action(PRODUCTS.name, "update", one.record, one.label, changes)
         case Skip() | Hold():
             verb = "skip" if isinstance(one.decision, Skip) else "hold"
-            return Action("products", verb, one.record, one.label, (), one.decision.reason, one.decision.detail)
+            return Action(PRODUCTS.name, verb, one.record, one.label, (), one.decision.reason, one.decision.detail)
         case KeepProduct():
             message = "nothing to do is no action"
             raise ValueError(message)
@@ -138,7 +139,7 @@ async def plan_stock(flow: Stock, sales: Sequence[Sale]) -> list[Action]:
         return []
     updates = [
         Action(
-            "stock",
+            STOCK.name,
             "update",
             change.product.id,
             change.product.sku,

@@ -11,6 +11,7 @@ from connectors.model import Product, ProductDraft
 from connectors.port import Conflict, Missing, Transient, Unreadable
 from daemon.core.booking import Hold, Skip
 from daemon.core.brake import products_alarm
+from daemon.core.flow_registry import PRODUCTS
 from daemon.core.life import CLAIMABLE_STATES, Outcome, Reason, State
 from daemon.core.mapping import MappingError, apply_fields
 from daemon.core.money import ZERO
@@ -34,7 +35,7 @@ from daemon.flows.payload import dump_product, load_product
 from daemon.state.port import Binding, Intent, IntentState, NewWork, Question, Settlement
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
     from decimal import Decimal
 
     from connectors.port import Change
@@ -101,7 +102,7 @@ class Products:
     ``helpers`` are the articles that only book shipping, discounts and the like, ``scopes`` the pairs of every till of the company.
     """
 
-    name = "products"
+    name = PRODUCTS.name
 
     def __init__(self, context: Context, helpers: frozenset[str], scopes: Sequence[str] = ()) -> None:
         self._context = context
@@ -116,6 +117,12 @@ class Products:
         #: when this process last wrote a product of the till (monotonic): listings may show what was there before
         self._written: dict[str, float] = {}
         self._mapping = _fingerprint(context, self._helpers)
+
+    async def run(self, ready: Callable[[], Awaitable[None]]) -> None:
+        """Read what has changed in the books, and bring it to the till."""
+        await ready()
+        await self.poll()
+        await self.drain()
 
     def describe(self, change: Change[Product]) -> NewWork:
         """Turn a changed article into work."""

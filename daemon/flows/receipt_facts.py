@@ -10,6 +10,7 @@ from daemon.core.booked import Booked, read_booked
 from daemon.core.booking import Hold, Skip, article_number, articles_needed, match_articles, reference, triage
 from daemon.core.customers import is_anonymous, pseudonym
 from daemon.core.debtors import DebtorFacts
+from daemon.core.flow_registry import SALES
 from daemon.core.sale_plan import SaleFacts, Target, credit_key, revised
 from daemon.state.port import Binding, IntentState
 
@@ -132,7 +133,7 @@ class ReceiptFacts:
     async def _rivals(self, sale: Sale) -> int:
         """Count other receipts of the same number: tills begin to count anew."""
         scope = self._context.scope
-        same = [one for one in await self._context.store.find_work(sale.number) if (one.link, one.flow) == (scope, "sales")]
+        same = [one for one in await self._context.store.find_work(sale.number) if (one.link, one.flow) == (scope, SALES.name)]
         return len({one.record for one in same if one.label == sale.number} - {sale.id})
 
     # -- articles -----------------------------------------------------------------------------------------------------------------

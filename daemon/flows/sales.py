@@ -15,6 +15,7 @@ from connectors.port import ConnectorError, Locked, Transient
 from daemon.core.booking import Hold, Skip
 from daemon.core.brake import Affected, Alarm, sales_alarm
 from daemon.core.corrections import with_way_out
+from daemon.core.flow_registry import SALES
 from daemon.core.life import CLAIMABLE_STATES, Outcome, Reason
 from daemon.core.receipts import decide_sale, locked_hold
 from daemon.core.sale_plan import FIRST_OPEN_DAY, LOCKED_QUESTION, Credit, Plan, SaleFacts
@@ -33,7 +34,7 @@ from daemon.flows.targets.invoice import Invoices
 from daemon.state.port import NewWork, Question, Settlement
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from connectors.model import MoneyAccount
     from connectors.port import Change
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
 OVERLAP = timedelta(minutes=10)
 #: how far the occasional sweep reads back, for receipts completed or changed long after they were opened
 SWEEP_BACK = timedelta(days=3)
+#: and how often, in seconds
+SWEEP_EVERY = 900.0
 #: so often is a receipt looked at again within one turn when what was found in the books is not what was decided on
 _TURNS = 3
 
@@ -52,7 +55,7 @@ _TURNS = 3
 class Sales:
     """The flow of the receipts."""
 
-    name = "sales"
+    name = SALES.name
 
     def __init__(self, context: Context, rules: Callable[[Mapping[str, str]], BookingRules]) -> None:
         self._context = context
@@ -66,11 +69,23 @@ class Sales:
         self._steps = Steps(context, Debtors(context, self._facts), self._invoices)
         self._accounts: Sequence[MoneyAccount] = ()
         self._polled = False
+        self._swept_at: float | None = None
         #: the receipts of the chunk in hand, and what was gathered for them, by receipt
         self._whole: dict[str, Sale | None] = {}
         self._gathered: dict[str, SaleFacts] = {}
         #: what the brake asks before far more documents than usual are taken back
         self._stopped: Question | None = None
+
+    async def run(self, ready: Callable[[], Awaitable[None]]) -> None:
+        """Read and store what is sold, whether the books answer or not; then book it, when ``ready`` says that they do."""
+        await self.poll()
+        now = self._context.clock.monotonic()
+        if self._swept_at is None or now - self._swept_at >= SWEEP_EVERY:
+            if self._swept_at is not None:
+                await self.sweep()
+            self._swept_at = now
+        await ready()
+        await self.drain()
 
     # -- reading ----------------------------------------------------------------------------------------------------------------
     def describe(self, change: Change[Sale]) -> NewWork:

@@ -12,6 +12,7 @@ import anyio
 from connectors.model import ProductDraft, StockLevel
 from connectors.port import ConnectorError, Missing, Unreadable
 from daemon.core.brake import LASTING, stock_alarm
+from daemon.core.flow_registry import STOCK
 from daemon.core.life import Outcome, Reason
 from daemon.core.products import GONE
 from daemon.core.sku import sku_key
@@ -21,7 +22,7 @@ from daemon.flows.moving import OnTheWay
 from daemon.state.port import Activity, Binding
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
     from decimal import Decimal
 
     from connectors.model import Product, Sale
@@ -58,7 +59,7 @@ class Stock:
     we book them.
     """
 
-    name = "stock"
+    name = STOCK.name
 
     def __init__(self, context: Context, counters: Mapping[str, Counter], *, books_sales: bool = True) -> None:
         self._context = context
@@ -214,8 +215,9 @@ class Stock:
         """Tell whether a run may go on; reads only."""
         return await judge(self._context, self.name, run.alarm)
 
-    async def run(self) -> None:
+    async def run(self, ready: Callable[[], Awaitable[None]]) -> None:
         """Write what differs; raises the errors of the port once the others are written."""
+        await ready()
         context = self._context
         run = await self.decide_all()
         if isinstance(run, Wait):

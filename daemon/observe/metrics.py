@@ -25,6 +25,7 @@ from prometheus_client import (
 
 from connectors.port import HttpObserver
 from daemon import __version__
+from daemon.core.flow_registry import NAMES
 from daemon.core.life import OPEN_STATES, Outcome, Reason
 
 if TYPE_CHECKING:
@@ -47,15 +48,15 @@ _HTTP_BUCKETS = (0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
 
 
 class Metrics(HttpObserver):
-    """All metrics of one process, on a registry of their own."""
+    """All metrics of one process, on a registry of their own; ``sides`` are the kinds of vendors that count from 0."""
 
     content_type = CONTENT_TYPE_LATEST
 
     def __init__(
         self,
         *,
-        flows: Iterable[str] = ("products", "stock", "sales"),
-        sides: Iterable[str] = ("eaccounting", "salespos"),
+        flows: Iterable[str] = NAMES,
+        sides: Iterable[str] = (),
         registry: CollectorRegistry | None = None,
     ) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]  # the package types all but this; spares a second line a counter

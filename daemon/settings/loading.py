@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import os
+from functools import reduce
+from operator import or_
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, create_model
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
+from connectors.registry import CONNECTORS
+from connectors.settings import ConnectionSettings
+from daemon.core.flow_registry import NAMES, Side, wanted_of
 from daemon.settings.document import cause, read_document
 from daemon.settings.problems import ConfigurationError, Problem, all_problems, likely
-from daemon.settings.tables import SECRETS, AlertsSettings, BookingSettings, ConnectionSettings, DaemonSettings, LinkSettings, Name
+from daemon.settings.tables import AlertsSettings, BookingSettings, DaemonSettings, LinkSettings, Name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
+    from connectors.offer import Connector
     from daemon.settings.document import Document
 
 _ENVIRONMENT_PREFIX = "KASSABRUG_"
@@ -32,6 +38,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(extra="forbid", frozen=True, env_prefix=_ENVIRONMENT_PREFIX, env_nested_delimiter="__")
 
     daemon: DaemonSettings = DaemonSettings()
+    #: each as its connector reads it
     connections: Annotated[dict[Name, ConnectionSettings], Field(min_length=1)]
     links: Annotated[dict[Name, LinkSettings], Field(min_length=1)]
     alerts: AlertsSettings = AlertsSettings()
@@ -55,7 +62,7 @@ class _CredentialFiles(PydanticBaseSettingsSource):
     def __call__(self) -> dict[str, Any]:
         found: dict[str, Any] = {"connections": {}}
         for name, table in _tables(self.current_state.get("connections")):
-            secrets = SECRETS.get(str(table.get("kind")), {})
+            secrets = _secrets().get(str(table.get("kind")), {})
             if self._read:
                 values = {secret: self._credential(("connections", name), name, secret, table) for secret in secrets}
             else:
@@ -72,6 +79,16 @@ class _CredentialFiles(PydanticBaseSettingsSource):
         except Problem as problem:
             self._problems.append(problem)
             return _NOT_READ
+
+
+def _secrets() -> dict[str, dict[str, bool]]:
+    """Return the secrets of each kind of connection, and whether it cannot work without."""
+    found = {}
+    for kind, connector in CONNECTORS.items():
+        fields = connector.settings.model_fields
+        names = [name.removesuffix("_file") for name in fields if name.endswith("_file")]
+        found[kind] = {name: fields[name].is_required() for name in names if name in fields}
+    return found
 
 
 def _tables(value: Any) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -125,13 +142,13 @@ def load(path: Path | None, *, secrets: bool = True) -> Settings:
     problems: list[Problem] = []
     data = _known_sections(document.data, problems)
     _resolve_paths(data, file.absolute().parent, problems)
-    settings: Settings | None = None
+    reading, settings = _reading(problems, secrets=secrets), None
     try:
-        settings = _reading(problems, secrets=secrets)(**data)
+        settings = reading(**data)
     except SettingsError as error:
         raise ConfigurationError("environment", "", str(error), "JSON for a list or a table") from error
     except ValidationError as error:
-        problems += all_problems(error, Settings, SECRETS)
+        problems += all_problems(error, reading, _secrets())
     problems += _contradictions(data if settings is None else settings.model_dump(include={"connections", "links"}))
     if problems or settings is None:
         raise _all(document, problems) from None  # pydantic's own text would show secrets
@@ -152,9 +169,10 @@ def _all(document: Document, problems: Sequence[Problem]) -> ConfigurationError:
 
 
 def _reading(problems: list[Problem], *, secrets: bool) -> type[Settings]:
-    """Return the settings with their sources; what is wrong with a credential's file is added to ``problems``.
+    """Return the settings with their sources, and a table for each kind of connection that there is.
 
-    For commands that only look at the state the secrets are not read: they must work where nobody can read the credentials.
+    What is wrong with a credential's file is added to ``problems``.  For commands that only look at the state the secrets are not read:
+    they must work where nobody can read the credentials.
     """
 
     class Reading(Settings):
@@ -170,7 +188,9 @@ def _reading(problems: list[Problem], *, secrets: bool) -> type[Settings]:
             """The environment wins over the file; credential files fill in the secrets that neither gave."""
             return env_settings, init_settings, _CredentialFiles(settings_cls, read=secrets, problems=problems)
 
-    return Reading
+    kinds: Any = reduce(or_, (connector.settings for connector in CONNECTORS.values()))
+    connections = dict[Name, Annotated[kinds, Field(discriminator="kind")]]
+    return create_model("Reading", __base__=Reading, connections=(Annotated[connections, Field(min_length=1)], ...))
 
 
 def _find() -> Path:
@@ -190,12 +210,19 @@ def _resolve_paths(data: dict[str, Any], folder: Path, problems: list[Problem]) 
     ]
     owners += [((group, name), table) for group in ("connections", "links") for name, table in _tables(data.get(group))]
     for place, table in owners:
+        own = _paths(str(table.get("kind"))) if place[0] == "connections" else {"state_dir", "mapping", "urls_file"}
         for key, value in table.items():
-            if isinstance(value, str) and (key in {"state_dir", "mapping"} or key.endswith("_file")):
+            if isinstance(value, str) and key in own:
                 try:
                     table[key] = str(folder / Path(value).expanduser())
                 except RuntimeError:
                     problems.append(Problem((*place, key), f'there is no user of the name in "{value}"', "a path"))
+
+
+def _paths(kind: str) -> Collection[str]:
+    """Return the settings of a kind of connection that are paths."""
+    fields = CONNECTORS[kind].settings.model_fields if kind in CONNECTORS else {}
+    return {name for name, field in fields.items() if Path in {field.annotation, *get_args(field.annotation)}}
 
 
 def _known_sections(data: Mapping[str, Any], problems: list[Problem]) -> dict[str, Any]:
@@ -228,8 +255,9 @@ def _contradictions(data: Mapping[str, Any]) -> Iterator[Problem]:
     for name, link in _tables(data.get("links")):
         books = [link["books"]] if isinstance(link.get("books"), str) else []
         tills = [till for till in link["tills"] if isinstance(till, str)] if isinstance(link.get("tills"), list) else []
-        yield from _ends(name, "books", books, "eaccounting", kinds)
-        yield from _ends(name, "tills", tills, "salespos", kinds)
+        flows = _enabled(link.get("flows"))
+        yield from _ends(("links", name, "books"), books, flows, kinds)
+        yield from _ends(("links", name, "tills"), tills, flows, kinds)
         for till in tills:
             if till in owner_of_till:
                 yield Problem(("links", name, "tills"), f'till "{till}" stands in link {owner_of_till[till]} too', "a till once")
@@ -244,14 +272,33 @@ def _contradictions(data: Mapping[str, Any]) -> Iterator[Problem]:
             owner_of_prefix[company, prefix] = name
 
 
-def _ends(link: str, field: str, connections: Sequence[str], kind: str, kinds: Mapping[str, str]) -> Iterator[Problem]:
-    """Yield the ends of a link that are no connections, or connections of another kind."""
-    fitting = sorted(name for name, own in kinds.items() if own == kind)
+def _enabled(flows: Any) -> list[str]:
+    """Return the flows that a link does not switch off."""
+    off = {name for name, table in _tables(flows) if table.get("enabled") is False}
+    return [name for name in NAMES if name not in off]
+
+
+def _opens(connector: Connector, side: Side) -> bool:
+    return (connector.open_books if side is Side.BOOKS else connector.open_till) is not None
+
+
+def _ends(place: tuple[str, ...], connections: Sequence[str], flows: Sequence[str], kinds: Mapping[str, str]) -> Iterator[Problem]:
+    """Yield the ends of a link that are no connections, or connections that cannot do what its flows need."""
+    side = Side.BOOKS if place[-1] == "books" else Side.TILL
+    able = sorted(kind for kind, connector in CONNECTORS.items() if _opens(connector, side))
+    fitting = sorted(name for name, own in kinds.items() if own in able)
     for connection in connections:
-        if connection not in kinds:
-            yield Problem(("links", link, field), f'no connection "{connection}"', likely(connection, fitting or kinds))
-        elif kinds[connection] != kind and kinds[connection] in SECRETS:
-            yield Problem(("links", link, field), f'connection "{connection}" is of kind {kinds[connection]}', f"one of kind {kind}")
+        kind = kinds.get(connection)
+        if kind is None:
+            yield Problem(place, f'no connection "{connection}"', likely(connection, fitting or kinds))
+        elif kind in CONNECTORS and kind not in able:
+            yield Problem(place, f'connection "{connection}" is of kind {kind}', f"one of kind {' or '.join(able)}")
+        elif kind in able:
+            for flow in flows:
+                read, written = wanted_of(side, [flow])
+                if not (read <= CONNECTORS[kind].source and written <= CONNECTORS[kind].target):
+                    wrong = f'connection "{connection}" is of kind {kind}, which cannot be the {side} of {flow}'
+                    yield Problem(place, wrong, f"another connection, or flows.{flow}.enabled = false")
 
 
 def state_directory(settings: Settings | None, given: Path | None = None) -> Path:

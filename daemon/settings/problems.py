@@ -8,7 +8,6 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
 
 from pydantic import BaseModel
-from pydantic_core import PydanticCustomError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -48,11 +47,6 @@ class Problem(Exception):
     def key(self) -> str:
         """The key as people write it."""
         return ".".join(self.names)
-
-
-def wrong(what: str, expected: str) -> PydanticCustomError:
-    """Return the error for a validator to raise; pydantic adds the place."""
-    return PydanticCustomError("configuration", "{what}", {"what": what, "expected": expected})
 
 
 def nearest(name: str, known: Collection[str]) -> str | None:

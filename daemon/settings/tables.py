@@ -5,39 +5,21 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Literal
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, create_model
 
-from daemon.settings.problems import wrong
+from connectors.settings import Secret, Text, wrong
+from daemon.core.flow_registry import FLOWS
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
-_LOOPBACK = re.compile(r"localhost|127\.\d+\.\d+\.\d+|::1")
 
 
 def _name(value: str) -> str:
     if not _NAME.fullmatch(value):
         raise wrong("is not a name", "at most 40 of a-z, 0-9 and - (it stands in file names, metrics and logs)")
     return value
-
-
-def _address(value: str) -> str:
-    try:
-        parts = urlsplit(value)
-    except ValueError:
-        raise wrong("is not an address", "https://host/path without a user name or a query") from None
-    if parts.scheme not in {"http", "https"} or not parts.hostname or "@" in parts.netloc or parts.query or parts.fragment:
-        raise wrong("is not an address", "https://host/path without a user name or a query")
-    if parts.scheme == "http" and not _LOOPBACK.fullmatch(parts.hostname):
-        raise wrong("would send secrets unencrypted", "https:// (http:// only on this machine)")
-    return value.rstrip("/")
-
-
-def _redirect(value: str) -> str:
-    _address(value)
-    return value  # as it was registered, to the last slash
 
 
 def _listen(value: str) -> str:
@@ -62,11 +44,7 @@ def _moment(value: object) -> object:
 
 
 Name = Annotated[str, AfterValidator(_name)]
-Address = Annotated[str, AfterValidator(_address)]
-Text = Annotated[str, Field(min_length=1)]
-Secret = Annotated[SecretStr, Field(min_length=1)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Limit = Annotated[int, Field(ge=0)]
 
 
 class _Table(BaseModel):
@@ -96,88 +74,30 @@ class DaemonSettings(_Table):
         return host.strip("[]"), int(port)
 
 
-class EAccountingSettings(_Table):
-    """``[connections.NAME]`` with ``kind = "eaccounting"``: one company's books.  Addresses: reference, eaccounting.md."""
-
-    kind: Literal["eaccounting"]
-    api: Address = "https://eaccountingapi.vismaonline.com/v2"
-    identity: Address = "https://identity.vismaonline.com"
-    redirect_uri: Annotated[str, AfterValidator(_redirect)] = "http://localhost:44300/callback"
-    client_id: Text
-    client_secret: Secret
-    client_secret_file: Path | None = None
-    refresh_token: Secret | None = None
-    refresh_token_file: Path | None = None
-    access_token: Secret | None = None
-    access_token_file: Path | None = None
-    requests_per_minute: Limit = 600
-    in_flight: Annotated[int, Field(ge=1, le=100)] = 20
-
-
-class SalesPosSettings(_Table):
-    """``[connections.NAME]`` with ``kind = "salespos"``: one till.  Limits a minute: reference, salespos.md."""
-
-    kind: Literal["salespos"]
-    api: Address
-    public_key: Secret
-    public_key_file: Path | None = None
-    secret_key: Secret
-    secret_key_file: Path | None = None
-    reads_per_minute: Limit = 150
-    writes_per_minute: Limit = 100
-    queries_per_minute: Limit = 30
-    in_flight: Annotated[int, Field(ge=1, le=100)] = 20
-    vat_tariffs: dict[str, Annotated[Decimal, Field(ge=0, le=100)]] = Field(
-        default_factory=lambda: {
-            "normal": Decimal(21),
-            "low a": Decimal(9),
-            "low b": Decimal(9),
-            "extra low": Decimal(9),
-            "zero": Decimal(0),
-        },
-    )
-    package_id: int | None = None
-    voucher_pattern: Text = "gift_*"
-    check_response_hash: bool = True
-
-
-ConnectionSettings = Annotated[EAccountingSettings | SalesPosSettings, Field(discriminator="kind")]
-
-
-class ProductsSettings(_Table):
-    """``[links.NAME.flows.products]``: articles of the books become products of the till."""
+class FlowSettings(_Table):
+    """``[links.NAME.flows.FLOW]``: whether a flow runs, and how often it looks."""
 
     enabled: bool = True
-    interval: Seconds = 60
+    interval: Seconds
 
 
-class StockSettings(_Table):
-    """``[links.NAME.flows.stock]``: the stock of the books is shown in the till."""
-
-    enabled: bool = True
-    interval: Seconds = 60
-
-
-class SalesSettings(_Table):
-    """``[links.NAME.flows.sales]``: receipts of the till are booked."""
-
-    enabled: bool = True
-    interval: Seconds = 5
-
-
-FlowSettings = ProductsSettings | StockSettings | SalesSettings
-
-
-class FlowsSettings(_Table):
-    """``[links.NAME.flows]``: which flows run, and how often they look."""
-
-    products: ProductsSettings = ProductsSettings()
-    stock: StockSettings = StockSettings()
-    sales: SalesSettings = SalesSettings()
+class FlowTables(_Table):
+    """``[links.NAME.flows]``: a table for each flow of the registry."""
 
     def by_name(self) -> dict[str, FlowSettings]:
         """The flows by their names."""
-        return {"products": self.products, "stock": self.stock, "sales": self.sales}
+        return {flow.name: getattr(self, flow.name) for flow in FLOWS}
+
+
+def _flow_settings(name: str, interval: float) -> type[FlowSettings]:
+    return create_model(f"{name.title()}Settings", __base__=FlowSettings, interval=(Seconds, interval))
+
+
+if TYPE_CHECKING:
+    FlowsSettings = FlowTables
+else:  # the fields are the registry's
+    _MODELS = {flow.name: _flow_settings(flow.name, flow.interval) for flow in FLOWS}
+    FlowsSettings = create_model("FlowsSettings", __base__=FlowTables, **{name: (model, model()) for name, model in _MODELS.items()})
 
 
 class BookingSettings(_Table):
@@ -229,12 +149,3 @@ class AlertsSettings(_Table):
     repeat_hours: Annotated[float, Field(gt=0)] = 24
     failing_runs: Annotated[int, Field(ge=1)] = 3
     failing_minutes: Annotated[float, Field(ge=0)] = 15
-
-
-def _secrets(model: type[BaseModel]) -> dict[str, bool]:
-    names = [name.removesuffix("_file") for name in model.model_fields if name.endswith("_file")]
-    return {name: model.model_fields[name].is_required() for name in names}
-
-
-#: the secrets of each kind of connection, and whether it cannot work without
-SECRETS = {"eaccounting": _secrets(EAccountingSettings), "salespos": _secrets(SalesPosSettings)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
+from daemon.core.flow_registry import FLOWS
 from daemon.core.life import Outcome, Reason, State
 from daemon.state import bindings as binding_rows
 from daemon.state import facts as fact_rows
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 #: whose work it was that left a binding of this kind behind
-FLOWS = {"sale": "sales", "product": "products"}
+_OF_RECORDS = {flow.record: flow.name for flow in FLOWS if flow.record}
 #: so many rows are forgotten in one transaction: it takes a few milliseconds
 CHUNK = 500
 
@@ -208,7 +209,7 @@ class SqliteStore(Store):
     async def resend(self, link: str, label_or_record: str, *, flow: str | None = None) -> int:
         """Queue held, dead or done work again, also what is remembered by its binding only; return how many."""
         now = self._clock.now()
-        flows = {kind: name for kind, name in FLOWS.items() if flow in {None, name}}
+        flows = {kind: name for kind, name in _OF_RECORDS.items() if flow in {None, name}}
 
         def again(connection: sqlite3.Connection) -> int:
             rows = work_rows.resend(connection, link, label_or_record, flow, now)

@@ -43,7 +43,7 @@ class Requests:
     def __init__(self, session: Session) -> None:
         connections = session.shared.settings.connections
         # of the two kinds of connection only the books have an address for signing in
-        self._origins = [getattr(one, "identity", one.api.partition("/api/")[0]) for one in connections.values()]
+        self._origins = [getattr(one, "identity", one.place.partition("/api/")[0]) for one in connections.values()]
         self._before = self._count()
 
     def _count(self) -> dict[str, int]:

@@ -29,7 +29,7 @@ from connectors.model import Payment
 from connectors.port import ConnectorError
 from daemon.core.life import State
 from daemon.core.sku import sku_key
-from daemon.runs import SWEEP_EVERY
+from daemon.flows.sales import SWEEP_EVERY
 from tests.fault.bridge import FLOWS, PAYMENT_METHODS, RESTART, SCOPE, SIGN_IN, Disk, Life, scratch, template, virtual_loop
 from tests.fault.checks import (
     Expected,

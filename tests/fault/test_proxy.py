@@ -24,10 +24,11 @@ from connectors.sandbox.serve import serve
 from daemon import once
 from daemon.assembly import House, Shared, assemble
 from daemon.cli.vendors import Vendors, configuration
+from daemon.core.flow_registry import TURNS
 from daemon.core.health import Pace
 from daemon.engine.clock import SystemClock
 from daemon.observe.metrics import Metrics
-from daemon.once import ORDER, settle_all
+from daemon.once import settle_all
 from daemon.runs import Runner
 from daemon.settings import load
 from daemon.state.sqlite import open_store
@@ -77,7 +78,7 @@ class Line:
 
     async def settle(self) -> None:
         """Run all flows until nothing is due."""
-        await settle_all(Runner(self.house.pairs[0]), ORDER, waiting=lambda _: None)
+        await settle_all(Runner(self.house.pairs[0]), TURNS, waiting=lambda _: None)
 
 
 @asynccontextmanager

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from connectors.registry import CONNECTORS
 from daemon.core.life import Outcome
 from daemon.observe.metrics import Metrics
 
@@ -52,7 +53,7 @@ def test_promtool_accepts_what_is_shipped(promtool: str, command: tuple[str | Pa
 
 def filled() -> Metrics:
     """Metrics in which every family has a series."""
-    metrics = Metrics()
+    metrics = Metrics(sides=CONNECTORS)
     metrics.config_loaded(True, NOON)
     metrics.alert_channel("mailto")
     metrics.flow_configured("sales", True, 5, NOON, link="shop")

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from connectors.registry import CONNECTORS
 from daemon.core.life import OPEN_STATES, Outcome, Reason, State
 from daemon.observe.metrics import SKIP_REASONS, Metrics
 from daemon.state.port import Count
@@ -26,7 +27,7 @@ def values(metrics: Metrics) -> dict[tuple[str, ...], float]:
 
 def test_counters_exist_before_their_first_event() -> None:
     """Else the first failure would be no increase, and no alert."""
-    found = values(Metrics())
+    found = values(Metrics(sides=CONNECTORS))
     for flow in ("products", "stock", "sales"):
         for outcome in Outcome:
             assert found["kassabrug_records_total", flow, outcome.value] == 0
@@ -46,7 +47,7 @@ def test_counters_exist_before_their_first_event() -> None:
 
 def test_names_follow_the_conventions() -> None:
     """One prefix, base units, no _created series, and few enough lines to be scraped in a few milliseconds."""
-    metrics = Metrics()
+    metrics = Metrics(sides=CONNECTORS)
     text = metrics.render().decode()
     names = set(re.findall(r"(?m)^# TYPE (\S+)", text))
     assert all(name.startswith(("kassabrug_", "process_")) for name in names)

@@ -11,19 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from connectors.eaccounting import EAccountingSettings
+from connectors.salespos import SalesPosSettings
 from daemon.settings import (
     AlertsSettings,
     BookingSettings,
     BrakeSettings,
     ConfigurationError,
     DaemonSettings,
-    EAccountingSettings,
+    FlowsSettings,
     LinkSettings,
-    ProductsSettings,
-    SalesPosSettings,
-    SalesSettings,
     Settings,
-    StockSettings,
     load,
     state_directory,
 )
@@ -349,7 +347,8 @@ def test_the_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setenv("KASSABRUG_CONNECTIONS__BOOKS__REQUESTS_PER_MINUTE", "0")
     monkeypatch.setenv("KASSABRUG_ALERTS__URLS", '["json://host"]')
     settings = load(written(tmp_path, MINIMAL + "[links.shop.flows.sales]\ninterval = 9\nenabled = false\n"))
-    assert settings.links["shop"].flows.sales == SalesSettings(enabled=False, interval=2)
+    sales = settings.links["shop"].flows.by_name()["sales"]
+    assert (sales.enabled, sales.interval) == (False, 2)
     books = settings.connections["books"]
     assert isinstance(books, EAccountingSettings)
     assert (books.requests_per_minute, books.client_id) == (0, "id")
@@ -416,9 +415,7 @@ TABLES: dict[str, type[BaseModel]] = {
     "connections.books": EAccountingSettings,
     "connections.till": SalesPosSettings,
     "links.shop": LinkSettings,
-    "links.shop.flows.products": ProductsSettings,
-    "links.shop.flows.stock": StockSettings,
-    "links.shop.flows.sales": SalesSettings,
+    **{f"links.shop.flows.{name}": type(own) for name, own in FlowsSettings().by_name().items()},
     "links.shop.booking": BookingSettings,
     "links.shop.brake": BrakeSettings,
     "alerts": AlertsSettings,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from connectors.model import ZERO
 from connectors.port import Conflict, Locked, Missing, Rejected, Transient
 from daemon.core.booking import Hold, fit_quantities
+from daemon.core.flow_registry import SALES
 from daemon.core.life import Reason
 from daemon.core.sale_plan import document_write_key, proposal_write_key
 from daemon.engine.writes import OnceWrite, once
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from daemon.flows.document_lookup import DocumentLookup
     from daemon.flows.targets.layout import Layout
 
-FLOW = "sales"
+FLOW = SALES.name
 PRICES_FACT = "private_prices_include_vat"
 
 

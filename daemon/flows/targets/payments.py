@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from connectors.model import BookPayment
 from daemon.core.booking import Hold
+from daemon.core.flow_registry import SALES
 from daemon.core.life import Reason
 from daemon.core.money import total
 from daemon.engine.writes import OnceWrite, Undecidable, Written, once
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from daemon.engine.context import Context
     from daemon.state.port import Intent
 
-FLOW = "sales"
+FLOW = SALES.name
 
 
 @dataclass(frozen=True, slots=True)
