@@ -42,7 +42,7 @@ def configure(config: Path | None, *, quiet: bool = False, secrets: bool = True)
     ``quiet`` leaves only what went wrong, for commands that print a result; without ``secrets`` no credential needs to be there.
     """
     settings = load(config, secrets=secrets)
-    metrics = Metrics(sides=CONNECTORS)
+    metrics = Metrics(sides=CONNECTORS, renewing=[kind for kind, one in CONNECTORS.items() if one.sign_in is not None])
     log.configure("error" if quiet else settings.daemon.log_level, "console" if quiet else settings.daemon.log_format, metrics)
     metrics.config_loaded(True, datetime.now(UTC))
     return settings, metrics

@@ -35,6 +35,7 @@ class Flow:
         interval: how often it looks unless the configuration says otherwise, in seconds
         record: what the bindings that it leaves behind are called; empty where it leaves none
         makes: whether what it writes a second time would be there twice
+        queued: whether its records are stored as work, each by itself
     """
 
     name: str
@@ -45,15 +46,18 @@ class Flow:
     interval: float
     record: str = ""
     makes: bool = True
+    queued: bool = True
 
 
 PRODUCTS = Flow("products", Side.BOOKS, Side.TILL, (Kind.PRODUCTS,), turn=2, interval=60, record="product")
-STOCK = Flow("stock", Side.BOOKS, Side.TILL, (Kind.STOCK,), turn=3, interval=60, makes=False)
+STOCK = Flow("stock", Side.BOOKS, Side.TILL, (Kind.STOCK,), turn=3, interval=60, makes=False, queued=False)
 SALES = Flow("sales", Side.TILL, Side.BOOKS, (Kind.CUSTOMERS, Kind.SALES), turn=1, interval=5, record="sale")
 
 #: in the order in which they are shown
 FLOWS = (PRODUCTS, STOCK, SALES)
 NAMES = tuple(flow.name for flow in FLOWS)
+#: those whose records wait in the queue
+QUEUED = tuple(flow.name for flow in FLOWS if flow.queued)
 #: in the order in which each is run once: receipts first, for the stock that a new product starts with is then the one after them
 TURNS = tuple(flow.name for flow in sorted(FLOWS, key=lambda flow: flow.turn))
 #: everything that is counted, in the order in which it is shown

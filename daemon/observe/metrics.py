@@ -25,7 +25,7 @@ from prometheus_client import (
 
 from connectors.port import HttpObserver
 from daemon import __version__
-from daemon.core.flow_registry import NAMES
+from daemon.core.flow_registry import NAMES, QUEUED
 from daemon.core.life import OPEN_STATES, Outcome, Reason
 
 if TYPE_CHECKING:
@@ -41,14 +41,17 @@ REFRESH_RESULTS = ("ok", "denied", "error")
 LEVELS = ("debug", "info", "warning", "error", "critical")
 SKIP_REASONS = (
     *(Reason.EXISTS, Reason.STOCK_CORRECTION, Reason.ZERO_TOTAL, Reason.FILTERED, Reason.NOT_COMPLETED, Reason.BEFORE_START),
-    *(Reason.NOT_TRACKED, Reason.NO_QUANTITY, Reason.OWN_ECHO, Reason.NOT_AT_TARGET),
+    *(Reason.NOT_TRACKED, Reason.NO_QUANTITY, Reason.NOT_AT_TARGET),
 )
 _RUN_BUCKETS = (0.1, 0.5, 1, 2, 5, 10, 30, 60, 300, 1800)
 _HTTP_BUCKETS = (0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
 
 
 class Metrics(HttpObserver):
-    """All metrics of one process, on a registry of their own; ``sides`` are the kinds of vendors that count from 0."""
+    """All metrics of one process, on a registry of their own.
+
+    ``sides`` are the kinds of vendors that count from 0, ``renewing`` those of them whose sign-in is renewed.
+    """
 
     content_type = CONTENT_TYPE_LATEST
 
@@ -57,13 +60,15 @@ class Metrics(HttpObserver):
         *,
         flows: Iterable[str] = NAMES,
         sides: Iterable[str] = (),
+        renewing: Iterable[str] = (),
         registry: CollectorRegistry | None = None,
     ) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]  # the package types all but this; spares a second line a counter
         self._registry = registry or CollectorRegistry()
         self._flows = tuple(flows)
         self._sides = tuple(sides)
-        self._queued_flows = set(self._flows)
+        self._renewing = tuple(renewing)
+        self._queued_flows = {flow for flow in self._flows if flow in QUEUED}
         self._signed_out: defaultdict[str, set[str]] = defaultdict(set)
         self._circuits: defaultdict[str, dict[str, int]] = defaultdict(dict)
         ProcessCollector(registry=self._registry)
@@ -139,19 +144,24 @@ class Metrics(HttpObserver):
                 self._records.labels(flow, outcome.value)
             for reason in SKIP_REASONS:
                 self._skipped.labels(flow, reason.value)
+        for flow in self._queued_flows:
             for counter in (self._retries, self._duplicates):
                 counter.labels(flow)
+        for level in LEVELS:
+            self._logged.labels(level)
+        self.queue(())
+        self._start_sides()
+
+    def _start_sides(self) -> None:
         for side in self._sides:
             for code in CODES:
                 for method in METHODS:
                     self._requests.labels(side, method, code)
-            for result in REFRESH_RESULTS:
-                self._refreshes.labels(side, result)
             for metric in (self._waited, self._throttled, self._reauth, self._circuit, self._latency):
                 metric.labels(side)
-        for level in LEVELS:
-            self._logged.labels(level)
-        self.queue(())
+        for side in self._renewing:
+            for result in REFRESH_RESULTS:
+                self._refreshes.labels(side, result)
 
     # -- the process ----------------------------------------------------------------------------------------------------------
     def config_loaded(self, ok: bool, at: datetime) -> None:

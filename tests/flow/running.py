@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, cast
 import anyio
 import httpx2
 
+from connectors.registry import CONNECTORS
 from daemon.assembly import Shared, assemble
 from daemon.observe.alerts import Alerts
 from daemon.observe.metrics import Metrics
@@ -93,6 +94,11 @@ class Daemon:
         return self.shop.references()
 
 
+def new_metrics() -> Metrics:
+    """What a process counts with."""
+    return Metrics(sides=CONNECTORS, renewing=["eaccounting"])
+
+
 @asynccontextmanager
 async def running(shop: Shop, more: Mapping[str, ASGIApp] | None = None, *, loops: bool = True) -> AsyncIterator[Daemon]:
     """Run a daemon over what the shop has, and ``more`` vendors by the name of their connection."""
@@ -102,7 +108,7 @@ async def running(shop: Shop, more: Mapping[str, ASGIApp] | None = None, *, loop
     try:
         await store.recover()
         transports = {name: Line(wire) for name, wire in wires.items()}
-        metrics = Metrics()
+        metrics = new_metrics()
         shared = Shared(shop.settings, store, shop.directory / "state", shop.clock, metrics, random.Random(7), anyio.Event(), transports)
         told: list[str] = []
 

@@ -27,7 +27,7 @@ def values(metrics: Metrics) -> dict[tuple[str, ...], float]:
 
 def test_counters_exist_before_their_first_event() -> None:
     """Else the first failure would be no increase, and no alert."""
-    found = values(Metrics(sides=CONNECTORS))
+    found = values(Metrics(sides=CONNECTORS, renewing=["eaccounting"]))
     for flow in ("products", "stock", "sales"):
         for outcome in Outcome:
             assert found["kassabrug_records_total", flow, outcome.value] == 0
@@ -35,11 +35,11 @@ def test_counters_exist_before_their_first_event() -> None:
             assert found["kassabrug_flow_runs_total", flow, result] == 0
         for reason in SKIP_REASONS:
             assert found["kassabrug_records_skipped_total", flow, reason.value] == 0
-        for state in OPEN_STATES:
-            assert found["kassabrug_queue_records", flow, state.value] == 0
+        for state in OPEN_STATES:  # stock is compared whole, and has nothing in the queue
+            assert found.get(("kassabrug_queue_records", flow, state.value)) == (None if flow == "stock" else 0)
     for side in ("eaccounting", "salespos"):
         assert found["kassabrug_http_requests_total", "none", "POST", side] == 0
-        assert found["kassabrug_oauth_refresh_total", "denied", side] == 0
+        assert found.get(("kassabrug_oauth_refresh_total", "denied", side)) == (0 if side == "eaccounting" else None)
         assert found["kassabrug_oauth_reauth_required", side] == 0
     assert found["kassabrug_log_messages_total", "error"] == 0
     assert found[("kassabrug_state_restored",)] == 0
