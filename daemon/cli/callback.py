@@ -2,39 +2,42 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import anyio
-from anyio.abc import SocketAttribute
+from starlette.applications import Starlette
+from starlette.background import BackgroundTask
+from starlette.responses import HTMLResponse
+from starlette.routing import Route
 
 from connectors.offer import OtherSignIn, SignInRefused
 from daemon.settings import ConfigurationError
+from daemon.web.serve import CannotListen, bind, serve
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine
+    import socket
+    from collections.abc import Callable, Coroutine, Iterator
 
-    from anyio.abc import Listener, SocketStream
+    from starlette.requests import Request
 
     from connectors.offer import Attempt
 
 _HOST = "127.0.0.1"
-_LONGEST_REQUEST = 16384
-#: how long a browser may take to say what it wants, in seconds
-_PATIENCE = 10.0
 _PAGE = (
     '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>Kassabrug</title></head>'
     "<body><h1>{title}</h1><p>{text}</p></body></html>"
 )
+_HEADERS = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "Connection": "close"}
 
 
 class Callback:
     """An open port, before the sign-in that will come back to it is begun."""
 
-    def __init__(self, listener: Listener[SocketStream]) -> None:
-        self._listener = listener
-        self.port = int(listener.extra(SocketAttribute.local_port))  # noqa: S610 - of anyio, not of a database
+    def __init__(self, bound: socket.socket) -> None:
+        self._bound = bound
+        self.port = int(bound.getsockname()[1])
 
     async def code(self, attempt: Attempt, meanwhile: Callable[[], Coroutine[Any, Any, object]]) -> str:
         """Wait for the answer to a sign-in and return its code; ``meanwhile`` opens the page.  Whoever calls sets a deadline.
@@ -42,74 +45,55 @@ class Callback:
         Raises:
             SignInRefused: the answer is a refusal.
         """
+        answers: list[str | SignInRefused] = []
+        told = anyio.Event()
+
+        async def over() -> None:
+            told.set()
+
+        async def nothing(_request: Request, _error: Exception | None = None) -> HTMLResponse:
+            return _page("Nothing here", "Go back to the sign-in page.", 404)
+
+        async def answer(request: Request) -> HTMLResponse:
+            if request.method != "GET":  # who only looks whether there is something must not use the code up
+                return await nothing(request)
+            try:
+                answers.append(attempt.code_from(f"?{request.url.query}"))
+            except OtherSignIn as error:
+                # a page elsewhere may send a browser here: the answer that is waited for is still to come
+                return _page("Not this sign-in", f"{error}.", 400)
+            except SignInRefused as error:
+                answers.append(error)
+                return _page("Not signed in", "The sign-in was refused. You may close this window.", then=BackgroundTask(over))
+            return _page("Thank you", "You may close this window; the rest is told where you began.", then=BackgroundTask(over))
+
         path = urlsplit(attempt.redirect_uri).path or "/"
-        codes: list[str] = []
-        refusals: list[SignInRefused] = []
+        app = Starlette(routes=[Route(path, answer, methods=["GET"])], exception_handlers={404: nothing, 405: nothing})
         async with anyio.create_task_group() as group:
-
-            async def serve(stream: SocketStream) -> None:
-                async with stream:
-                    target = await _target(stream)
-                    if urlsplit(target).path != path:
-                        await _answer(stream, "404 Not Found", "Nothing here", "Go back to the sign-in page.")
-                        return
-                    try:
-                        code = attempt.code_from(target)
-                    except OtherSignIn as error:
-                        # a page elsewhere may send a browser here: the answer that is waited for is still to come
-                        await _answer(stream, "400 Bad Request", "Not this sign-in", f"{error}.")
-                        return
-                    except SignInRefused as error:
-                        await _answer(stream, "200 OK", "Not signed in", "The sign-in was refused. You may close this window.")
-                        refusals.append(error)
-                    else:
-                        await _answer(stream, "200 OK", "Thank you", "You may close this window; the rest is told where you began.")
-                        codes.append(code)
-                group.cancel_scope.cancel()
-
+            await group.start(serve, app, self._bound)
             group.start_soon(meanwhile)
-            await self._listener.serve(serve)
-        if refusals:
-            raise refusals[0]
-        return codes[0]
+            await told.wait()
+            group.cancel_scope.cancel()
+        if isinstance(answers[0], SignInRefused):
+            raise answers[0]
+        return answers[0]
 
 
-@asynccontextmanager
-async def listening(port: int) -> AsyncIterator[Callback]:
+def _page(title: str, text: str, status: int = 200, *, then: BackgroundTask | None = None) -> HTMLResponse:
+    return HTMLResponse(_PAGE.format(title=title, text=text), status, _HEADERS, background=then)
+
+
+@contextmanager
+def listening(port: int) -> Iterator[Callback]:
     """Open a port of the loopback address, 0 for any.
 
     Raises:
         ConfigurationError: it is taken, or not for this user.
     """
     try:
-        multi = await anyio.create_tcp_listener(local_host=_HOST, local_port=port)
-    except OSError as error:
+        bound = bind(_HOST, port)
+    except CannotListen as error:
         expected = "another one with --port, if the application is registered for it, or --no-browser"
-        raise ConfigurationError("", "port", f"{port} cannot be listened on ({error.strerror})", expected) from error
-    async with multi:
-        yield Callback(multi.listeners[0])
-
-
-async def _target(stream: SocketStream) -> str:
-    """Return what the first line of a request asks for, empty when it is none."""
-    head = b""
-    try:
-        with anyio.fail_after(_PATIENCE):
-            while b"\r\n\r\n" not in head and len(head) < _LONGEST_REQUEST:
-                head += await stream.receive()
-    except (TimeoutError, anyio.EndOfStream, anyio.BrokenResourceError):
-        return ""
-    words = head.partition(b"\r\n")[0].decode("latin-1").split(" ")
-    return words[1] if words[0] == "GET" and len(words) == 3 else ""  # noqa: PLR2004 - method, target, version
-
-
-async def _answer(stream: SocketStream, status: str, title: str, text: str) -> None:
-    body = _PAGE.format(title=title, text=text).encode()
-    head = (
-        f"HTTP/1.1 {status}\r\nContent-Type: text/html; charset=utf-8\r\nContent-Length: {len(body)}\r\n"
-        "Cache-Control: no-store\r\nReferrer-Policy: no-referrer\r\nConnection: close\r\n\r\n"
-    )
-    try:
-        await stream.send(head.encode() + body)
-    except anyio.BrokenResourceError:
-        return  # the browser has gone; what it brought is here
+        raise ConfigurationError("", "port", f"{port} cannot be listened on ({error.reason})", expected) from error
+    with bound:
+        yield Callback(bound)

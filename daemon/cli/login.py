@@ -106,7 +106,7 @@ async def _allowed(own: ConnectionSettings, sign_in: SignIn, args: argparse.Name
     if args.no_browser or parts.scheme != "http" or parts.hostname not in _LOOPBACK:
         attempt = sign_in.begin(own, redirect_uri)
         return attempt, attempt.code_from(await _pasted(attempt))
-    async with callback.listening((parts.port or 80) if args.port is None else args.port) as waiting:
+    with callback.listening((parts.port or 80) if args.port is None else args.port) as waiting:
         attempt = sign_in.begin(own, urlunsplit(parts._replace(netloc=f"{parts.hostname}:{waiting.port}")))
         show.OUT.print(f"Open this address, if no browser opens by itself:\n{attempt.address}", markup=False)
         with anyio.fail_after(WAIT_SECONDS):

@@ -15,7 +15,11 @@ if TYPE_CHECKING:
 
 
 class CannotListen(Exception):
-    """The address cannot be listened on; the text is one line."""
+    """The address cannot be listened on; the text is one line, ``reason`` a few words of it."""
+
+    def __init__(self, host: str, port: int, reason: str) -> None:
+        super().__init__(f"daemon.listen: cannot listen on {host}:{port} ({reason}), expected a free address of this machine")
+        self.reason = reason
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -34,7 +38,7 @@ def bind(host: str, port: int) -> socket.socket:
         bound.close()
         reasons = {errno.EADDRINUSE: "another program listens there", errno.EACCES: "ports below 1024 need a privilege"}
         reason = reasons.get(error.errno or 0, (error.strerror or str(error)).lower())
-        raise CannotListen(f"daemon.listen: cannot listen on {host}:{port} ({reason}), expected a free address of this machine") from error
+        raise CannotListen(host, port, reason) from error
     return bound
 
 

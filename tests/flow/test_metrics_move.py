@@ -38,7 +38,7 @@ OFTEN = "".join(f"[links.shop.flows.{flow}]\ninterval = 30\n" for flow in ("sale
 #: how often the test looks, in seconds
 LOOK = 4.0
 
-#: what only a process of its own moves: its start, its log, what it tells people, the backup that another one made (tests/unit: log, alerts, backup)
+#: what only a process of its own moves: its start, its log, what it tells people, a backup by another one (tests/unit: log, alerts, backup)
 OF_THE_PROCESS = re.compile(r"kassabrug_(build_info|config_last|log_messages|backup_last|alert_deliveries)|process_")
 #: what exists so that nothing is hidden, and cannot be provoked
 NEVER = {
