@@ -119,7 +119,7 @@ class _Listener:
             try:
                 await self.refusing.wait()
             finally:
-                server.close()
+                await _close(server)
             for connection in list(self._state.connections):
                 connection.shutdown()
             await self._sleep(self._plan.refuse_seconds if self._plan is not None else 0)
@@ -141,6 +141,20 @@ class _Listener:
             await asyncio.wait(set(self._state.tasks))
         # let the transports report their end, so that no socket outlives the server
         await asyncio.sleep(0)
+
+
+async def _close(server: asyncio.Server) -> None:
+    """Listen no more.
+
+    Who was accepted in this very moment is attached to the server one step of the loop later, and must still find it open
+    (python/cpython issue 109564).
+    """
+    loop = asyncio.get_running_loop()
+    with anyio.CancelScope(shield=True):
+        for listening in server.sockets:
+            loop.remove_reader(listening.fileno())
+        await asyncio.sleep(0)
+    server.close()
 
 
 class _Connection(HttpToolsProtocol):
