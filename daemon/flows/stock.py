@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from connectors.model import ProductDraft, StockLevel
-from connectors.port import ConnectorError, Missing, Unreadable
+from connectors.port import ConnectorError, Missing, Rejected, Transient, Uncertain, Unreadable
 from daemon.core.brake import LASTING, stock_alarm
 from daemon.core.flow_registry import STOCK
 from daemon.core.life import Outcome, Reason
@@ -18,6 +18,7 @@ from daemon.core.products import GONE
 from daemon.core.sku import sku_key
 from daemon.core.stock import CARRIED, Articles, Shelves, Shown, StockPlan, on_their_way, plan_stock
 from daemon.engine.braking import brake, judge, spent
+from daemon.engine.connection_health import tracing
 from daemon.flows.moving import OnTheWay
 from daemon.state.port import Activity, Binding
 
@@ -35,6 +36,10 @@ if TYPE_CHECKING:
 
 #: how often an article that is sold while we look is looked at again in one run, how many of them at once, and how often in all
 CLOSER_LOOKS, LOOKED_AT_AGAIN, LOOKS_IN_A_RUN = 3, 20, 15
+
+
+#: what a vendor may answer for one product alone, while it is well
+_MAY_BE_OWN = (Transient, Uncertain, Unreadable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +73,8 @@ class Stock:
         self._on_the_way = OnTheWay(context, counters, books_sales=books_sales)
         #: what was remembered last: mostly nothing has changed since
         self._shown: Mapping[str, Shown] = {}
+        #: products whose stock the till did not take when it was last tried, and what it said
+        self._refused: dict[str, str] = {}
 
     @property
     def _moves(self) -> bool:
@@ -193,13 +200,14 @@ class Stock:
 
     async def _remember(self, plan: StockPlan) -> None:
         """Remember which numbers the till has taken over: whoever switches the sales off needs to know where they stood."""
-        if plan.shown == self._shown:
+        taken = {article: shown for article, shown in plan.shown.items() if shown.product not in self._refused}
+        if taken == self._shown:
             return
         before = await self._remembered()
-        changed = {article: shown for article, shown in plan.shown.items() if before.get(article) != shown}
+        changed = {article: shown for article, shown in taken.items() if before.get(article) != shown}
         scope = self._context.scope
         await self._context.store.bind([Binding(scope, CARRIED, article, one.product, one.number) for article, one in changed.items()])
-        self._shown = plan.shown
+        self._shown = taken
 
     async def decide_all(self, *, not_stored: Sequence[Sale] | None = None) -> StockRun | Wait:
         """Decide what a run would do, or why it waits; reads only, but for receipts that are stored as they are met."""
@@ -236,36 +244,53 @@ class Stock:
             await spent(context, self.name, lasting=LASTING)
 
     async def _write_all(self, plan: StockPlan) -> None:
-        """Write what differs; raises the first error of the port once the others are written."""
+        """Write what differs; raises what a vendor that is away said, once the others are written."""
         context = self._context
-        errors: list[ConnectorError] = []
+        away: list[ConnectorError] = []
         limiter = anyio.CapacityLimiter(context.workers)
 
         async def write(change: SetStock) -> None:
             async with limiter:
                 if context.stopping.is_set() or context.paused:
                     return
-                try:
-                    await context.till.update_product(change.product.id, ProductDraft(tracked=True, quantity=change.after))
-                except Missing:
-                    context.outcome(self.name, Outcome.SKIPPED, Reason.NOT_AT_TARGET)
-                except ConnectorError as error:
-                    errors.append(error)
-                    context.outcome(self.name, Outcome.REJECTED, Reason.REJECTED)
-                else:
-                    context.outcome(self.name, Outcome.UPDATED)
-                    await context.store.note([self._activity(change)])
+                with tracing(f"{context.scope} {self.name} {change.product.id}") as trace:
+                    try:
+                        await self._write(change)
+                    except ConnectorError as error:
+                        if isinstance(error, Rejected) or (isinstance(error, _MAY_BE_OWN) and trace.own()):
+                            await self._refused_by_till(change, error)
+                        else:
+                            away.append(error)
 
         async with anyio.create_task_group() as group:
             for change in plan.changes:
                 group.start_soon(write, change)
-        if errors:
-            raise errors[0]
+        if away:
+            raise away[0]
 
-    def _activity(self, change: SetStock) -> Activity:
+    async def _write(self, change: SetStock) -> None:
         context = self._context
+        try:
+            await context.till.update_product(change.product.id, ProductDraft(tracked=True, quantity=change.after))
+        except Missing:
+            context.outcome(self.name, Outcome.SKIPPED, Reason.NOT_AT_TARGET)
+            return
+        self._refused.pop(change.product.id, None)
+        context.outcome(self.name, Outcome.UPDATED)
         before = "not counted" if change.before is None else str(change.before)
-        product = change.product
+        await context.store.note([self._activity(change, Outcome.UPDATED, f"{before} -> {change.after}")])
+
+    async def _refused_by_till(self, change: SetStock, error: ConnectorError) -> None:
+        """One product whose stock the till does not take stops only itself; it is tried at every run, and told when what is said is new."""
+        context, said = self._context, str(error)
+        context.outcome(self.name, Outcome.REJECTED, Reason.REJECTED)
+        if self._refused.get(change.product.id) != said:
+            self._refused[change.product.id] = said
+            context.log.warning("stock refused", flow=self.name, label=change.product.sku, detail=said)
+            await context.store.note([self._activity(change, Outcome.REJECTED, said)])
+
+    def _activity(self, change: SetStock, outcome: Outcome, detail: str) -> Activity:
+        context, product = self._context, change.product
         return Activity(
             at=context.now(),
             link=context.scope,
@@ -273,8 +298,8 @@ class Stock:
             record=product.id,
             label=product.sku,
             event="stock",
-            outcome=Outcome.UPDATED,
-            detail=f"{before} -> {change.after}",
+            outcome=outcome,
+            detail=detail,
             remote_id=product.id,
         )
 

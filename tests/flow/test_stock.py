@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 
+from connectors.port import Rejected
 from connectors.sandbox.eaccounting import BooksSwitches
+from connectors.sandbox.outages import Outage
 from connectors.sandbox.salespos import TillSandbox, TillSwitches
 from daemon.runs import Runner
 from daemon.settings import load
@@ -20,6 +22,8 @@ from tests.flow.shop import ARTICLES, Bridge, Shop, line, open_shop, receipt, wo
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from connectors.model import ProductDraft
+    from connectors.port import ConnectorError
     from daemon.assembly import Pair
 
 D = Decimal
@@ -358,3 +362,50 @@ async def test_weighed_goods_keep_three_decimals(tmp_path: Path, *, module: bool
         running.books.bookkeeper.change_article("KAAS-1", StockBalance=D("15.37"))
         await bridge.settle()
         assert shown(running, "KAAS-1") == (D("14.135") if module else D("15.37"))
+
+
+# -- what the till does not take -----------------------------------------------------------------------------------------------------
+
+
+def refuse_stock(running: Shop, bridge: Bridge, sku: str, error: ConnectorError) -> None:
+    """Let the till refuse to take another stock of one product."""
+    till: Any = bridge.pair.context.till
+    real, disliked = till.update_product, str(running.till.till.product_id(sku))
+
+    async def picky(product_id: str, draft: ProductDraft) -> None:
+        if product_id == disliked:
+            raise error
+        await real(product_id, draft)
+
+    till.update_product = picky
+
+
+async def test_a_product_whose_stock_is_refused_stops_only_itself(tmp_path: Path) -> None:
+    """The others get theirs, the run goes well, it is told once, and it is taken as soon as the till takes it."""
+    running = open_shop(tmp_path, world())
+    async with running.process() as bridge:
+        await opened(bridge)
+        refuse_stock(running, bridge, CANDLE, Rejected("stock: not for this product", code="422"))
+        for sku, number in ((CANDLE, "7"), ("MOK-1", "8")):
+            running.books.bookkeeper.change_article(sku, StockBalance=D(number))
+        results = [(await bridge.runner.run("stock")).result for _ in range(3)]
+        assert (results, shown(running), shown(running, "MOK-1")) == (["partial"] * 3, D(50), D(8))
+        refused = [one for one in await bridge.store.activity(limit=100) if one.outcome == "rejected"]
+        assert [(one.label, one.detail) for one in refused] == [(CANDLE, "422: stock: not for this product")]
+    async with running.process() as bridge:
+        await bridge.settle()
+        assert shown(running) == D(7)
+
+
+async def test_an_outage_while_stock_is_written_refuses_nothing(tmp_path: Path) -> None:
+    """It is the till's, and no product's: the run failed, and nothing is counted as refused."""
+    running = open_shop(tmp_path, world())
+    async with running.process() as bridge:
+        await opened(bridge)
+        running.books.bookkeeper.change_article(CANDLE, StockBalance=D(7))
+        running.till.outages.begin(Outage(kind="status_500", method="PATCH"))
+        assert (await bridge.runner.run("stock")).result == "failure"
+        assert "failed" not in bridge.counts("stock")
+        running.till.outages.lift()
+        await bridge.settle()
+        assert shown(running) == D(7)
