@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, urlencode
 
+from connectors.decimal_json import from_json, to_json
 from connectors.eaccounting import wire
 from connectors.eaccounting.errors import Meaning, failure
 from connectors.http import Request, retried
@@ -73,11 +74,11 @@ class Api:
             Uncertain: it may have happened.
         """
         meaning = Meaning(effect=True, addressed=addressed, refers=refers)
-        return (await self._call("POST", path, query, wire.dumps(body), meaning)).content
+        return (await self._call("POST", path, query, to_json(body), meaning)).content
 
     async def replace(self, path: str, body: Any) -> None:
         """PUT.  Writing the same again does no harm, so every failure is transient; an empty answer is a good one."""
-        _expect_json(await self._call("PUT", path, None, wire.dumps(body), Meaning(addressed=True, refers=True)))
+        _expect_json(await self._call("PUT", path, None, to_json(body), Meaning(addressed=True, refers=True)))
 
     async def delete(self, path: str) -> None:
         """DELETE; raises :class:`Missing` when it is gone already."""
@@ -116,7 +117,7 @@ def _expect_json(response: Response) -> None:
     """Refuse a page that something between us and the vendor made (reference: section 7, 5 allows no body at all)."""
     if response.content:
         try:
-            wire.loads(response.content)
+            from_json(response.content)
         except ValueError as error:
             raise _Garbled(_what(error)) from None  # it quotes what it could not understand
 
@@ -134,7 +135,7 @@ def answered(content: bytes, model: type[M], what: str) -> M:
 
 
 def _record(content: bytes) -> dict[str, Any]:
-    value = wire.loads(content)
+    value = from_json(content)
     if not isinstance(value, dict) or "Id" not in value:
         raise ValueError("not a record")
     return value

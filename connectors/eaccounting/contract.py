@@ -7,6 +7,7 @@ from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
+from connectors.decimal_json import from_json
 from connectors.eaccounting import facts, translate, wire
 from connectors.eaccounting.config import REFERENCE_LENGTHS
 from connectors.eaccounting.connector import KEEP_DATE, TWO_DECIMALS
@@ -106,7 +107,7 @@ async def fetch(http: HttpClient, address: str) -> Mapping[str, Any]:
     """
     response = await http.send(Request("GET", address, {"accept": "application/json"}))
     try:
-        document = wire.loads(response.content) if response.ok else None
+        document = from_json(response.content) if response.ok else None
     except ValueError:
         document = None
     if not isinstance(document, dict) or not isinstance(document.get("paths"), dict):

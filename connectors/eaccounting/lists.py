@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from pydantic import ValidationError
 
+from connectors.decimal_json import from_json
 from connectors.eaccounting import wire
 from connectors.port import Unreadable
 
@@ -186,7 +187,7 @@ def _parser(model: type[R], number: int) -> Callable[[bytes], Part[R]]:
             whole = envelope.model_validate_json(content)
             meta, records = whole.meta, whole.data
         except ValidationError:
-            loose = _LOOSE.model_validate(wire.loads(content))
+            loose = _LOOSE.model_validate(from_json(content))
             meta, records = loose.meta, []
             for raw in loose.data:
                 try:

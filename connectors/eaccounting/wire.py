@@ -7,10 +7,9 @@ Everything may be ``null`` except what identifies a record: the published docume
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Annotated, Any, Final, Generic, TypeVar
+from typing import Annotated, Final, Generic, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter
 from pydantic.alias_generators import to_pascal
@@ -305,25 +304,3 @@ DRAFT_READ_ONLY: Final = frozenset(
         "ContributionMargin",
     }
 )
-
-
-def loads(content: bytes) -> Any:
-    """Read JSON with every fraction as an exact :class:`~decimal.Decimal`; raises ValueError."""
-    return json.loads(content, parse_float=Decimal)
-
-
-def dumps(value: Any) -> bytes:
-    """Write JSON with a :class:`~decimal.Decimal` as a number of exactly its digits."""
-    return _text(value).encode()
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, dict):
-        return "{" + ",".join(f"{json.dumps(str(key))}:{_text(item)}" for key, item in value.items()) + "}"
-    if isinstance(value, list | tuple):
-        return "[" + ",".join(map(_text, value)) + "]"
-    if isinstance(value, Decimal):
-        if not value.is_finite():
-            raise ValueError("a number that JSON cannot hold")
-        return format(value, "f")
-    return json.dumps(value, ensure_ascii=False, allow_nan=False)

@@ -10,9 +10,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
+from connectors.decimal_json import from_json, to_json
 from connectors.http import Request, retried
 from connectors.port import ConnectorError, Throttled, Transient, Uncertain, Unreadable
-from connectors.salespos import dialect, errors, signing, wire
+from connectors.salespos import dialect, errors, signing
 
 if TYPE_CHECKING:
     import random
@@ -73,11 +74,11 @@ class Client:
 
     async def post(self, path: str, payload: Mapping[str, Any]) -> Answer:
         """Create something.  The answer may be empty although it was created."""
-        return await self._exchange("POST", path, {}, wire.to_json(payload))
+        return await self._exchange("POST", path, {}, to_json(payload))
 
     async def patch(self, path: str, payload: Mapping[str, Any]) -> None:
         """Change the given fields."""
-        await self._exchange("PATCH", path, {}, wire.to_json(payload))
+        await self._exchange("PATCH", path, {}, to_json(payload))
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -121,7 +122,7 @@ class Client:
         if write and not response.content:
             return Answer(None, server)
         try:
-            return Answer(wire.from_json(response.content), server)
+            return Answer(from_json(response.content), server)
         except ValueError as error:
             raise _distrusted(f"{where}: the answer is not JSON", write=write) from error
 

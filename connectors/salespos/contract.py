@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import BaseModel
 
+from connectors.decimal_json import from_json
 from connectors.http import Request
 from connectors.model import Difference, ProductDraft
 from connectors.port import Unreadable
@@ -129,7 +130,7 @@ class Published:
             return self.schemas.get(name)
         response = await self._http.send(Request("GET", f"{self._host}/API/Schema/{name}", {"accept": "application/json"}))
         try:
-            found = wire.from_json(response.content) if response.ok else None
+            found = from_json(response.content) if response.ok else None
         except ValueError:
             found = None
         self.schemas[name] = found if isinstance(found, dict) else None

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from connectors.decimal_json import from_json
 from connectors.port import Conflict, ConnectorError, Missing, Rejected, Transient, Unauthorized, Uncertain, Unreadable
-from connectors.salespos import dialect, wire
+from connectors.salespos import dialect
 
 if TYPE_CHECKING:
     from connectors.http import Response
@@ -31,7 +32,7 @@ class Refusal:
 def read_refusal(status: int, content: bytes) -> Refusal:
     """Read the answer of a request that did not succeed, whatever its body is."""
     try:
-        body = wire.from_json(content)
+        body = from_json(content)
     except ValueError:
         body = None
     if not isinstance(body, dict) or not any(body.get(name) for name in ("code", "status", "developermessage")):

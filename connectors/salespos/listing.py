@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from connectors.decimal_json import to_json
 from connectors.port import Transient, Unreadable
 from connectors.salespos import dialect, wire
 
@@ -73,4 +74,4 @@ async def everything(client: Client, path: str, query: Mapping[str, str] | None 
 def _name(item: Any) -> str:
     """Return what tells records apart: the id, or the whole record where it has none."""
     known = item.get("id") if isinstance(item, dict) else None
-    return f"without id: {wire.to_json(item).decode()}" if known is None else str(known)
+    return f"without id: {to_json(item).decode()}" if known is None else str(known)

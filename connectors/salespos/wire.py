@@ -8,46 +8,14 @@ Fields that are not named here are kept.
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Annotated, Any, NoReturn, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 
 from connectors.port import Unreadable
 from connectors.salespos import dialect
-
-
-def from_json(content: bytes) -> Any:
-    """Parse JSON, numbers with a fraction as :class:`~decimal.Decimal`.
-
-    Raises:
-        ValueError: it is not JSON.
-    """
-    try:
-        return json.loads(content, parse_float=Decimal, parse_constant=_no_number)
-    except RecursionError as error:
-        raise ValueError("nested too deeply") from error
-
-
-def _no_number(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not a number")
-
-
-def to_json(value: Any) -> bytes:
-    """Write JSON; a decimal becomes a number with exactly its digits."""
-    return _written(value).encode()
-
-
-def _written(value: Any) -> str:
-    if isinstance(value, Decimal):
-        return format(value, "f")
-    if isinstance(value, dict):
-        return "{" + ",".join(f"{json.dumps(name)}:{_written(entry)}" for name, entry in value.items()) + "}"
-    if isinstance(value, list | tuple):
-        return "[" + ",".join(map(_written, value)) + "]"
-    return json.dumps(value, ensure_ascii=False)
 
 
 def as_sent(number: str) -> int | str:

@@ -13,6 +13,7 @@ import anyio.lowlevel
 import httpx2
 import pytest
 
+from connectors.decimal_json import from_json, to_json
 from connectors.model import ProductDraft, Sale
 from connectors.port import (
     Change,
@@ -28,7 +29,6 @@ from connectors.port import (
     Unreadable,
 )
 from connectors.salespos import SalesPos, SalesPosConfig
-from connectors.salespos.wire import from_json, to_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
