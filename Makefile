@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 REMEMBER = cache="$$(cd "$(VENV)" && pwd)/cache" && export RUFF_CACHE_DIR="$$cache/ruff" MYPY_CACHE_DIR="$$cache/mypy" \
   COVERAGE_FILE="$$cache/coverage" HYPOTHESIS_STORAGE_DIRECTORY="$$cache/hypothesis" PATH="$$(cd "$(BIN)" && pwd):$$PATH" &&
 
-.PHONY: help environment wheels demo lint test coverage test-all bench soak fault fuzz format lock
+.PHONY: help environment wheels demo lint test coverage test-all bench soak fault people fuzz format lock
 
 help:  ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' Makefile | expand -t 14
@@ -41,6 +41,9 @@ coverage: environment  ## every test, and which lines none of them reached; take
 
 test-all:  ## the same on every supported Python of this machine (PYTHONS='python3.12 ...')
 	@"$(PYTHON)" -m tools.test_all $(PYTHONS)
+
+people: environment  ## people acting on both sides at any moment, judged by both ledgers (ARGS='--examples 2000 --seed 7')
+	"$(BIN)/python" -m tests.fault.people $(ARGS)
 
 bench: environment  ## ratios and figures; never part of the tests
 	"$(BIN)/python" tests/bench/bench.py $(ARGS)

@@ -234,6 +234,8 @@ class Document:
     changed_at: datetime | None = None
     #: what it was made of, where the answer shows it; quantities as they count (negative where goods come back)
     rows: tuple[DocumentRow, ...] = ()
+    #: whether somebody made a credit of it in the books themselves, of all of it or of a part
+    credited: bool = False
 
 
 @dataclass(frozen=True, slots=True)

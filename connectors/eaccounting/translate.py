@@ -239,6 +239,7 @@ def document(record: wire.Invoice, *, reference_field: str, currency: str) -> Do
         date=_date(record.invoice_date),
         changed_at=record.modified_utc,
         rows=_rows(record),
+        credited=bool(record.credited_by),
     )
     return _signed(found)
 

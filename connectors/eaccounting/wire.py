@@ -211,6 +211,7 @@ class Invoice(Referenced):
     invoice_date: str | None = None
     modified_utc: Moment | None = None
     rows: list[InvoiceRow] | None = None
+    credited_by: list[Any] | None = None
 
 
 class InvoiceDraft(Referenced):

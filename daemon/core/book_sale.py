@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from daemon.core.booked import snapshot
+from daemon.core.booked import paid_on, snapshot
 from daemon.core.booking import Debtor, Hold, PlannedPayment, compose, match_articles, plan_payments, reference
 from daemon.core.debtors import decide_debtor
 from daemon.core.life import Outcome
 from daemon.core.sale_plan import Paper, Pay, Plan, SaleFacts, Step, Target, revised
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     from connectors.model import Sale
     from daemon.core.booking import BookingRules
     from daemon.core.mapping import FieldMap
@@ -43,8 +45,13 @@ def book(
     target = Target(rules.target)
     paper = Paper(target, sale, key, revision, articles, facts.rounding_article, replace(draft, key=key))
     paying = pay_step(revision, payments) if target is Target.INVOICE else ()
-    booked = snapshot(sale, facts.salt, document="", target=target, revision=revision)
+    booked = paid_on(snapshot(sale, facts.salt, document="", target=target, revision=revision), accounts_of(paying))
     return Plan((*before, debtor, paper, *paying), Outcome.CREATED, booked=booked)
+
+
+def accounts_of(paying: tuple[Pay, ...]) -> list[tuple[str, Decimal]]:
+    """Return (account's id, amount) of what a step registers."""
+    return [(one.account.id, one.amount) for step in paying for one in step.payments]
 
 
 def pay_step(revision: int, payments: tuple[PlannedPayment, ...]) -> tuple[Pay, ...]:

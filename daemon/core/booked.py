@@ -14,6 +14,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from connectors.model import Customer, Sale
 
 
@@ -56,6 +58,8 @@ class Booked:
     payments: tuple[tuple[str, Decimal], ...] | None = None
     customer: str | None = None
     lines: str | None = None
+    #: what was registered on which account of the books, by its id, whatever the till says since; empty where that is not known
+    accounts: tuple[tuple[str, Decimal], ...] = ()
     #: why the document cannot stand without a person's word, if so
     doubt: Difference | None = None
 
@@ -71,6 +75,7 @@ class Booked:
             "payments": None if self.payments is None else [[method, str(amount)] for method, amount in self.payments],
             "customer": self.customer,
             "lines": self.lines,
+            "accounts": [[account, str(amount)] for account, amount in self.accounts] or None,
             "doubt": self.doubt,
         }
         return json.dumps({name: value for name, value in values.items() if value not in (None, False, 0)}, separators=(",", ":"))
@@ -96,6 +101,7 @@ def read_booked(document: str, text: str) -> Booked | None:
         None if payments is None else tuple((method, Decimal(amount)) for method, amount in payments),
         kept.get("customer"),
         kept.get("lines"),
+        tuple((account, Decimal(amount)) for account, amount in kept.get("accounts", ())),
         Difference(kept["doubt"]) if "doubt" in kept else None,
     )
 
@@ -152,6 +158,16 @@ def differences(booked: Booked, sale: Sale, salt: str) -> frozenset[Difference]:
     elif sale.paid and booked.payments is not None and _payments(sale) != booked.payments:
         found.add(Difference.METHOD)
     return frozenset(found)
+
+
+def paid_on(booked: Booked, accounts: Iterable[tuple[str, Decimal]]) -> Booked:
+    """Return what is remembered with (account's id, amount) of each payment: an answer may send later ones elsewhere."""
+    return replace(booked, accounts=tuple(accounts))
+
+
+def same_sale(one: Booked, other: Booked) -> bool:
+    """Tell whether two memories are of the same state of a receipt, whatever accounts its payments were meant for."""
+    return replace(one, document="", accounts=()) == replace(other, document="", accounts=())
 
 
 def voided(booked: Booked) -> Booked:

@@ -6,8 +6,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from connectors.model import ZERO, DocumentDraft, DocumentKind, DocumentRow
-from daemon.core.book_sale import book, pay_step
-from daemon.core.booked import DOUBTS, Difference, differences, snapshot, voided
+from daemon.core.answers import AccountWanted
+from daemon.core.book_sale import accounts_of, book, pay_step
+from daemon.core.booked import DOUBTS, Difference, differences, paid_on, snapshot, voided
 from daemon.core.booking import Hold, PlannedPayment, account_of, business_day, plan_payments, reference
 from daemon.core.life import Outcome, Reason
 from daemon.core.money import total
@@ -40,15 +41,15 @@ def decide_booked(facts: SaleFacts, booked: Booked, rules: BookingRules, custome
     if sale is None:
         return Plan((), Outcome.UNCHANGED, booked=booked) if booked.void else _gone(facts, booked, rules)
     differs = differences(booked, sale, facts.salt)
-    if not differs:
+    if not differs and not _taken_back(facts, booked):
         return Plan((), Outcome.UNCHANGED, booked=booked)
-    change = Change(sale, booked, differs)
+    change = Change(sale, booked, differs, facts.salt)
     answer = rules.decided.get(change.question)
     if answer == KEEP:
         return _kept(change, facts.salt)
     decided = _follow(facts, change, rules, customers, answer)
     if isinstance(decided, Hold):
-        return decided
+        return with_way_out(decided, facts, differs)
     return replace(decided, differs=differs, outcome=Outcome.UPDATED, reason=decided.reason or Reason.CORRECTED)
 
 
@@ -60,8 +61,9 @@ def _follow(facts: SaleFacts, change: Change, rules: BookingRules, customers: Fi
         return _change_draft(facts, change, rules, customers)
     if answer == REBOOK:
         return book(facts, sale, rules, customers, revision=booked.revision + 1) if sale.completed else _kept(change, facts.salt)
-    if facts.document is None:
+    if _taken_back(facts, booked):
         return _ask(change, Reason.DOCUMENT_GONE)
+    assert facts.document is not None  # noqa: S101 - asked about above; this tells the type checker
     if Difference.SETTLED in differs:
         return _ask(change, Reason.SETTLED_BY_TERMS)
     if differs == {Difference.PAID}:
@@ -76,6 +78,12 @@ def _follow(facts: SaleFacts, change: Change, rules: BookingRules, customers: Fi
     return book(facts, sale, rules, customers, revision=booked.revision + 1, before=(credit,))
 
 
+def _taken_back(facts: SaleFacts, booked: Booked) -> bool:
+    """Tell whether somebody deleted a booked document in the books, or made a credit of it, which nobody may do a second time."""
+    invoiced = booked.target == Target.INVOICE and not booked.void
+    return invoiced and (facts.document is None or facts.document.credited)
+
+
 def credit_of(document: Document, change: Change, rules: BookingRules, accounts: Sequence[MoneyAccount]) -> Credit | Hold:
     """Lay out the credit of a booked document: its own rows turned round, on the day of the receipt, and its payments paid back."""
     booked = change.booked
@@ -83,7 +91,7 @@ def credit_of(document: Document, change: Change, rules: BookingRules, accounts:
         return Hold(Reason.CHANGED_AFTER_BOOKING, f"document {document.number}: its rows cannot be read")
     repay: tuple[PlannedPayment, ...] = ()
     if document.remaining != document.gross:
-        if document.remaining != ZERO or total([amount for _, amount in booked.payments or ()]) != document.gross:
+        if document.remaining != ZERO or total([amount for _, amount in booked.accounts or booked.payments or ()]) != document.gross:
             return Hold(Reason.PAYMENT_DIFFERS, f"document {document.number} of {document.gross}: {document.remaining} remains to be paid")
         planned = _repayments(booked, rules, accounts)
         if isinstance(planned, Hold):
@@ -104,13 +112,26 @@ def credit_of(document: Document, change: Change, rules: BookingRules, accounts:
 
 
 def _repayments(booked: Booked, rules: BookingRules, accounts: Sequence[MoneyAccount]) -> tuple[PlannedPayment, ...] | Hold:
+    """Pay back where it was registered; where that is not known, or that account is closed, where it would be registered now."""
+    there = {account.id: account for account in accounts if account.active}
+    if booked.accounts and all(account in there for account, _ in booked.accounts):
+        return tuple(PlannedPayment(there[account], -amount, there[account].name) for account, amount in booked.accounts)
     repay = []
     for method, amount in booked.payments or ():
         account = account_of(method, rules, accounts)
         if account is None:
-            return Hold(Reason.MONEY_ACCOUNT_MISSING, f"{method} -> {rules.accounts.get(method)}")
+            return _unknown_account(method, rules)
         repay.append(PlannedPayment(account, -amount, method))
     return tuple(repay)
+
+
+def _unknown_account(method: str, rules: BookingRules) -> Hold:
+    """The account that money has to go back from is not known, or not any more."""
+    name = rules.accounts.get(method)
+    if name is not None:
+        return Hold(Reason.MONEY_ACCOUNT_MISSING, f"{method} -> {name}")
+    text = f"Which account of the books pays back what was paid with {method or '(no payment method)'}?"
+    return Hold(Reason.PAYMENT_METHOD_UNKNOWN, method, AccountWanted(method).key, text)
 
 
 def _paid_later(facts: SaleFacts, document: Document, change: Change, rules: BookingRules) -> Plan | Hold:
@@ -122,7 +143,8 @@ def _paid_later(facts: SaleFacts, document: Document, change: Change, rules: Boo
     payments = plan_payments(change.sale, rules, facts.accounts)
     if isinstance(payments, Hold):
         return payments
-    return Plan((Adopt(document), *pay_step(now.revision, payments)), Outcome.UPDATED, Reason.PAID_LATER, now)
+    paying = pay_step(now.revision, payments)
+    return Plan((Adopt(document), *paying), Outcome.UPDATED, Reason.PAID_LATER, paid_on(now, accounts_of(paying)))
 
 
 def _change_draft(facts: SaleFacts, change: Change, rules: BookingRules, customers: FieldMap) -> Plan | Hold:
@@ -137,10 +159,16 @@ def _change_draft(facts: SaleFacts, change: Change, rules: BookingRules, custome
 
 def _gone(facts: SaleFacts, booked: Booked, rules: BookingRules) -> Plan | Hold:
     """The till has no such receipt any more, which its own id has shown; the document stands until a person decides."""
-    question = f"changed:{booked.document}:gone"
-    if rules.decided.get(question) == KEEP or facts.document is None:
-        return Plan((), Outcome.UNCHANGED, Reason.KEPT, booked)
-    number, gross = facts.document.number, facts.document.gross
+    left = None if facts.document is None else left_behind(facts.document, rules)
+    return left or Plan((), Outcome.UNCHANGED, Reason.KEPT, booked)
+
+
+def left_behind(document: Document, rules: BookingRules) -> Hold | None:
+    """Ask about a document whose receipt is gone from the till, unless a person has said that it may stay."""
+    question = f"changed:{document.id}:gone"
+    if rules.decided.get(question) == KEEP:
+        return None
+    number, gross = document.number, document.gross
     return Hold(
         Reason.CHANGED_AFTER_BOOKING,
         f"document {number} of {gross}; the receipt is gone from the till",
@@ -153,7 +181,7 @@ def _gone(facts: SaleFacts, booked: Booked, rules: BookingRules) -> Plan | Hold:
 def _kept(change: Change, salt: str) -> Plan:
     """A person decided that the books stay as they are; what the till says now is what the next change is compared with."""
     booked = change.booked
-    now = snapshot(change.sale, salt, document=booked.document, target=booked.target, revision=booked.revision)
+    now = paid_on(snapshot(change.sale, salt, document=booked.document, target=booked.target, revision=booked.revision), booked.accounts)
     cancelled = Difference.CANCELLED in change.differs
     # a cancelled receipt that keeps its document is remembered as it was booked, so that it does not count as cancelled again
     return Plan((), Outcome.UNCHANGED, Reason.KEPT, voided(booked) if cancelled else replace(now, void=booked.void), change.differs)
@@ -162,12 +190,14 @@ def _kept(change: Change, salt: str) -> Plan:
 def _ask(change: Change, reason: Reason) -> Hold:
     choices = {Reason.SETTLED_BY_TERMS: (KEEP,), Reason.DOCUMENT_GONE: (REBOOK, KEEP)}.get(reason, (CORRECT, REBOOK, KEEP))
     text = f"Receipt {change.sale.number} is not as it was booked ({change.told}). What is to be done?"
+    if reason is Reason.DOCUMENT_GONE:
+        text = f"The document of receipt {change.sale.number} was deleted or credited in the books ({change.told}). What is to be done?"
     return Hold(reason, change.told, question=change.question, question_text=text, choices=choices)
 
 
-def with_way_out(hold: Hold, facts: SaleFacts, plan: Plan) -> Hold:
+def with_way_out(hold: Hold, facts: SaleFacts, differs: frozenset[Difference]) -> Hold:
     """Return what stopped a correction together with the question about it: whoever cannot cure it may decide otherwise."""
-    if hold.question or not plan.differs or facts.sale is None or facts.booked is None:
+    if hold.question or not differs or facts.sale is None or facts.booked is None:
         return hold
-    asked = _ask(Change(facts.sale, facts.booked, plan.differs), Reason.CHANGED_AFTER_BOOKING)
+    asked = _ask(Change(facts.sale, facts.booked, differs, facts.salt), Reason.CHANGED_AFTER_BOOKING)
     return replace(asked, reason=hold.reason, detail=f"{hold.detail}; {asked.detail}")

@@ -149,7 +149,7 @@ EXPLANATIONS: dict[Reason, str] = {
     Reason.PAID_BY_HAND: "the receipt was paid after it was booked, and somebody had registered that in the books already",
     Reason.KEPT: "a person decided that the document stays as it is",
     Reason.CHANGED_AFTER_BOOKING: "what was booked is not what the till says now: answer the question, or correct the till, then resend",
-    Reason.DOCUMENT_GONE: "the receipt was changed in the till, and its document is not in the books any more: answer the question",
+    Reason.DOCUMENT_GONE: "the document of the receipt was deleted in the books, or credited by hand: answer the question",
     Reason.PERIOD_LOCKED: "the books have closed the day of this receipt: answer the question, or open the period",
     Reason.SETTLED_BY_TERMS: "the books took the document as paid though nobody paid it (cash terms of payment?): answer the question",
     Reason.DATED_AHEAD: "the record is dated in the future: it goes on when its date has come, or correct the date and resend",

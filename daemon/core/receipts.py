@@ -9,10 +9,10 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from connectors.model import ZERO, LineKind
-from daemon.core.book_sale import book, pay_step
-from daemon.core.booked import snapshot
+from daemon.core.book_sale import accounts_of, book, pay_step
+from daemon.core.booked import paid_on, snapshot
 from daemon.core.booking import Hold, Skip, business_day, plan_payments, reference, triage
-from daemon.core.corrections import decide_booked
+from daemon.core.corrections import decide_booked, left_behind
 from daemon.core.life import Outcome, Reason
 from daemon.core.money import total
 from daemon.core.sale_plan import FIRST_OPEN_DAY, LOCKED_QUESTION, WAIT, Adopt, Plan, SaleFacts, Target, Withdraw
@@ -34,6 +34,9 @@ def decide_sale(facts: SaleFacts, rules: BookingRules, customers: FieldMap) -> P
     sale = facts.sale
     withdrawal = (Withdraw(facts.proposal),) if facts.proposal else ()
     if sale is None:
+        for document in facts.found if facts.sent else ():
+            if (left := left_behind(document, rules)) is not None:
+                return left
         return Plan(withdrawal, Outcome.SKIPPED, Reason.VANISHED) if withdrawal else Skip(Reason.VANISHED)
     verdict = triage(sale, rules)
     if isinstance(verdict, Skip) and not facts.sent and withdrawal:
@@ -60,8 +63,9 @@ def _decide_found(facts: SaleFacts, sale: Sale, rules: BookingRules, withdrawal:
     if isinstance(payments, Hold):
         return payments
     outcome, reason = (Outcome.CREATED, Reason.NONE) if facts.sent else (Outcome.SKIPPED, Reason.EXISTS)
-    booked = snapshot(sale, facts.salt, document=document.id, target=Target.INVOICE, revision=0)
-    return Plan((*withdrawal, Adopt(document), *pay_step(0, payments)), outcome, reason, booked)
+    paying = pay_step(0, payments)
+    booked = paid_on(snapshot(sale, facts.salt, document=document.id, target=Target.INVOICE, revision=0), accounts_of(paying))
+    return Plan((*withdrawal, Adopt(document), *paying), outcome, reason, booked)
 
 
 def vat_disagrees(sale: Sale, document: Document, rules: BookingRules) -> str:

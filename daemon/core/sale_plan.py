@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from connectors.model import ZERO
+from daemon.core.booked import snapshot
 from daemon.core.debtors import WriteDebtor
 from daemon.core.life import Outcome, Reason
 
@@ -143,11 +145,15 @@ class Change:
     sale: Sale
     booked: Booked
     differs: frozenset[Difference]
+    salt: str
 
     @property
     def question(self) -> str:
-        """The key of the question about this very change; another change asks anew."""
-        return f"changed:{self.sale.number}:{self.booked.revision}:{'+'.join(sorted(self.differs))}:{self.sale.gross}"
+        """The key of the question about this very change; another change asks anew, be it of the same kind and sum."""
+        now = snapshot(self.sale, self.salt, document="", target="", revision=0)
+        told = f"{self.booked.as_text()} {now.as_text()} {self.sale.completed}"
+        mark = hashlib.sha256(told.encode()).hexdigest()[:8]
+        return f"changed:{self.sale.number}:{self.booked.revision}:{'+'.join(sorted(self.differs))}:{self.sale.gross}:{mark}"
 
     @property
     def told(self) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from connectors.model import ZERO, Sale
-from daemon.core.booked import Booked, Difference, read_booked
+from daemon.core.booked import Booked, Difference, read_booked, same_sale
 from daemon.core.booking import Debtor, Hold, answers_used, arithmetic_is_certain, business_day
 from daemon.core.debtors import WriteDebtor
 from daemon.core.describe import describe_step, summary
@@ -147,7 +147,7 @@ class Steps:
         """Compare what stands in the books with what was decided on; an earlier attempt may have decided on something else."""
         if adopted and hand.document is not None:
             kept = await self._memo(hand)
-            if kept is not None and hand.booked is not None and kept.as_text() != hand.booked.as_text():
+            if kept is not None and hand.booked is not None and not same_sale(kept, hand.booked):
                 hand.earlier = replace(kept, document=hand.document.id)
                 return None
         return self._compared(hand)

@@ -61,9 +61,11 @@ class ReceiptFacts:
         for record, sale in sales.items():
             intents = await context.store.intents(context.scope, record=record)
             known = booked.get(record)
-            documents = found.get(record, [])
+            documents = found.get(record, []) if sale is not None or known is not None else await self._sent_for(intents)
             if known is None and sale is not None and len(documents) == 1 and not _sent(intents):
                 known = await self._corrected_before(reference(sale, rules), documents[0])
+            if known is None and not documents:
+                known = await self._deleted_since(intents)
             named, articles, rounding = (None, [], None) if sale is None else await self._articles(sale, rules)
             facts[record] = SaleFacts(
                 sale=sale,
@@ -92,6 +94,23 @@ class ReceiptFacts:
         keys = {sale.id: reference(sale, rules) for sale in sales}
         by_key = await self._lookup.existing(sorted(set(keys.values())), since=min(sale.sold_at for sale in sales))
         return {record: by_key[key] for record, key in keys.items() if key in by_key}
+
+    async def _sent_for(self, intents: Sequence[Intent]) -> list[Document]:
+        """Return the documents that were sent for a receipt which is gone from the till before this was remembered."""
+        sent = [intent for intent in intents if _sent([intent])]
+        keys = sorted({intent.reference for intent in sent})
+        by_key = await self._lookup.existing(keys, since=min(intent.sent_at for intent in sent)) if sent else {}
+        return [document for key in keys for document in by_key.get(key, ())]
+
+    async def _deleted_since(self, intents: Sequence[Intent]) -> Booked | None:
+        """Return what was booked of a receipt by a write that is known to have happened, where the document is gone again."""
+        for intent in intents:
+            booked = intent.operation == "document" and intent.state == IntentState.DONE and intent.remote_id
+            if booked and "booked" in intent.memo:
+                known = read_booked(intent.remote_id, intent.memo["booked"])
+                if await self._document(known) is None:
+                    return known
+        return None
 
     async def _corrected_before(self, key: str, first: Document) -> Booked | None:
         """A document that this state knows nothing of may have been taken back and booked anew by an earlier one."""

@@ -219,7 +219,7 @@ class Sales:
                     if facts.sale is None or LOCKED_QUESTION in self.rules.decided:
                         raise
                     return locked_hold(facts.sale, self.rules)
-                return with_way_out(ended, facts, decision) if isinstance(ended, Hold) else ended
+                return with_way_out(ended, facts, decision.differs) if isinstance(ended, Hold) else ended
 
 
 def header(work: Work) -> Sale:

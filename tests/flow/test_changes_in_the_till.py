@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from connectors.sandbox.outages import Outage
 from tests.flow.judge import disagreements
 from tests.flow.shop import PERSON, line, open_shop, receipt, world
 
@@ -187,6 +188,77 @@ async def test_a_receipt_that_is_gone_from_the_till_is_asked_about(tmp_path: Pat
         await bridge.settle()
         assert await bridge.held() == {}
     assert kinds(shop) == [("KB-R1", D("4.95"))]
+
+
+async def test_a_receipt_deleted_while_its_payment_was_on_its_way_is_asked_about(tmp_path: Path) -> None:
+    """The document stands unpaid in the books, and nothing of the receipt is remembered yet: it is not passed over in silence."""
+    shop = open_shop(tmp_path, world(receipt("R1", line())))
+    async with shop.process() as bridge:
+        shop.books.outages.begin(Outage(kind="refuse", path="/v2/customerinvoices/*/payments"))
+        await bridge.runner.run("sales")
+        shop.books.outages.lift()
+        shop.till.cashier.delete("R1")
+        await bridge.settle("sales")
+        assert kinds(shop) == [("KB-R1", D("4.95"))]
+        assert await bridge.held() == {"R1": "changed_after_booking"}
+        [question] = await bridge.store.questions()
+        await bridge.store.answer(question.link, question.key, "keep")
+        await bridge.settle("sales")
+        assert await bridge.held() == {}
+
+
+async def test_another_change_of_the_same_kind_and_sum_is_asked_about_anew(tmp_path: Path) -> None:
+    """The method is changed, and that is to stay out of the books; the method that comes next is another change."""
+    shop = open_shop(tmp_path, world(receipt("R1", line())), change='\n[links.shop.sales]\nafter_booking = "ask"\n')
+    async with shop.process() as bridge:
+        await bridge.settle()
+        shop.till.cashier.change_paymethod("R1", "cash")
+        await look_again(bridge)
+        [question] = await bridge.store.questions()
+        await bridge.store.answer(question.link, question.key, "keep")
+        await bridge.settle()
+        assert await bridge.held() == {}
+        shop.till.cashier.change_paymethod("R1", "ideal")
+        await look_again(bridge)
+        assert await bridge.held() == {"R1": "changed_after_booking"}
+        [question] = await bridge.store.questions()
+        await bridge.store.answer(question.link, question.key, "correct")
+        await bridge.settle()
+    assert {account: amount for account, amount in shop.books.ledger().payments.items() if amount} == {"iDEAL": D("4.95")}
+
+
+async def test_money_goes_back_to_where_it_was_registered(tmp_path: Path) -> None:
+    """The answer about its way to pay is another one by now: what was paid in on one account is not paid back from another."""
+    shop = open_shop(tmp_path, world(receipt("R1", line(), paymethod="ideal")), payment_methods='pin = "Pin"\n')
+    async with shop.process() as bridge:
+        await bridge.settle()
+        await bridge.store.answer("shop/till", "payment_method:ideal", "Kas")
+        await bridge.settle()
+        await bridge.store.answer("shop/till", "payment_method:ideal", "iDEAL")
+        shop.till.cashier.cancel("R1")
+        await look_again(bridge)
+        assert await bridge.held() == {}
+    assert [one.gross for one in shop.books.documents()] == [D("4.95"), D("-4.95")]
+    assert {account: amount for account, amount in shop.books.ledger().payments.items() if amount} == {}
+
+
+async def test_a_correction_that_cannot_be_made_has_a_way_out(tmp_path: Path) -> None:
+    """A part was paid by hand, so that the document cannot be credited: taken back by hand, it is booked anew."""
+    shop = open_shop(tmp_path, world())
+    async with shop.process() as bridge:
+        shop.till.cashier.ring_up(receipt("R1", line()), paid=False)
+        await bridge.settle()
+        shop.books.bookkeeper.pay("KB-R1", D("2.00"), "Kas")
+        shop.till.cashier.change_row("R1", price=D("3.95"))
+        await look_again(bridge)
+        assert await bridge.held() == {"R1": "payment_differs"}
+        [question] = await bridge.store.questions()
+        assert question.choices == ("correct", "rebook", "keep")
+        shop.books.bookkeeper.delete("KB-R1", with_payments=True)
+        await bridge.store.answer(question.link, question.key, "rebook")
+        await bridge.settle("sales")
+        assert await bridge.held() == {}
+    assert disagreements(shop) == []
 
 
 async def test_a_receipt_deleted_before_it_was_booked_is_left_out(tmp_path: Path) -> None:
