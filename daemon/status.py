@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from daemon.core.life import State
 from daemon.state.port import StoreError
+from daemon.text import Speaker
 from daemon.waiting import HELD, RECEIPTS, WAITS_LONG, WAITS_TOO_LONG, Waiting, amount_of, waiting
 from daemon.web.app import Check
 from daemon.web.page import ActivityView, ConnectionView, FlowView, HeldView, Overview, QuestionView
@@ -121,6 +122,7 @@ class Health:
             [HeldView(w.link, w.flow, w.label, w.reason, w.detail, w.updated_at) for w in held[:_SHOWN]],
             len(held),
             [ActivityView(a.at, a.link, a.flow, a.label, a.event, a.detail) for a in await store.activity(limit=_SHOWN)],
+            Speaker(self.shared.settings.daemon.language),
         )
 
     def _headline(self, receipts: Waiting, held: int, questions: int) -> tuple[str, Tone]:

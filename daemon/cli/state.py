@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from daemon.cli import show
 from daemon.cli.session import configure, looking
-from daemon.core.life import EXPLANATIONS, OPEN_STATES, Reason
+from daemon.core.life import OPEN_STATES, Reason
 from daemon.engine.clock import SystemClock
 from daemon.settings import state_directory
 from daemon.state.owner import read_owner
 from daemon.state.sqlite import open_store
+from daemon.text import Speaker
 from daemon.waiting import HELD, RECEIPTS, TROUBLE_FACT, WAITS_LONG, amount_of, waiting
 
 if TYPE_CHECKING:
@@ -62,11 +63,12 @@ async def _status(settings: Settings, store: SqliteStore) -> dict[str, Any]:
             flows.append({"link": scope, "flow": flow, "open": own, "settled": int(sums["records"]), "newest": newest, **_sums(sums)})
     held = [work for scope in scopes(settings) for flow in ("products", "sales") for work in await _held(store, scope, flow)]
     questions = await store.questions()
+    say = Speaker(settings.daemon.language)
     return {
         "connections": await _troubles(settings, store),
         "waiting": await _waiting(settings, store, counts),
         "flows": flows,
-        "held": [_record(work) for work in held],
+        "held": [_record(work, say) for work in held],
         "questions": [{"key": q.key, "link": q.link, "text": q.text, "waiting": q.waiting} for q in questions],
         "alerts": [row.summary for row in await store.alerts() if row.resolved_at is None],
     }
@@ -124,7 +126,7 @@ def _print_status(found: dict[str, Any]) -> None:
         show.OUT.print(f"alert: {alert}", markup=False)
 
 
-def _record(work: Work) -> dict[str, Any]:
+def _record(work: Work, say: Speaker) -> dict[str, Any]:
     return {
         "link": work.link,
         "flow": work.flow,
@@ -133,7 +135,7 @@ def _record(work: Work) -> dict[str, Any]:
         "state": work.state,
         "outcome": work.outcome,
         "reason": work.reason,
-        "explanation": EXPLANATIONS[work.reason],
+        "explanation": say.word("reason", work.reason),
         "detail": work.detail,
         "attempt": work.attempt,
         "not_before": None if work.not_before is None else work.not_before.isoformat(),
@@ -150,6 +152,7 @@ def _line(activity: Activity) -> dict[str, Any]:
 async def why(args: argparse.Namespace) -> int:
     """Tell the whole story of a record: its receipt number, SKU or id."""
     settings, _ = configure(args.config, quiet=True, secrets=False)
+    say = Speaker(settings.daemon.language)
     async with looking(settings, args.state_dir) as store:
         works = await store.find_work(args.record)
         history = await store.activity(label=args.record)
@@ -159,7 +162,7 @@ async def why(args: argparse.Namespace) -> int:
         return 1
     story = {
         "record": args.record,
-        "works": [_record(work) for work in works],
+        "works": [_record(work, say) for work in works],
         "writes": [
             {
                 "operation": i.operation,

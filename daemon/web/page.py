@@ -7,11 +7,14 @@ from html import escape
 from typing import TYPE_CHECKING, Final, Literal
 
 from daemon import __version__
-from daemon.core.life import EXPLANATIONS, Reason
+from daemon.text import ENGLISH
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
+
+    from daemon.core.life import Reason
+    from daemon.text import Speaker
 
 Tone = Literal["good", "warn", "bad", "idle"]
 
@@ -89,6 +92,7 @@ class Overview:
     held: Sequence[HeldView] = ()
     held_total: int = 0
     activity: Sequence[ActivityView] = ()
+    say: Speaker = ENGLISH
 
 
 STYLE: Final = """
@@ -222,7 +226,7 @@ def _held(overview: Overview) -> str:
     rows = [
         (
             _Cell(one.label, f"{one.flow}, {one.link}"),
-            _Cell(one.reason.value.replace("_", " "), EXPLANATIONS[one.reason]),
+            _Cell(one.reason.value.replace("_", " "), overview.say.word("reason", one.reason)),
             _Cell(one.detail),
             _Cell(_ago(one.since, overview.now) if one.since else "", narrow=True),
         )

@@ -23,7 +23,7 @@ from connectors.port import (
 from daemon.core.booking import Hold, Skip
 from daemon.core.brake import BrakeRules, Danger, exceeds, products_alarm, stock_alarm
 from daemon.core.customers import changed_fields, is_anonymous, pseudonym
-from daemon.core.life import CLAIMABLE_STATES, EXPLANATIONS, OPEN_STATES, TRANSITIONS, Outcome, Reason, State, may_follow
+from daemon.core.life import CLAIMABLE_STATES, OPEN_STATES, TRANSITIONS, Outcome, Reason, State, may_follow
 from daemon.core.products import CreateProduct, FieldChange, KeepProduct, UpdateProduct, decide_product, match_product
 from daemon.core.retry import RetryPolicy, after_error, back_off
 from daemon.core.stock import Articles, Shelves, Shown, on_their_way, pieces, plan_stock, wanted_stock
@@ -319,12 +319,6 @@ def test_back_off_doubles_up_to_its_cap() -> None:
     delays = [back_off(attempt, policy, 0.5).total_seconds() for attempt in range(1, 13)]
     assert delays[:4] == [5, 10, 20, 40]
     assert delays[-1] == policy.longest_delay
-
-
-# -- the table of states ----------------------------------------------------------------------------------------------------------
-def test_every_reason_is_explained() -> None:
-    """The closed list is documented as a whole."""
-    assert set(EXPLANATIONS) == set(Reason)
 
 
 def test_every_state_can_be_left_and_reached() -> None:
