@@ -11,6 +11,7 @@ from connectors.port import ConnectorError
 from connectors.salespos import contract as salespos
 from daemon import __version__
 from daemon.core.findings import Finding, Problem, Severity
+from daemon.core.message import message
 from daemon.engine.clock import SystemClock
 from daemon.settings import EAccountingSettings
 
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
 
     from connectors.model import Difference
     from daemon.settings import Settings
-
-_CURE = "look for a newer version of Kassabrug, and tell its maintainers"
 
 
 def addresses(settings: Settings) -> list[str]:
@@ -45,8 +44,8 @@ async def compare(settings: Settings, given: Sequence[str]) -> list[Finding]:
             try:
                 differences = await _differences(http, address)
             except ConnectorError as error:
-                cure = "give the address of a copy: kassabrug check --vendor-schemas ADDRESS"
-                found.append(Finding(Severity.WARNING, Problem.VENDOR_SCHEMA, address, f"could not be compared ({error})", cure))
+                evidence = message("finding.not_compared", error=error)
+                found.append(Finding(Severity.WARNING, Problem.VENDOR_SCHEMA, address, evidence, message("cure.give_a_copy")))
             else:
                 found += [_finding(address, difference) for difference in differences]
     finally:
@@ -62,4 +61,5 @@ async def _differences(http: HttpClient, address: str) -> Sequence[Difference]:
 
 def _finding(address: str, difference: Difference) -> Finding:
     severity = Severity.ERROR if difference.breaks else Severity.WARNING
-    return Finding(severity, Problem.VENDOR_SCHEMA, address, f"{difference.where}: {difference.what}", _CURE)
+    evidence = message("finding.schema", where=difference.where, what=difference.what)
+    return Finding(severity, Problem.VENDOR_SCHEMA, address, evidence, message("cure.newer_version"))

@@ -10,6 +10,7 @@ from daemon.core.book_sale import book, pay_step
 from daemon.core.booked import DOUBTS, Difference, differences, snapshot, voided
 from daemon.core.booking import Hold, PlannedPayment, account_of, business_day, plan_payments, reference
 from daemon.core.life import Outcome, Reason
+from daemon.core.message import message
 from daemon.core.money import total
 from daemon.core.sale_plan import (
     CORRECT,
@@ -80,11 +81,14 @@ def credit_of(document: Document, change: Change, rules: BookingRules, accounts:
     """Lay out the credit of a booked document: its own rows turned round, on the day of the receipt, and its payments paid back."""
     booked = change.booked
     if not document.rows:
-        return Hold(Reason.CHANGED_AFTER_BOOKING, f"document {document.number}: its rows cannot be read")
+        return Hold(Reason.CHANGED_AFTER_BOOKING, message("detail.rows", document=document.number))
     repay: tuple[PlannedPayment, ...] = ()
     if document.remaining != document.gross:
         if document.remaining != ZERO or total([amount for _, amount in booked.payments or ()]) != document.gross:
-            return Hold(Reason.PAYMENT_DIFFERS, f"document {document.number} of {document.gross}: {document.remaining} remains to be paid")
+            return Hold(
+                Reason.PAYMENT_DIFFERS,
+                message("detail.remains", document=document.number, gross=document.gross, remaining=document.remaining),
+            )
         planned = _repayments(booked, rules, accounts)
         if isinstance(planned, Hold):
             return planned
@@ -143,9 +147,9 @@ def _gone(facts: SaleFacts, booked: Booked, rules: BookingRules) -> Plan | Hold:
     number, gross = facts.document.number, facts.document.gross
     return Hold(
         Reason.CHANGED_AFTER_BOOKING,
-        f"document {number} of {gross}; the receipt is gone from the till",
+        message("detail.gone", document=number, gross=gross),
         question=question,
-        question_text=f"The receipt of document {number} ({gross}) is gone from the till. May the document stay?",
+        question_text=message("question.gone", document=number, gross=gross),
         choices=(KEEP,),
     )
 
@@ -161,7 +165,7 @@ def _kept(change: Change, salt: str) -> Plan:
 
 def _ask(change: Change, reason: Reason) -> Hold:
     choices = {Reason.SETTLED_BY_TERMS: (KEEP,), Reason.DOCUMENT_GONE: (REBOOK, KEEP)}.get(reason, (CORRECT, REBOOK, KEEP))
-    text = f"Receipt {change.sale.number} is not as it was booked ({change.told}). What is to be done?"
+    text = message("question.changed", receipt=change.sale.number, change=change.told)
     return Hold(reason, change.told, question=change.question, question_text=text, choices=choices)
 
 
@@ -170,4 +174,4 @@ def with_way_out(hold: Hold, facts: SaleFacts, plan: Plan) -> Hold:
     if hold.question or not plan.differs or facts.sale is None or facts.booked is None:
         return hold
     asked = _ask(Change(facts.sale, facts.booked, plan.differs), Reason.CHANGED_AFTER_BOOKING)
-    return replace(asked, reason=hold.reason, detail=f"{hold.detail}; {asked.detail}")
+    return replace(asked, reason=hold.reason, detail=message("detail.both", first=hold.detail, second=asked.detail))

@@ -49,6 +49,10 @@ class Speaker:
         except (KeyError, ValueError):  # the values of another version
             return str(text)
 
+    def has(self, one: Message) -> bool:
+        """Whether there are words for it."""
+        return one.code in LANGUAGES[self.language]
+
     def word(self, family: str, member: StrEnum | str, /) -> str:
         """Return the word for a member of a closed list."""
         return self(word(family, member))

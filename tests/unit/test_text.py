@@ -10,13 +10,22 @@ from typing import get_args, get_type_hints
 import pytest
 
 import daemon
+from connectors.model import LineKind
+from daemon.core.booked import Difference
+from daemon.core.brake import Danger
 from daemon.core.life import Reason
 from daemon.core.message import Message, decode, encode, mapped, message, word
+from daemon.core.sale_plan import CORRECT, FIRST_OPEN_DAY, KEEP, REBOOK, WAIT
+from daemon.engine.braking import CHOICES, CONTINUE
 from daemon.settings.tables import DaemonSettings
 from daemon.text import ENGLISH, LANGUAGES
 
 #: the closed lists whose members have words, by the family that their codes begin with
 FAMILIES: dict[str, frozenset[str]] = {
+    "choice": frozenset({CORRECT, REBOOK, KEEP, FIRST_OPEN_DAY, WAIT, CONTINUE, *CHOICES}),
+    "danger": frozenset(Danger),
+    "difference": frozenset(Difference),
+    "line": frozenset(LineKind),
     "reason": frozenset(Reason),
 }
 
@@ -114,8 +123,9 @@ def test_what_is_no_message_is_shown_as_it_is(text: str) -> None:
 
 
 def test_what_another_version_has_said_is_shown_all_the_same() -> None:
-    """A code that nobody knows any more: the code and the values."""
+    """A code that nobody knows any more, and one whose values have changed: the code and the values."""
     assert ENGLISH(Message("gone.long_ago", (("number", "3"),))) == "gone.long_ago number=3"
+    assert ENGLISH(Message("detail.lines", (("count", "3"),))) == "detail.lines count=3"
 
 
 def test_a_persons_name_is_taken_out_of_the_values_alone() -> None:
@@ -123,3 +133,10 @@ def test_a_persons_name_is_taken_out_of_the_values_alone() -> None:
     before = message("says.with", says="says with", more=["says", message("says.so", with_="so says he")])
     after = mapped(before, lambda text: text.replace("says", "X"))
     assert after == message("says.with", says="X with", more=["X", message("says.so", with_="so X he")])
+
+
+def test_several_values_are_joined_as_the_words_say() -> None:
+    """By a comma, or by what stands behind the colon."""
+    dangers = [message("brake.would", danger="do this"), message("brake.also", danger="do that")]
+    told = ENGLISH(message("question.brake", would=dangers, named=["A", "B"], more=""))
+    assert told == "This run would do this. It would also do that. I stopped before the first write. They are: A, B."
