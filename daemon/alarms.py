@@ -6,6 +6,7 @@ from collections import Counter
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from daemon.core.message import message
 from daemon.waiting import HELD, RECEIPTS, waiting
 
 if TYPE_CHECKING:
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from daemon.assembly import House
+    from daemon.core.message import Text
     from daemon.engine.connection_health import ConnectionHealth
     from daemon.flowstate import FlowState
     from daemon.observe.alerts import Alerts
@@ -45,15 +47,15 @@ async def look_after(
             continue
         if keeps_failing(state, settings, now) and state.last_run is not None:
             since = state.failing_since.isoformat(timespec="minutes") if state.failing_since else ""
-            body = f"Since {since}, {state.failures} runs: {state.last_run.error}. It is tried again by itself."
-            await alerts.raise_alert(fingerprint, f"The flow {state.name} keeps failing", "critical", body)
+            body = message("alert.failing_body", since=since, runs=state.failures, error=state.last_run.error)
+            await alerts.raise_alert(fingerprint, message("alert.failing", flow=state.name), "critical", body)
         elif state.failures == 0 and state.last_run is not None:
             await alerts.resolve(fingerprint)
     for name, watch in house.watches.items():
         fingerprint = f"reauth:{name}"
         if watch.reauth_required:
-            body = f"Its flows stand still until then: {watch.cure}."
-            await alerts.raise_alert(fingerprint, f"The connection {name} must be signed in to again", "critical", body)
+            body = message("alert.reauth_body", cure=watch.cure)
+            await alerts.raise_alert(fingerprint, message("alert.reauth", name=name), "critical", body)
         elif watch.proven:
             await alerts.resolve(fingerprint)
         await _outage(alerts, watch, settings, now=now, counts=counts)
@@ -69,10 +71,12 @@ async def _outage(alerts: Alerts, watch: ConnectionHealth, settings: AlertsSetti
             await alerts.resolve(fingerprint)
     elif not watch.reauth_required and now - trouble.since >= timedelta(minutes=settings.failing_minutes):
         found = waiting(counts, RECEIPTS)
-        wait = f"{found.records} receipt(s) wait, the oldest since {found.since:%Y-%m-%d %H:%M} UTC. " if found.since is not None else ""
-        body = f"It {trouble}, since {trouble.since:%Y-%m-%d %H:%M} UTC. {wait}Everything goes on by itself when it is back."
-        what = "does not answer all that is asked" if trouble.where else "does not answer"
-        await alerts.raise_alert(fingerprint, f"The connection {watch.name} {what}", "critical", body)
+        wait: Text = ""
+        if found.since is not None:
+            wait = message("alert.outage_wait", records=found.records, since=f"{found.since:%Y-%m-%d %H:%M}")
+        body = message("alert.outage_body", trouble=trouble.says, since=f"{trouble.since:%Y-%m-%d %H:%M}", wait=wait)
+        summary = message("alert.outage_part", name=watch.name) if trouble.where else message("alert.outage", name=watch.name)
+        await alerts.raise_alert(fingerprint, summary, "critical", body)
 
 
 async def _held_records(alerts: Alerts, store: Store, flows: Sequence[FlowState], counts: Sequence[Count]) -> None:
@@ -89,16 +93,16 @@ async def _held_records(alerts: Alerts, store: Store, flows: Sequence[FlowState]
             continue
         reasons = Counter(work.reason.value for work in await store.open_work(scope, state.flow) if work.state in HELD)
         shown = ", ".join(f"{reason} {times}" for reason, times in sorted(reasons.items()))
-        body = f"{shown}. The others go on. See: kassabrug status, kassabrug why RECORD."
-        await alerts.raise_alert(fingerprint, f"{state.name}: {number} record(s) wait for a person", "warning", body)
+        body = message("alert.held_body", reasons=shown)
+        await alerts.raise_alert(fingerprint, message("alert.held", flow=state.name, number=number), "warning", body)
 
 
 async def _stopped_flows(alerts: Alerts, store: Store) -> None:
     """Tell of every flow that stopped before a mass change, or because too many of its records failed."""
     asked = {f"stopped:{q.link}:{q.key}": q for q in await store.questions() if q.key.startswith(("brake:", "failing:"))}
     for fingerprint, question in asked.items():
-        body = f"{question.text} Answer: kassabrug answer {question.key} continue"
-        await alerts.raise_alert(fingerprint, f"{question.link}: the flow {question.flow} stands still", "critical", body)
+        body = message("alert.stopped_body", question=question.text, key=question.key)
+        await alerts.raise_alert(fingerprint, message("alert.stopped", link=question.link, flow=question.flow), "critical", body)
     for row in await alerts.active():
         if row.fingerprint.startswith("stopped:") and row.fingerprint not in asked:
             await alerts.resolve(row.fingerprint)

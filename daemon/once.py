@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from daemon.core.flow_registry import KINDS, SALES
 from daemon.core.life import Reason, State
 from daemon.engine.tally import COLUMNS
+from daemon.text import ENGLISH
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from daemon.assembly import House
     from daemon.runs import Run, Runner
+    from daemon.text import Speaker
 
 #: what is worth waiting for; anything else needs a person
 _PASSING = frozenset({Reason.UNREACHABLE, Reason.THROTTLED, Reason.TRANSIENT, Reason.ANSWER_LOST})
@@ -30,7 +32,7 @@ class GaveUp(Exception):
     """A flow cannot go on without a person; the text is one line."""
 
 
-async def settle_all(runner: Runner, flows: Sequence[str], *, waiting: Callable[[str], None]) -> None:
+async def settle_all(runner: Runner, flows: Sequence[str], *, waiting: Callable[[str], None], say: Speaker = ENGLISH) -> None:
     """Run the flows in order, again and again, until none has anything due; ``waiting`` is told what is waited for.
 
     Raises:
@@ -49,10 +51,11 @@ async def settle_all(runner: Runner, flows: Sequence[str], *, waiting: Callable[
         if failed:
             passing = failed.reason in _PASSING or context.away or 0 < unreadable < _UNREADABLE_RUNS
             if not passing or (failing_since is not None and now - failing_since >= PATIENCE):
-                message = f"{context.scope}: {flow}: {failed.reason}: {runner.away() or failed.error}"
+                message = f"{context.scope}: {flow}: {failed.reason}: {say(runner.away() or failed.error)}"
                 raise GaveUp(message)
         seconds = _wait(runner, failed, due)
-        waiting(f"waiting {seconds:.0f} s: {failed.reason} {failed.error}" if failed else f"waiting {seconds:.0f} s for what was put off")
+        for_what = f": {failed.reason} {say(failed.error)}" if failed else " for what was put off"
+        waiting(f"waiting {seconds:.0f} s{for_what}")
         await context.rest(seconds)
 
 

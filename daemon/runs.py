@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 from connectors.port import ConnectorError, Unauthorized
 from daemon.assembly import get_ready
 from daemon.core.life import Reason
+from daemon.core.message import message
 from daemon.core.retry import after_error
 from daemon.engine.handling import FlowStopped
 from daemon.waiting import HELD, waiting
 
 if TYPE_CHECKING:
     from daemon.assembly import Pair
+    from daemon.core.message import Message, Text
 
 #: the fact of a link that names the company whose books it knows
 COMPANY_FACT = "company"
@@ -27,7 +29,7 @@ class Run:
     """
 
     result: str
-    error: str = ""
+    error: Text = ""
     reason: Reason = Reason.NONE
     again_in: float = 0.0
 
@@ -54,12 +56,12 @@ class Runner:
         except ConnectorError as error:
             run = self._failed(error)
         except FlowStopped as error:
-            run = Run("failure", str(error), Reason.MASS_CHANGE)
+            run = Run("failure", error.says, Reason.MASS_CHANGE)
         else:
             held = context.tally.total("held", (flow,)) + context.tally.total("failed", (flow,)) > held_before
             run = Run("aborted" if context.stopping.is_set() else "partial" if held else "success")
             if cures := self._cures():
-                run = Run("failure", "; ".join(cures), Reason.UNAUTHORIZED)
+                run = Run("failure", message("run.cures", cures=cures), Reason.UNAUTHORIZED)
         run = await self._fresh(flow, run)
         context.signed_out = context.signed_out or bool(self._cures())
         seconds = context.clock.monotonic() - started
@@ -106,7 +108,7 @@ class Runner:
         elif known is not None and known != company:
             raise Unauthorized("the sign-in is for another company than these books belong to: kassabrug check says more")
 
-    def _cures(self) -> list[str]:
+    def _cures(self) -> list[Message]:
         """What a person has to do before this pair can go on."""
         return [watch.cure for watch in self.pair.watches if watch.reauth_required]
 
@@ -116,7 +118,7 @@ class Runner:
         fate = after_error(error, 0, context.policy, jitter=context.rng.random())
         if isinstance(error, Unauthorized):
             context.pause(fate.delay.total_seconds(), fate.reason)
-        return Run("failure", "; ".join([str(error), *cures]), fate.reason, error.retry_after or 0.0)
+        return Run("failure", message("run.cures", cures=[str(error), *cures]), fate.reason, error.retry_after or 0.0)
 
     def again_in(self, run: Run) -> float:
         """Return in how many seconds it is worth trying again what a run has failed at; 0 when nothing says so."""
@@ -143,6 +145,8 @@ class Runner:
             return Run("failure", away, Reason.UNREACHABLE)
         return run
 
-    def away(self) -> str:
+    def away(self) -> Text:
         """Say which connections are down, and where; empty when none is."""
-        return "; ".join(f"{watch.name} {watch.trouble}" for watch in self.pair.watches if watch.away and watch.trouble is not None)
+        known = [(watch.name, watch.trouble) for watch in self.pair.watches if watch.away]
+        down = [message("run.away", name=name, trouble=trouble.says) for name, trouble in known if trouble is not None]
+        return message("run.cures", cures=down) if down else ""

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from daemon.core.life import State
+from daemon.core.message import message
 from daemon.state.port import StoreError
+from daemon.text import Speaker
 from daemon.waiting import HELD, RECEIPTS, WAITS_LONG, WAITS_TOO_LONG, Waiting, amount_of, waiting
 from daemon.web.app import Check
 from daemon.web.page import ActivityView, ConnectionView, FlowView, HeldView, Overview, QuestionView
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from daemon.assembly import House, Shared
+    from daemon.core.message import Message, Text
     from daemon.engine.connection_health import ConnectionHealth
     from daemon.flowstate import FlowState
     from daemon.state.port import Count, Work
@@ -39,6 +42,10 @@ class Health:
     flows: Sequence[FlowState]
     ticking: Callable[[], bool]
 
+    @property
+    def _say(self) -> Speaker:
+        return Speaker(self.shared.settings.daemon.language)
+
     def alive(self) -> bool:
         """Tell whether the loop ticks."""
         return self.ticking()
@@ -60,20 +67,20 @@ class Health:
         checks += [self._waiting(flow, counts) for flow in dict.fromkeys(state.flow for state in self.flows)]
         for count in counts:
             if count.state in HELD:
-                output = "records wait for a person"
+                output = self._say(message("health.held"))
                 checks.append(Check(f"flow-{count.flow}", count.state, "warn", count.records, output=output))
         return checks
 
     def _signed_in(self, watch: ConnectionHealth) -> Check:
         status = "fail" if watch.reauth_required else "pass"
-        return Check(f"connection-{watch.name}", "signedIn", status, output=watch.cure)  # type: ignore[arg-type]  # one of the literals
+        return Check(f"connection-{watch.name}", "signedIn", status, output=self._say(watch.cure))  # type: ignore[arg-type]  # one of the literals
 
     def _answering(self, watch: ConnectionHealth) -> Check:
         seconds = None if watch.last_seconds is None else round(watch.last_seconds, 3)
-        trouble, output = watch.trouble, "has not answered yet"
+        trouble, output = watch.trouble, self._say(message("health.not_yet"))
         status: Status = "pass" if watch.last_answer is not None else "warn"
         if trouble is not None:
-            output = f"{trouble}, since {_since(trouble.since)}"
+            output = self._say(message("health.trouble", trouble=trouble.says, since=_since(trouble.since)))
             status = "fail" if (self.shared.clock.now() - trouble.since).total_seconds() >= AWAY_LONG else "warn"
         return Check(watch.name, "responseTime", status, seconds, "s", output, time=watch.last_answer)
 
@@ -82,7 +89,9 @@ class Health:
         found = waiting(counts, flow)
         seconds = found.seconds(self.shared.clock.now())
         status: Status = "fail" if seconds >= WAITS_TOO_LONG else "warn" if seconds >= WAITS_LONG else "pass"
-        output = "" if found.since is None else f"{found.records} wait, the oldest since {_since(found.since)}"
+        output = ""
+        if found.since is not None:
+            output = self._say(message("health.waits", records=found.records, since=_since(found.since)))
         return Check(f"flow-{flow}", "oldestWaiting", status, round(seconds), "s", output)
 
     def _late(self, state: FlowState) -> bool:
@@ -94,56 +103,57 @@ class Health:
     def _fresh(self, state: FlowState) -> Check:
         value = None if state.last_success is None else state.last_success.isoformat()
         status = "fail" if self._late(state) and state.last_success is not None else "warn" if state.failures else "pass"
-        output = state.last_run.error if state.last_run is not None else ""
+        output = self._say(state.last_run.error) if state.last_run is not None else ""
         return Check(f"flow-{state.flow}", "lastSuccess", status, value, output=output)  # type: ignore[arg-type]  # as above
 
     # -- the dashboard ----------------------------------------------------------------------------------------------------------
     async def overview(self) -> Overview:
         """Everything on the dashboard."""
-        store = self.shared.store
+        store, say = self.shared.store, self._say
         counts = await store.counts()
         works = [work for state in self.flows for work in await store.open_work(state.pair.context.scope, state.flow)]
         held = [work for work in works if work.state in HELD]
         under_way = [work for work in works if work.state not in HELD and work.flow == RECEIPTS]
         questions = await store.questions()
-        alerts = [row.summary for row in await store.alerts() if row.resolved_at is None]
+        alerts = [say(row.summary) for row in await store.alerts() if row.resolved_at is None]
         receipts = waiting(counts, RECEIPTS)
         receipts = Waiting(receipts.records, receipts.since, amount_of(under_way))
         headline, tone = self._headline(receipts, len(held), len(questions))
         return Overview(
             self.shared.clock.now(),
-            headline,
+            say(headline),
             tone,
             [await self._flow_view(state, counts, works) for state in self.flows],
             [self._connection_view(watch) for watch in self.house.watches.values()],
             alerts,
-            [QuestionView(question.key, question.text, question.choices, question.waiting) for question in questions],
-            [HeldView(w.link, w.flow, w.label, w.reason, w.detail, w.updated_at) for w in held[:_SHOWN]],
+            [QuestionView(question.key, say(question.text), question.choices, question.waiting) for question in questions],
+            [HeldView(w.link, w.flow, w.label, w.reason, say(w.detail), w.updated_at) for w in held[:_SHOWN]],
             len(held),
-            [ActivityView(a.at, a.link, a.flow, a.label, a.event, a.detail) for a in await store.activity(limit=_SHOWN)],
+            [ActivityView(a.at, a.link, a.flow, a.label, a.event, say(a.detail)) for a in await store.activity(limit=_SHOWN)],
+            say,
         )
 
-    def _headline(self, receipts: Waiting, held: int, questions: int) -> tuple[str, Tone]:
+    def _headline(self, receipts: Waiting, held: int, questions: int) -> tuple[Message, Tone]:
         now = self.shared.clock.now()
         troubles = [(watch.name, watch.trouble) for watch in self.house.watches.values() if watch.trouble is not None]
         if any(watch.reauth_required for watch in self.house.watches.values()):
-            return "A connection must be signed in to again.", "bad"
+            return message("headline.signed_out"), "bad"
         if troubles:
             name, trouble = min(troubles, key=lambda one: one[1].since)
-            wait = f"{receipts} wait; they are" if receipts.records else "What is sold meanwhile is"
-            return f"The connection {name} {trouble}, since {_since(trouble.since)}. {wait} booked by itself when it is back.", "bad"
+            wait = message("headline.they_wait", waiting=receipts.says) if receipts.records else message("headline.meanwhile")
+            return message("headline.trouble", name=name, trouble=trouble.says, since=_since(trouble.since), wait=wait), "bad"
         if receipts.since is not None and (seconds := receipts.seconds(now)) >= WAITS_LONG:
-            text = f"{receipts} wait to be booked, the oldest since {_since(receipts.since)}."
-            return text, "bad" if seconds >= WAITS_TOO_LONG else "warn"
+            late = message("headline.waiting", waiting=receipts.says, since=_since(receipts.since))
+            return late, "bad" if seconds >= WAITS_TOO_LONG else "warn"
         if any(self._late(state) for state in self.flows):
-            return "A flow is late.", "bad"
+            return message("headline.late"), "bad"
         if held or questions:
-            return f"{held} record(s) and {questions} question(s) wait for a person; the others go on.", "warn"
+            return message("headline.person", held=held, questions=questions), "warn"
         if any(state.last_run is None for state in self.flows):
-            return "Starting.", "idle"
+            return message("headline.starting"), "idle"
         if any(state.failures for state in self.flows):
-            return "A flow has failed and is tried again.", "warn"
-        return (f"{receipts} are being booked.", "good") if receipts.records else ("Everything is in step.", "good")
+            return message("headline.failed"), "warn"
+        return (message("headline.booking", waiting=receipts.says), "good") if receipts.records else (message("headline.good"), "good")
 
     async def _flow_view(self, state: FlowState, counts: Sequence[Count], works: Sequence[Work]) -> FlowView:
         scope = state.pair.context.scope
@@ -151,24 +161,26 @@ class Health:
         open_since = [one.moment for one in works if (one.link, one.flow) == (scope, state.flow) and one.state not in HELD]
         settled = min(open_since, default=newest)
         own = {count.state.value: count.records for count in counts if (count.link, count.flow) == (scope, state.flow)}
-        word, tone = self._flow_state(state, own)
-        return FlowView(scope, state.flow, word, tone, state.last_success, newest, settled, own)
+        told, tone = self._flow_state(state, own)
+        return FlowView(scope, state.flow, self._say(told), tone, state.last_success, newest, settled, own)
 
-    def _flow_state(self, state: FlowState, counts: dict[str, int]) -> tuple[str, Tone]:
+    def _flow_state(self, state: FlowState, counts: dict[str, int]) -> tuple[Text, Tone]:
         if state.last_run is None:
-            return "starting", "idle"
+            return message("flow.starting"), "idle"
         if state.failures:
-            return state.last_run.error or "failing", "bad"
-        return ("some held", "warn") if counts.get(State.HELD) or counts.get(State.DEAD) else ("up to date", "good")
+            return state.last_run.error or message("flow.failing"), "bad"
+        held = counts.get(State.HELD) or counts.get(State.DEAD)
+        return (message("flow.held"), "warn") if held else (message("flow.good"), "good")
 
     def _connection_view(self, watch: ConnectionHealth) -> ConnectionView:
+        say = self._say
         if watch.reauth_required:
-            return ConnectionView(watch.name, watch.side, "must be signed in to again", "bad")
+            return ConnectionView(watch.name, watch.side, say(message("connection.signed_out")), "bad")
         if (trouble := watch.trouble) is not None:
-            return ConnectionView(watch.name, watch.side, str(trouble), "bad", _since(trouble.since))
+            return ConnectionView(watch.name, watch.side, say(trouble.says), "bad", _since(trouble.since))
         if watch.last_answer is None:
-            return ConnectionView(watch.name, watch.side, "not asked yet", "idle")
-        return ConnectionView(watch.name, watch.side, "answers", "good", _since(watch.last_answer))
+            return ConnectionView(watch.name, watch.side, say(message("connection.not_asked")), "idle")
+        return ConnectionView(watch.name, watch.side, say(message("connection.answers")), "good", _since(watch.last_answer))
 
 
 def _since(moment: datetime) -> str:

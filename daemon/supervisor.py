@@ -14,6 +14,7 @@ import anyio
 import structlog
 
 from daemon.alarms import look_after
+from daemon.core.message import encode
 from daemon.flowstate import FlowState
 from daemon.runs import Runner
 from daemon.state.backup import FACT as BACKUP_FACT
@@ -96,7 +97,7 @@ class Supervisor:
             state.note(run, clock.now())
             # once on failure, once on recovery: a vendor that is down for a night is not a thousand lines
             if run.result == "failure" and not failed_before:
-                _log.warning("failing", flow=state.name, reason=run.reason, error=run.error)
+                _log.warning("failing", flow=state.name, reason=run.reason, error=str(run.error))
             elif failed_before and run.result != "failure":
                 _log.info("recovered", flow=state.name, failures=failed_before)
             again = runner.again_in(run) if state.failures else 0.0
@@ -135,7 +136,7 @@ class Supervisor:
     async def _remember_connections(self) -> None:
         """Write down how the connections are, when that has changed, for the commands that read the state only."""
         now = {
-            f"{TROUBLE_FACT}{name}": "" if (trouble := watch.trouble) is None else f"{trouble.since.isoformat()} {trouble}"
+            f"{TROUBLE_FACT}{name}": "" if (trouble := watch.trouble) is None else f"{trouble.since.isoformat()} {encode(trouble.says)}"
             for name, watch in self._house.watches.items()
         }
         changed = {name: text for name, text in now.items() if self._remembered.get(name) != text}

@@ -9,6 +9,7 @@ from connectors.port import ConnectorError, Unreadable
 from connectors.registry import CONNECTORS
 from daemon import __version__
 from daemon.core.findings import Finding, Problem, Severity
+from daemon.core.message import message
 from daemon.engine.clock import SystemClock
 
 if TYPE_CHECKING:
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
 
     from connectors.model import Difference
     from daemon.settings import Settings
-
-_CURE = "look for a newer version of Kassabrug, and tell its maintainers"
 
 
 def addresses(settings: Settings) -> list[str]:
@@ -36,8 +35,8 @@ async def compare(settings: Settings, given: Sequence[str]) -> list[Finding]:
             try:
                 differences = await _differences(http, address)
             except ConnectorError as error:
-                cure = "give the address of a copy: kassabrug check --vendor-schemas ADDRESS"
-                found.append(Finding(Severity.WARNING, Problem.VENDOR_SCHEMA, address, f"could not be compared ({error})", cure))
+                evidence = message("finding.not_compared", error=error)
+                found.append(Finding(Severity.WARNING, Problem.VENDOR_SCHEMA, address, evidence, message("cure.give_a_copy")))
             else:
                 found += [_finding(address, difference) for difference in differences]
     finally:
@@ -54,4 +53,5 @@ async def _differences(http: HttpClient, address: str) -> Sequence[Difference]:
 
 def _finding(address: str, difference: Difference) -> Finding:
     severity = Severity.ERROR if difference.breaks else Severity.WARNING
-    return Finding(severity, Problem.VENDOR_SCHEMA, address, f"{difference.where}: {difference.what}", _CURE)
+    evidence = message("finding.schema", where=difference.where, what=difference.what)
+    return Finding(severity, Problem.VENDOR_SCHEMA, address, evidence, message("cure.newer_version"))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from daemon.core.flow_registry import SALES
 from daemon.core.life import State
+from daemon.core.message import message
 from daemon.flows.payload import load_sale
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from decimal import Decimal
 
+    from daemon.core.message import Message
     from daemon.state.port import Count, Work
 
 #: the flow whose records are money
@@ -38,9 +40,11 @@ class Waiting:
         """How long the oldest waits."""
         return 0.0 if self.since is None else max((now - self.since).total_seconds(), 0.0)
 
-    def __str__(self) -> str:
-        amount = "" if self.amount is None else f" of {self.amount:.2f} in all"
-        return f"{self.records} receipt(s){amount}"
+    @property
+    def says(self) -> Message:
+        """How many, and what they come to."""
+        amount = "" if self.amount is None else message("status.amount", amount=f"{self.amount:.2f}")
+        return message("status.receipts", records=self.records, amount=amount)
 
 
 def waiting(counts: Iterable[Count], flow: str, link: str | None = None) -> Waiting:

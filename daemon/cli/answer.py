@@ -14,11 +14,13 @@ from daemon.assembly import Shared, assemble
 from daemon.cli import show
 from daemon.cli.session import configure, looking
 from daemon.core.answers import wanted
+from daemon.core.message import message, word
 from daemon.engine.clock import SystemClock
 from daemon.flows.answering import problem
 from daemon.settings import state_directory
 from daemon.state.port import WrongAnswer
 from daemon.state.sqlite import open_store
+from daemon.text import Speaker
 
 if TYPE_CHECKING:
     import argparse
@@ -52,28 +54,43 @@ def who() -> str:
 async def questions(args: argparse.Namespace) -> int:
     """Show what waits for an answer, and what was answered."""
     settings, _ = configure(args.config, quiet=True, secrets=False)
+    say = Speaker(settings.daemon.language)
     async with looking(settings, args.state_dir) as store:
         found, answered = await store.questions(), await store.questions(answered=True)
     if args.json:
-        show.json_line({"questions": [_open(one) for one in found], "answered": [_answered(one) for one in answered]})
+        show.json_line({"questions": [_open(one, say) for one in found], "answered": [_answered(one) for one in answered]})
         return 1 if found else 0
     for one in found:
-        choices = f" [{' | '.join(one.choices)}]" if one.choices else ""
-        show.OUT.print(f"{one.key}: {one.text}{choices} ({one.waiting} waiting)", markup=False)
-        if one.offers:
-            show.OUT.print(f"    there are: {', '.join(one.offers)}", markup=False)
+        _print_open(one, say)
     if not found:
-        show.OUT.print("No question waits for an answer.")
+        show.OUT.print(say(message("cli.no_question")))
     for one in answered:
-        shown = _answered(one)
-        show.OUT.print(
-            f"answered {one.key}: {one.answer} ({shown['at']}{', by ' + one.answered_by if one.answered_by else ''})", markup=False
-        )
+        at = _answered(one)["at"]
+        by = message("cli.by", who=one.answered_by) if one.answered_by else ""
+        show.OUT.print(say(message("cli.answered", key=one.key, answer=one.answer, at=at, by=by)), markup=False)
     return 1 if found else 0
 
 
-def _open(one: Question) -> dict[str, Any]:
-    return {"key": one.key, "link": one.link, "text": one.text, "choices": one.choices, "offers": one.offers, "waiting": one.waiting}
+def _print_open(one: Question, say: Speaker) -> None:
+    choices = f" [{' | '.join(one.choices)}]" if one.choices else ""
+    show.OUT.print(say(message("cli.question", key=one.key, text=one.text, choices=choices, waiting=one.waiting)), markup=False)
+    for choice in one.choices:
+        if say.has(what := word("choice", choice)):
+            show.OUT.print(f"    {choice}: {say(what)}", markup=False)
+    if one.offers:
+        show.OUT.print(f"    {say(message('cli.offers', offers=one.offers))}", markup=False)
+
+
+def _open(one: Question, say: Speaker) -> dict[str, Any]:
+    return {
+        "key": one.key,
+        "link": one.link,
+        "text": say(one.text),
+        **show.says(one.text),
+        "choices": one.choices,
+        "offers": one.offers,
+        "waiting": one.waiting,
+    }
 
 
 def _answered(one: Question) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -21,6 +21,7 @@ from daemon.flows.planning import plan_products, plan_sales, plan_stock
 from daemon.settings import state_directory
 from daemon.state.owner import AlreadyRunning
 from daemon.state.sqlite import open_store
+from daemon.text import Speaker
 
 if TYPE_CHECKING:
     import argparse
@@ -55,6 +56,7 @@ async def plan(args: argparse.Namespace) -> int:
     """Print what would be done."""
     flows = chosen_flows(args.flow)
     settings, metrics = configure(args.config, quiet=True)
+    say = Speaker(settings.daemon.language)
     actions: list[tuple[str, Action]] = []
     async with _house(settings, metrics, args.state_dir) as house:
         for pair in house.pairs:
@@ -64,9 +66,9 @@ async def plan(args: argparse.Namespace) -> int:
                 show.ERR.print(f"{pair.context.scope}: {type(error).__name__.lower()}: {error}")
                 return 1
     if args.json:
-        show.json_line({"actions": [_as_json(scope, action) for scope, action in actions], "counts": _counts(actions)})
+        show.json_line({"actions": [_as_json(scope, action, say) for scope, action in actions], "counts": _counts(actions)})
     else:
-        _print(actions)
+        _print(actions, say)
     return 0
 
 
@@ -86,8 +88,8 @@ async def _actions(pair: Pair, flows: Sequence[str]) -> list[Action]:
     return actions
 
 
-def _as_json(scope: str, action: Action) -> dict[str, Any]:
-    return {"link": scope, **asdict(action), "changes": [asdict(change) for change in action.changes]}
+def _as_json(scope: str, action: Action, say: Speaker) -> dict[str, Any]:
+    return {"link": scope, **asdict(replace(action, detail=say(action.detail))), "changes": [asdict(change) for change in action.changes]}
 
 
 def _counts(actions: Sequence[tuple[str, Action]]) -> dict[str, dict[str, int]]:
@@ -97,9 +99,9 @@ def _counts(actions: Sequence[tuple[str, Action]]) -> dict[str, dict[str, int]]:
     return {flow: dict(verbs) for flow, verbs in counts.items()}
 
 
-def _print(actions: Sequence[tuple[str, Action]]) -> None:
+def _print(actions: Sequence[tuple[str, Action]], say: Speaker) -> None:
     for scope, action in actions:
-        note = " ".join(part for part in (action.reason, action.detail) if part)
+        note = " ".join(part for part in (action.reason, say(action.detail)) if part)
         show.OUT.print(f"{scope} {action.flow}: {action.verb} {action.label}" + (f" ({note})" if note else ""), markup=False)
         for change in action.changes:
             show.OUT.print(f"    {change.field}: {change.before or '-'} -> {change.after}", markup=False)

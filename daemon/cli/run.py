@@ -18,6 +18,7 @@ from daemon.runs import Runner
 from daemon.settings import ConfigurationError
 from daemon.state.retention import prune_when_due
 from daemon.supervisor import Supervisor
+from daemon.text import Speaker
 from daemon.web.serve import bind
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ async def run(args: argparse.Namespace) -> int:
             apprise_deliver(urls, metrics),
             metrics,
             settings.alerts.repeat_hours,
+            say=Speaker(settings.daemon.language),
         )
         with bind(*settings.daemon.listen_on) as listening:
             await Supervisor(session.house, session.shared, alerts, Notifier(), session.ownership).run(listening)
@@ -81,6 +83,7 @@ async def sync(args: argparse.Namespace) -> int:
 
 async def _settle(session: Session, flows: Sequence[str], group: TaskGroup) -> str:
     """Run the flows of every pair behind a progress bar; return what could not be done without a person."""
+    say = Speaker(session.shared.settings.daemon.language)
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TextColumn("{task.fields[done]}"), TimeElapsedColumn())
     with Progress(*columns, console=show.ERR, transient=True) as progress:
         for pair in session.house.pairs:
@@ -94,7 +97,7 @@ async def _settle(session: Session, flows: Sequence[str], group: TaskGroup) -> s
 
             group.start_soon(count)
             try:
-                await settle_all(Runner(pair), enabled, waiting=show.ERR.print)
+                await settle_all(Runner(pair), enabled, waiting=show.ERR.print, say=say)
             except GaveUp as error:
                 return str(error)
     return ""

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
+from daemon.core.message import encode
 from daemon.engine.tally import COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from daemon.core.message import Text
     from daemon.once import Result
 
 #: results go to standard output, everything else to standard error
@@ -25,6 +27,11 @@ def json_line(value: Any) -> None:
     """Print one line of JSON, and see that it leaves at once."""
     sys.stdout.write(json.dumps(value, ensure_ascii=False, default=str) + "\n")
     sys.stdout.flush()
+
+
+def says(text: Text) -> dict[str, Any]:
+    """Return what is said as data, for whoever reads JSON: its code and values; text from outside has no code."""
+    return {"says": None if isinstance(text, str) else json.loads(encode(text))}
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

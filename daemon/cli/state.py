@@ -8,17 +8,20 @@ from typing import TYPE_CHECKING, Any
 from daemon.cli import show
 from daemon.cli.session import configure, looking
 from daemon.core.flow_registry import NAMES
-from daemon.core.life import EXPLANATIONS, OPEN_STATES, Reason
+from daemon.core.life import OPEN_STATES, Reason
+from daemon.core.message import decode, message
 from daemon.engine.clock import SystemClock
 from daemon.settings import state_directory
 from daemon.state.owner import read_owner
 from daemon.state.sqlite import open_store
+from daemon.text import Speaker
 from daemon.waiting import HELD, RECEIPTS, TROUBLE_FACT, WAITS_LONG, amount_of, waiting
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
+    from daemon.core.message import Message
     from daemon.settings import Settings
     from daemon.state.port import Activity, Count, Work
     from daemon.state.store import SqliteStore
@@ -47,7 +50,7 @@ async def status(args: argparse.Namespace) -> int:
     if args.json:
         show.json_line(found)
     else:
-        _print_status(found)
+        _print_status(found, Speaker(settings.daemon.language))
     return 1 if found["held"] or found["questions"] or found["connections"] or found["waiting"]["long"] else 0
 
 
@@ -63,21 +66,23 @@ async def _status(settings: Settings, store: SqliteStore) -> dict[str, Any]:
             flows.append({"link": scope, "flow": flow, "open": own, "settled": int(sums["records"]), "newest": newest, **_sums(sums)})
     held = [work for scope in scopes(settings) for flow in NAMES for work in await _held(store, scope, flow)]
     questions = await store.questions()
+    say = Speaker(settings.daemon.language)
     return {
         "connections": await _troubles(settings, store),
         "waiting": await _waiting(settings, store, counts),
         "flows": flows,
-        "held": [_record(work) for work in held],
-        "questions": [{"key": q.key, "link": q.link, "text": q.text, "waiting": q.waiting} for q in questions],
-        "alerts": [row.summary for row in await store.alerts() if row.resolved_at is None],
+        "held": [_record(work, say) for work in held],
+        "questions": [{"key": q.key, "link": q.link, "text": say(q.text), "waiting": q.waiting} for q in questions],
+        "alerts": [say(row.summary) for row in await store.alerts() if row.resolved_at is None],
     }
 
 
 async def _troubles(settings: Settings, store: SqliteStore) -> list[dict[str, str]]:
     """What the daemon has written down about connections that do not answer."""
+    say = Speaker(settings.daemon.language)
     facts = {name: await store.fact("", f"{TROUBLE_FACT}{name}") for name in settings.connections}
     parts = {name: fact.partition(" ") for name, fact in facts.items() if fact}
-    return [{"name": name, "since": since, "trouble": trouble} for name, (since, _, trouble) in parts.items()]
+    return [{"name": name, "since": since, "trouble": say(decode(trouble))} for name, (since, _, trouble) in parts.items()]
 
 
 async def _waiting(settings: Settings, store: SqliteStore, counts: Sequence[Count]) -> dict[str, Any]:
@@ -101,31 +106,34 @@ async def _held(store: SqliteStore, scope: str, flow: str) -> list[Work]:
     return [work for work in await store.open_work(scope, flow) if work.state in {"held", "dead"}]
 
 
-def _print_status(found: dict[str, Any]) -> None:
+def _print_status(found: dict[str, Any], say: Speaker) -> None:
     running = found["running"]
-    show.OUT.print(f"running as process {running['pid']} on {running['host']}" if running else "not running")
+    here = message("status.running", pid=running["pid"], host=running["host"]) if running else message("status.not_running")
+    show.OUT.print(say(here), markup=False)
     for one in found["connections"]:
-        show.OUT.print(f"The connection {one['name']} {one['trouble']}, since {one['since']}.", markup=False)
+        show.OUT.print(say(message("status.trouble", name=one["name"], trouble=one["trouble"], since=one["since"])), markup=False)
     if found["waiting"]["receipts"]:
-        amount = f" of {found['waiting']['amount']} in all" if found["waiting"]["amount"] else ""
-        show.OUT.print(
-            f"{found['waiting']['receipts']} receipt(s){amount} wait, the oldest since {found['waiting']['since']}.", markup=False
-        )
+        show.OUT.print(say(_waits(found["waiting"])), markup=False)
     rows = [
         (f["link"], f["flow"], f["settled"], ", ".join(f"{n} {state}" for state, n in f["open"].items()) or "-", f["newest"] or "-")
         for f in found["flows"]
     ]
-    show.table("Flows", ("link", "flow", "settled#", "open", "newest at the source"), rows)
+    show.table(say(message("page.flows")), say(message("status.flow_heads")).split("|"), rows)
     if found["held"]:
         held = [(w["link"], w["flow"], w["label"], w["reason"], w["detail"]) for w in found["held"]]
-        show.table("Waiting for a person", ("link", "flow", "record", "reason", "detail"), held)
-    for question in found["questions"]:
-        show.OUT.print(f"question {question['key']}: {question['text']} ({question['waiting']} waiting)", markup=False)
+        show.table(say(message("status.held")), say(message("status.held_heads")).split("|"), held)
+    for one in found["questions"]:
+        show.OUT.print(say(message("status.question", key=one["key"], text=one["text"], waiting=one["waiting"])), markup=False)
     for alert in found["alerts"]:
-        show.OUT.print(f"alert: {alert}", markup=False)
+        show.OUT.print(say(message("status.alert", alert=alert)), markup=False)
 
 
-def _record(work: Work) -> dict[str, Any]:
+def _waits(waiting: dict[str, Any]) -> Message:
+    amount = message("status.amount", amount=waiting["amount"]) if waiting["amount"] else ""
+    return message("status.wait", records=waiting["receipts"], amount=amount, since=waiting["since"])
+
+
+def _record(work: Work, say: Speaker) -> dict[str, Any]:
     return {
         "link": work.link,
         "flow": work.flow,
@@ -134,8 +142,8 @@ def _record(work: Work) -> dict[str, Any]:
         "state": work.state,
         "outcome": work.outcome,
         "reason": work.reason,
-        "explanation": EXPLANATIONS[work.reason],
-        "detail": work.detail,
+        "explanation": say.word("reason", work.reason),
+        "detail": say(work.detail),
         "attempt": work.attempt,
         "not_before": None if work.not_before is None else work.not_before.isoformat(),
         "moment": work.moment.isoformat(),
@@ -143,24 +151,25 @@ def _record(work: Work) -> dict[str, Any]:
     }
 
 
-def _line(activity: Activity) -> dict[str, Any]:
-    names = ("flow", "event", "outcome", "reason", "detail", "remote_id")
-    return {"at": activity.at.isoformat(), **{name: getattr(activity, name) for name in names}}
+def _line(activity: Activity, say: Speaker) -> dict[str, Any]:
+    names = ("flow", "event", "outcome", "reason", "remote_id")
+    return {"at": activity.at.isoformat(), **{name: getattr(activity, name) for name in names}, "detail": say(activity.detail)}
 
 
 async def why(args: argparse.Namespace) -> int:
     """Tell the whole story of a record: its receipt number, SKU or id."""
     settings, _ = configure(args.config, quiet=True, secrets=False)
+    say = Speaker(settings.daemon.language)
     async with looking(settings, args.state_dir) as store:
         works = await store.find_work(args.record)
         history = await store.activity(label=args.record)
         intents = [intent for work in works for intent in await store.intents(work.link, record=work.record)]
     if not works and not history:
-        show.ERR.print(f"{args.record}: never seen; expected a receipt number, a SKU or an id of the source", markup=False)
+        show.ERR.print(say(message("cli.never_seen", record=args.record)), markup=False)
         return 1
     story = {
         "record": args.record,
-        "works": [_record(work) for work in works],
+        "works": [_record(work, say) for work in works],
         "writes": [
             {
                 "operation": i.operation,
@@ -171,7 +180,7 @@ async def why(args: argparse.Namespace) -> int:
             }
             for i in intents
         ],
-        "history": [_line(activity) for activity in reversed(history)],
+        "history": [_line(activity, say) for activity in reversed(history)],
     }
     if args.json:
         show.json_line(story)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from daemon.core.life import Reason
 
 if TYPE_CHECKING:
+    from daemon.core.message import Text
     from daemon.core.products import FieldChange
 
 
@@ -21,4 +22,4 @@ class Action:
     label: str
     changes: tuple[FieldChange, ...] = ()
     reason: Reason = Reason.NONE
-    detail: str = ""
+    detail: Text = ""

@@ -13,12 +13,15 @@ from typing import TYPE_CHECKING
 from connectors.model import Customer, DocumentDraft, DocumentKind, DocumentRow, LineKind, MoneyAccount, Product, Sale, SaleLine
 from daemon.core.answers import AccountWanted, ArticleWanted
 from daemon.core.life import Reason
+from daemon.core.message import message, word
 from daemon.core.money import ZERO, net_of, split_price, spread, to_cents, total, vat_on, with_decimals
 from daemon.core.sku import sku_key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import date, datetime, tzinfo
+
+    from daemon.core.message import Message, Text
 
 #: how many kinds of line need an article of their own, because the till gives none
 HELPED_KINDS = (LineKind.FREE, LineKind.SHIPPING, LineKind.DISCOUNT, LineKind.VOUCHER, LineKind.ROUNDING)
@@ -57,7 +60,7 @@ class Skip:
     """The receipt is settled without a document."""
 
     reason: Reason
-    detail: str = ""
+    detail: Text = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +68,9 @@ class Hold:
     """The receipt waits for a person.  ``question`` is the key of what has to be answered, if an answer can release it."""
 
     reason: Reason
-    detail: str = ""
+    detail: Text = ""
     question: str = ""
-    question_text: str = ""
+    question_text: Text = ""
     choices: tuple[str, ...] = ()
 
 
@@ -101,13 +104,13 @@ def triage(sale: Sale, rules: BookingRules) -> Skip | Hold | None:
     if rules.start is not None and sale.sold_at < rules.start:
         return Skip(Reason.BEFORE_START)
     if sale.currency != rules.currency:
-        return Hold(Reason.CURRENCY_DIFFERS, f"receipt in {sale.currency}, books in {rules.currency}")
+        return Hold(Reason.CURRENCY_DIFFERS, message("detail.currency", receipt=sale.currency, books=rules.currency))
     goods = [line for line in sale.lines if line.kind is not LineKind.ROUNDING]
     if sale.gross == 0 and all(line.unit_price == 0 for line in goods):
         if goods and all(line.quantity < 0 for line in goods):
-            return Skip(Reason.STOCK_CORRECTION, f"{len(goods)} line(s)")
+            return Skip(Reason.STOCK_CORRECTION, message("detail.lines", number=len(goods)))
         if not goods or not rules.book_zero_receipts:
-            return Skip(Reason.ZERO_TOTAL, f"{len(goods)} line(s)")
+            return Skip(Reason.ZERO_TOTAL, message("detail.lines", number=len(goods)))
     return None
 
 
@@ -142,9 +145,10 @@ def answers_used(sale: Sale, rules: BookingRules, *, rounded: bool = False) -> t
     return tuple((key, rules.answered[key]) for key in dict.fromkeys(keys) if key in rules.answered)
 
 
-def _of_an_answer(hold: Hold, key: str, rules: BookingRules, text: str) -> Hold:
+def _of_an_answer(hold: Hold, key: str, rules: BookingRules, text: Message) -> Hold:
     """Let a hold that comes of an answer ask its question again: the answer does not help any more."""
-    return replace(hold, question=key, question_text=f"{text} ({hold.detail})") if key in rules.answered else hold
+    again = message("question.again", question=text, detail=hold.detail)
+    return replace(hold, question=key, question_text=again) if key in rules.answered else hold
 
 
 def plan_payments(sale: Sale, rules: BookingRules, accounts: Sequence[MoneyAccount]) -> tuple[PlannedPayment, ...] | Hold:
@@ -153,24 +157,24 @@ def plan_payments(sale: Sale, rules: BookingRules, accounts: Sequence[MoneyAccou
         return ()
     paid = total([payment.amount for payment in sale.payments])
     if paid != sale.gross:
-        return Hold(Reason.PAYMENT_DIFFERS, f"paid {paid}, receipt {sale.gross}")
+        return Hold(Reason.PAYMENT_DIFFERS, message("detail.paid", paid=paid, receipt=sale.gross))
     planned = []
     for payment in sale.payments:
         if payment.amount == 0:
             continue
         name = rules.accounts.get(payment.method)
         if name is None:
-            what = payment.label or payment.method or "(no payment method)"
+            what = payment.label or payment.method or message("detail.no_method")
             return Hold(
                 Reason.PAYMENT_METHOD_UNKNOWN,
                 what,
                 question=AccountWanted(payment.method).key,
-                question_text=f"Which account of the books takes what is paid with {what}?",
+                question_text=message("question.account", method=what),
             )
         account = account_of(payment.method, rules, accounts)
         if account is None:
             missing = Hold(Reason.MONEY_ACCOUNT_MISSING, f"{payment.label or payment.method} -> {name}")
-            text = f"Which account of the books takes what is paid with {payment.label or payment.method}?"
+            text = message("question.account", method=payment.label or payment.method)
             return _of_an_answer(missing, AccountWanted(payment.method).key, rules, text)
         planned.append(PlannedPayment(account, payment.amount, payment.label))
     return tuple(planned)
@@ -203,18 +207,20 @@ def match_articles(sale: Sale, rules: BookingRules, found: Sequence[Product]) ->
 
 def _match_article(line: SaleLine, rules: BookingRules, by_key: Mapping[str, Sequence[Product]], *, any_rate: bool) -> Product | Hold:
     number, asked = article_number(line, rules), ArticleWanted(_helped(line), line.vat_rate).key
-    what = f"{_helped(line)} at {line.vat_rate} % VAT"
-    text = f"Which article of the books takes a line of the kind {what}?"
+    what = message("detail.line", kind=word("line", _helped(line)), rate=line.vat_rate)
+    text = message("question.article", line=what)
     if number is None:
         return Hold(Reason.VAT_RATE_UNKNOWN, what, question=asked, question_text=text)
     candidates = by_key.get(sku_key(number), [])
     if not candidates:
         return _of_an_answer(Hold(Reason.ARTICLE_MISSING, number), asked, rules, text)
     if len(candidates) > 1:
-        return _of_an_answer(Hold(Reason.ARTICLE_AMBIGUOUS, f"{number}: {len(candidates)} articles"), asked, rules, text)
+        return _of_an_answer(
+            Hold(Reason.ARTICLE_AMBIGUOUS, message("detail.articles", article=number, number=len(candidates))), asked, rules, text
+        )
     article = candidates[0]
     if article.vat_rate != line.vat_rate and not any_rate:
-        differs = Hold(Reason.VAT_DIFFERS, f"{number}: till {line.vat_rate} %, books {article.vat_rate} %")
+        differs = Hold(Reason.VAT_DIFFERS, message("detail.rates", article=number, till=line.vat_rate, books=article.vat_rate))
         return _of_an_answer(differs, asked, rules, text)
     return article
 
@@ -281,14 +287,14 @@ def compose(
         )
     residue = sale.gross - predicted_total(rows, includes_vat=includes_vat) + correction
     if abs(residue) > rules.rounding_cap:
-        return Hold(Reason.SUM_DIFFERS, f"receipt {sale.gross}, document {sale.gross - residue}, difference {residue}")
+        return Hold(Reason.SUM_DIFFERS, message("detail.sum", receipt=sale.gross, document=sale.gross - residue, difference=residue))
     if residue:
         if rounding_article is None:
             return Hold(
                 Reason.VAT_RATE_UNKNOWN,
-                f"rounding of {residue}",
+                message("detail.rounding", amount=residue),
                 question=ArticleWanted(LineKind.ROUNDING, ZERO).key,
-                question_text="Which article of the books takes rounding differences?",
+                question_text=message("question.rounding"),
             )
         sign = 1 if residue > 0 else -1
         rows.append(DocumentRow(rounding_article.id, rounding_article.name, Decimal(sign), abs(residue), ZERO))

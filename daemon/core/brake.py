@@ -11,12 +11,14 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from daemon.core.message import message, word
 from daemon.core.products import UpdateProduct
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from connectors.model import ProductDraft
+    from daemon.core.message import Message
     from daemon.core.products import ProductDecision
     from daemon.core.stock import StockPlan
 
@@ -48,19 +50,6 @@ class Danger(StrEnum):
     TAKEN_BACK = "taken_back"
 
 
-_WORDS = {
-    Danger.FREE: "set the price to zero of",
-    Danger.DEACTIVATED: "deactivate",
-    Danger.REPRICED: "change the price of",
-    Danger.TAXED: "change the VAT rate of",
-    Danger.RENAMED: "change the name of",
-    Danger.RENUMBERED: "change the number of",
-    Danger.EMPTIED: "set the stock to zero for",
-    Danger.VANISHED: "no longer see",
-    Danger.TAKEN_BACK: "take back the documents of",
-}
-#: what a danger is about, where it is not products
-_NOUNS = {Danger.TAKEN_BACK: "receipts"}
 #: what is true again at the next run, however often it was answered: an article that is gone stays gone
 LASTING = frozenset({Danger.VANISHED})
 #: which updates are dangerous when there are many of them, and the field that they write
@@ -118,16 +107,13 @@ class Alarm:
         return frozenset(one.record for finding in self.findings for one in finding.affected)
 
     @property
-    def text(self) -> str:
+    def question(self) -> Message:
         """The question, with the numbers and the list."""
-        first, *others = [
-            f"{_WORDS[one.danger]} {len(one.affected)} of {one.of} {_NOUNS.get(one.danger, 'products')}." for one in self.findings
-        ]
-        would = " ".join([f"This run would {first}", *(f"It would also {other}" for other in others)])
+        first, *others = [word("danger", one.danger, number=len(one.affected), of=one.of) for one in self.findings]
+        would = [message("brake.would", danger=first), *(message("brake.also", danger=other) for other in others)]
         named = {one.record: str(one) for finding in reversed(self.findings) for one in finding.affected}
-        shown = ", ".join(list(named.values())[:_NAMED])
-        more = f" and {len(named) - _NAMED} more" if len(named) > _NAMED else ""
-        return f"{would} I stopped before the first write. They are: {shown}{more}."
+        more = message("brake.more", number=len(named) - _NAMED) if len(named) > _NAMED else ""
+        return message("question.brake", would=would, named=list(named.values())[:_NAMED], more=more)
 
 
 def exceeds(affected: int, of: int, rules: BrakeRules) -> bool:

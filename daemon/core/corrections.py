@@ -11,6 +11,7 @@ from daemon.core.book_sale import accounts_of, book, pay_step
 from daemon.core.booked import DOUBTS, Difference, differences, paid_on, snapshot, voided
 from daemon.core.booking import Hold, PlannedPayment, account_of, business_day, plan_payments, reference
 from daemon.core.life import Outcome, Reason
+from daemon.core.message import message
 from daemon.core.money import total
 from daemon.core.sale_plan import (
     CORRECT,
@@ -88,11 +89,14 @@ def credit_of(document: Document, change: Change, rules: BookingRules, accounts:
     """Lay out the credit of a booked document: its own rows turned round, on the day of the receipt, and its payments paid back."""
     booked = change.booked
     if not document.rows:
-        return Hold(Reason.CHANGED_AFTER_BOOKING, f"document {document.number}: its rows cannot be read")
+        return Hold(Reason.CHANGED_AFTER_BOOKING, message("detail.rows", document=document.number))
     repay: tuple[PlannedPayment, ...] = ()
     if document.remaining != document.gross:
         if document.remaining != ZERO or total([amount for _, amount in booked.accounts or booked.payments or ()]) != document.gross:
-            return Hold(Reason.PAYMENT_DIFFERS, f"document {document.number} of {document.gross}: {document.remaining} remains to be paid")
+            return Hold(
+                Reason.PAYMENT_DIFFERS,
+                message("detail.remains", document=document.number, gross=document.gross, remaining=document.remaining),
+            )
         planned = _repayments(booked, rules, accounts)
         if isinstance(planned, Hold):
             return planned
@@ -130,7 +134,7 @@ def _unknown_account(method: str, rules: BookingRules) -> Hold:
     name = rules.accounts.get(method)
     if name is not None:
         return Hold(Reason.MONEY_ACCOUNT_MISSING, f"{method} -> {name}")
-    text = f"Which account of the books pays back what was paid with {method or '(no payment method)'}?"
+    text = message("question.account_back", method=method or "?")
     return Hold(Reason.PAYMENT_METHOD_UNKNOWN, method, AccountWanted(method).key, text)
 
 
@@ -171,9 +175,9 @@ def left_behind(document: Document, rules: BookingRules) -> Hold | None:
     number, gross = document.number, document.gross
     return Hold(
         Reason.CHANGED_AFTER_BOOKING,
-        f"document {number} of {gross}; the receipt is gone from the till",
+        message("detail.gone", document=number, gross=gross),
         question=question,
-        question_text=f"The receipt of document {number} ({gross}) is gone from the till. May the document stay?",
+        question_text=message("question.gone", document=number, gross=gross),
         choices=(KEEP,),
     )
 
@@ -189,9 +193,8 @@ def _kept(change: Change, salt: str) -> Plan:
 
 def _ask(change: Change, reason: Reason) -> Hold:
     choices = {Reason.SETTLED_BY_TERMS: (KEEP,), Reason.DOCUMENT_GONE: (REBOOK, KEEP)}.get(reason, (CORRECT, REBOOK, KEEP))
-    text = f"Receipt {change.sale.number} is not as it was booked ({change.told}). What is to be done?"
-    if reason is Reason.DOCUMENT_GONE:
-        text = f"The document of receipt {change.sale.number} was deleted or credited in the books ({change.told}). What is to be done?"
+    code = "question.taken_back" if reason is Reason.DOCUMENT_GONE else "question.changed"
+    text = message(code, receipt=change.sale.number, change=change.told)
     return Hold(reason, change.told, question=change.question, question_text=text, choices=choices)
 
 
@@ -200,4 +203,4 @@ def with_way_out(hold: Hold, facts: SaleFacts, differs: frozenset[Difference]) -
     if hold.question or not differs or facts.sale is None or facts.booked is None:
         return hold
     asked = _ask(Change(facts.sale, facts.booked, differs, facts.salt), Reason.CHANGED_AFTER_BOOKING)
-    return replace(asked, reason=hold.reason, detail=f"{hold.detail}; {asked.detail}")
+    return replace(asked, reason=hold.reason, detail=message("detail.both", first=hold.detail, second=asked.detail))

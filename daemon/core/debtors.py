@@ -10,6 +10,7 @@ from daemon.core.booking import Debtor, Hold, charges_vat_abroad
 from daemon.core.customers import changed_fields, fingerprint
 from daemon.core.life import Reason
 from daemon.core.mapping import MappingError, apply_fields
+from daemon.core.message import message
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -90,7 +91,7 @@ def decide_debtor(facts: DebtorFacts, sale: Sale, rules: BookingRules, customers
     active = [one for one in facts.found if one.active]
     chosen = facts.bound if facts.bound is not None and facts.bound.active else None
     if chosen is None and len(active) > 1:
-        return Hold(Reason.CUSTOMER_AMBIGUOUS, f"customers {', '.join(sorted(one.number or '?' for one in active))}")
+        return Hold(Reason.CUSTOMER_AMBIGUOUS, message("detail.customers", numbers=sorted(one.number or "?" for one in active)))
     chosen = chosen or (active[0] if active else None)
     try:
         if chosen is None:
@@ -118,5 +119,5 @@ def _adopted(facts: DebtorFacts, customer: Customer, chosen: Customer, customers
 def _default(facts: DebtorFacts, rules: BookingRules) -> WriteDebtor | Hold:
     found = [one for one in facts.found if one.active]
     if not found:
-        return Hold(Reason.DEFAULT_DEBTOR_MISSING, f"customer number {rules.default_debtor}")
+        return Hold(Reason.DEFAULT_DEBTOR_MISSING, message("detail.customer", number=rules.default_debtor))
     return WriteDebtor("keep", "", found[0], Debtor(found[0].id or "", private=not found[0].is_company))

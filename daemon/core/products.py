@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from connectors.model import Product, ProductDraft
 from daemon.core.booking import Hold, Skip
 from daemon.core.life import Reason
+from daemon.core.message import message
 from daemon.core.sku import sku_key
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def match_product(source: Product, bound_id: str | None, candidates: Sequence[Pr
             return bound
     same = [product for product in candidates if sku_key(product.sku) == sku_key(source.sku)]
     if len(same) > 1:
-        return Hold(Reason.SKU_AMBIGUOUS, f"{source.sku}: {len(same)} products")
+        return Hold(Reason.SKU_AMBIGUOUS, message("detail.products", sku=source.sku, number=len(same)))
     return same[0] if same else None
 
 
@@ -93,7 +94,7 @@ def decide_product(
         return match
     if match is None:
         if not source.active:
-            return Skip(Reason.NOT_AT_TARGET, "inactive, and never on the other side")
+            return Skip(Reason.NOT_AT_TARGET, message("detail.never_there"))
         draft = on_create
         if source.tracked and opening_stock is not None:
             draft = replace(draft, tracked=True, quantity=opening_stock)

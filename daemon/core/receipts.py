@@ -14,6 +14,7 @@ from daemon.core.booked import paid_on, snapshot
 from daemon.core.booking import Hold, Skip, business_day, plan_payments, reference, triage
 from daemon.core.corrections import decide_booked, left_behind
 from daemon.core.life import Outcome, Reason
+from daemon.core.message import message
 from daemon.core.money import total
 from daemon.core.sale_plan import FIRST_OPEN_DAY, LOCKED_QUESTION, WAIT, Adopt, Plan, SaleFacts, Target, Withdraw
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from connectors.model import Document, Sale
     from daemon.core.booking import BookingRules
     from daemon.core.mapping import FieldMap
+    from daemon.core.message import Text
 
 
 def decide_sale(facts: SaleFacts, rules: BookingRules, customers: FieldMap) -> Plan | Skip | Hold:
@@ -50,15 +52,15 @@ def _decide_found(facts: SaleFacts, sale: Sale, rules: BookingRules, withdrawal:
     """The document is there: ours, with its answer lost, or anybody's; it is left as it is, and paid where nobody did."""
     key = reference(sale, rules)
     if len(facts.found) > 1:
-        return Hold(Reason.DOCUMENT_AMBIGUOUS, f"{len(facts.found)} documents carry {key}")
+        return Hold(Reason.DOCUMENT_AMBIGUOUS, message("detail.carry", number=len(facts.found), key=key))
     document = facts.found[0]
     if facts.holder:
-        return Hold(Reason.DOCUMENT_AMBIGUOUS, f"document {document.number} is that of receipt {facts.holder}")
+        return Hold(Reason.DOCUMENT_AMBIGUOUS, message("detail.holder", document=document.number, receipt=facts.holder))
     day = business_day(sale, rules)
     if not facts.sent and document.date not in {None, day}:
-        return Hold(Reason.DOCUMENT_AMBIGUOUS, f"document {document.number} of {document.date}, receipt of {day}")
+        return Hold(Reason.DOCUMENT_AMBIGUOUS, message("detail.other_day", document=document.number, of=document.date, day=day))
     if not facts.sent and facts.rivals:
-        return Hold(Reason.DOCUMENT_AMBIGUOUS, f"{1 + facts.rivals} receipts carry the number {sale.number}")
+        return Hold(Reason.DOCUMENT_AMBIGUOUS, message("detail.rivals", number=1 + facts.rivals, receipt=sale.number))
     payments = plan_payments(sale, rules, facts.accounts)
     if isinstance(payments, Hold):
         return payments
@@ -68,7 +70,7 @@ def _decide_found(facts: SaleFacts, sale: Sale, rules: BookingRules, withdrawal:
     return Plan((*withdrawal, Adopt(document), *paying), outcome, reason, booked)
 
 
-def vat_disagrees(sale: Sale, document: Document, rules: BookingRules) -> str:
+def vat_disagrees(sale: Sale, document: Document, rules: BookingRules) -> Text:
     """Compare a document's amounts by VAT rate with the receipt's lines; return what differs by more than rounding explains, or nothing.
 
     Where the books answer no rates (a draft) the VAT as a whole is compared.
@@ -81,11 +83,12 @@ def vat_disagrees(sale: Sale, document: Document, rules: BookingRules) -> str:
     cap = rules.rounding_cap + Decimal("0.01")
     if not document.vat_by_rate:
         expected = total([gross * rate / (100 + rate) for rate, gross in till.items()])
-        return f"VAT {document.vat} for {expected:.2f}" if abs(document.vat - expected) > cap else ""
+        return message("detail.vat", books=document.vat, till=f"{expected:.2f}") if abs(document.vat - expected) > cap else ""
     books = {rate: net + vat for rate, net, vat in document.vat_by_rate if rate}
     for rate in sorted({rate for rate in till if rate} | set(books)):
         if abs(books.get(rate, ZERO) - till.get(rate, ZERO)) > cap:
-            return f"{rate} %: till {till.get(rate, ZERO):.2f}, books {books.get(rate, ZERO):.2f}"
+            here, there = till.get(rate, ZERO), books.get(rate, ZERO)
+            return message("detail.vat_at", rate=rate, till=f"{here:.2f}", books=f"{there:.2f}")
     return ""
 
 
@@ -95,6 +98,6 @@ def locked_hold(sale: Sale, rules: BookingRules) -> Hold:
         Reason.PERIOD_LOCKED,
         business_day(sale, rules).isoformat(),
         question=LOCKED_QUESTION,
-        question_text="The books have closed days on which the till sold. Book those receipts on the first open day, or wait?",
+        question_text=message("question.locked"),
         choices=(FIRST_OPEN_DAY, WAIT),
     )

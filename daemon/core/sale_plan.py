@@ -11,6 +11,7 @@ from connectors.model import ZERO
 from daemon.core.booked import snapshot
 from daemon.core.debtors import WriteDebtor
 from daemon.core.life import Outcome, Reason
+from daemon.core.message import message, word
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from daemon.core.booked import Booked, Difference
     from daemon.core.booking import PlannedPayment
     from daemon.core.debtors import DebtorFacts
+    from daemon.core.message import Message, Text
 
 #: what a person may answer when a receipt is not as it was booked: credit and book anew; book anew, for the document was taken back by hand
 #: (or is gone); leave the books as they are
@@ -52,7 +54,7 @@ class SaleFacts:
     found: tuple[Document, ...] = ()
     rivals: int = 0
     #: whose document that is already: another till's receipt, in words
-    holder: str = ""
+    holder: Text = ""
     sent: bool = False
     #: a document in the books that can still be withdrawn, begun for this receipt earlier
     proposal: str = ""
@@ -156,10 +158,15 @@ class Change:
         return f"changed:{self.sale.number}:{self.booked.revision}:{'+'.join(sorted(self.differs))}:{self.sale.gross}:{mark}"
 
     @property
-    def told(self) -> str:
+    def told(self) -> Message:
         """What changed, for a person."""
         now = self.sale.gross if self.sale.completed else ZERO
-        return f"{', '.join(sorted(self.differs))}: booked {self.booked.gross} {self.booked.currency}, now {now} {self.sale.currency}"
+        return message(
+            "detail.change",
+            differs=[word("difference", one) for one in sorted(self.differs)],
+            booked=f"{self.booked.gross} {self.booked.currency}",
+            now=f"{now} {self.sale.currency}",
+        )
 
 
 def document_write_key(record: str, key: str) -> str:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from daemon.core.brake import Alarm
+    from daemon.core.message import Text
     from daemon.engine.context import Context
 
 CONTINUE = "continue"
@@ -40,7 +41,7 @@ class _Asked:
     key: str
     items: frozenset[str]
     answer: str | None
-    text: str
+    text: Text
 
 
 def _fact(flow: str) -> str:
@@ -68,7 +69,7 @@ async def judge(context: Context, flow: str, alarm: Alarm | None) -> Verdict:
 def _verdict(context: Context, flow: str, alarm: Alarm | None, asked: _Asked | None) -> Verdict:
     if alarm is None:
         return Verdict()
-    anew = Question(context.scope, f"brake:{flow}:{alarm.number}", flow, alarm.text, CHOICES)
+    anew = Question(context.scope, f"brake:{flow}:{alarm.number}", flow, alarm.question, CHOICES)
     if asked is None or not alarm.items <= asked.items:
         return Verdict(alarm, anew)
     if asked.answer in GO_ON:
@@ -100,7 +101,7 @@ async def brake(context: Context, flow: str, alarm: Alarm | None, *, counted: bo
             await context.store.withdraw_question(context.scope, asked.key)
         await context.store.remember(context.scope, {_fact(flow): json.dumps({"key": question.key, "items": sorted(alarm.items)})})
         await context.store.ask(question)
-        context.log.warning("stopped", flow=flow, reason=Reason.MASS_CHANGE, detail=question.text)
+        context.log.warning("stopped", flow=flow, reason=Reason.MASS_CHANGE, detail=str(question.text))
     return question
 
 

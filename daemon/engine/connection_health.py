@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING, cast
 
 from connectors.port import Heard, HttpGate, HttpObserver, KeptAway
 from daemon.core.health import Health, Level, Pace, after, at_once, is_alone, is_own, level, may_ask
+from daemon.core.message import message
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
     from connectors.port import Clock
+    from daemon.core.message import Message
     from daemon.observe.metrics import Metrics
 
 _UNAUTHORIZED = 401
@@ -52,9 +54,11 @@ class Trouble:
     where: str
     said: str
 
-    def __str__(self) -> str:
-        what = f"does not answer {self.where}" if self.where else "does not answer"
-        return f"{what} ({self.said})" if self.said else what
+    @property
+    def says(self) -> Message:
+        """What is wrong, as what is said of the connection."""
+        said = message("trouble.said", said=self.said) if self.said else ""
+        return message("trouble.place", where=self.where, said=said) if self.where else message("trouble.whole", said=said)
 
 
 @dataclass(slots=True)
@@ -285,9 +289,9 @@ class ConnectionHealth(HttpObserver, HttpGate):
             self._set_reauth(required=False)
 
     @property
-    def cure(self) -> str:
+    def cure(self) -> Message:
         """What a person does about :attr:`reauth_required`."""
-        return f"kassabrug login {self.name}" if self._renews else f"correct the keys of {self.name} in the configuration, and restart"
+        return message("cure.login", name=self.name) if self._renews else message("cure.keys", name=self.name)
 
     @property
     def left_alone(self) -> bool:

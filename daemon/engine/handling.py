@@ -11,6 +11,7 @@ from connectors.port import ConnectorError, Missing, Throttled, Transient, Uncer
 from daemon.core.booking import Hold
 from daemon.core.brake import exceeds
 from daemon.core.life import Outcome, Reason, State
+from daemon.core.message import message, word
 from daemon.core.retry import Fate, after_error
 from daemon.engine.braking import CONTINUE
 from daemon.engine.connection_health import tracing
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from daemon.core.brake import BrakeRules
+    from daemon.core.message import Text
     from daemon.engine.connection_health import Trace
     from daemon.engine.context import Context
     from daemon.state.port import Work
@@ -59,12 +61,16 @@ class Processor(Protocol):
 class FlowStopped(Exception):
     """A flow stands still until a person answers."""
 
+    def __init__(self, says: Text) -> None:
+        super().__init__(str(says))
+        self.says = says
+
 
 @dataclass(frozen=True, slots=True)
 class Handled:
     """How the work on one record ended: what failed for good, or which outage it met; neither when it was settled, held or put off."""
 
-    failure: str = ""
+    failure: Text = ""
     outage: ConnectorError | None = None
 
 
@@ -75,7 +81,7 @@ class _Pass:
     rules: BrakeRules
     handled: int = 0
     failed: int = 0
-    why: str = ""
+    why: Text = ""
     #: how many records in a row met an outage, and what they were told
     met: int = 0
     outage: ConnectorError | None = None
@@ -110,8 +116,7 @@ async def drain(context: Context, processor: Processor) -> None:
         ConnectorError: what a vendor that is away had to say.
     """
     if await _stands_still(context, processor):
-        message = "too many records failed; see: kassabrug questions"
-        raise FlowStopped(message)
+        raise FlowStopped(message("run.stopped"))
     run = _Pass(context.brake)
     # while a vendor is away one record after the other finds out whether it is back, and its neighbours stay where they are
     while context.away and not run.over:
@@ -146,10 +151,7 @@ async def _together(context: Context, processor: Processor, run: _Pass) -> None:
 
 async def _stop(context: Context, processor: Processor, run: _Pass) -> None:
     """Ask whether the flow may go on; raises :class:`FlowStopped`."""
-    text = (
-        f"{run.failed} of {run.handled} records of the flow {processor.name} failed in a row of work ({run.why}). "
-        "I stopped before trying the others. Go on?"
-    )
+    text = message("question.failing", failed=run.failed, handled=run.handled, flow=processor.name, why=run.why)
     await context.store.ask(Question(context.scope, breaker_key(processor.name), processor.name, text, (CONTINUE,)))
     context.metrics.brake(processor.name, tripped=True, link=context.scope)
     raise FlowStopped(text)
@@ -237,9 +239,9 @@ async def _attempt(context: Context, processor: Processor, work: Work, action: C
                 return await _settle_fate(context, processor, work, error, trace)
             # a listing said so, and asking for the record by its id (again, when a person sends it again) did not help
             await _hold(context, processor, work, Hold(Reason.UNREADABLE, work.version.removeprefix(UNREADABLE_VERSION)))
-            return Handled(Reason.UNREADABLE)
+            return Handled(word("reason", Reason.UNREADABLE))
         except Undecidable as error:
-            await _hold(context, processor, work, Hold(Reason.UNDECIDABLE, str(error)))
+            await _hold(context, processor, work, Hold(Reason.UNDECIDABLE, error.says))
             return Handled()
         except Exception as error:  # noqa: BLE001 - one bad record stops only itself: a fault of ours is held like any other
             return await _settle_fate(context, processor, work, error, trace)
@@ -252,7 +254,7 @@ async def _hold(context: Context, processor: Processor, work: Work, hold: Hold) 
         question = Question(context.scope, hold.question, processor.name, hold.question_text, hold.choices)
     await context.store.hold(work, reason=hold.reason, detail=hold.detail, question=question, payload=processor.payload(work))
     context.outcome(processor.name, Outcome.HELD, hold.reason)
-    context.log.warning("held", flow=processor.name, record=work.record, label=work.label, reason=hold.reason, detail=hold.detail)
+    context.log.warning("held", flow=processor.name, record=work.record, label=work.label, reason=hold.reason, detail=str(hold.detail))
 
 
 async def _settle_fate(context: Context, processor: Processor, work: Work, error: Exception, trace: Trace) -> Handled:
@@ -273,7 +275,7 @@ async def _settle_fate(context: Context, processor: Processor, work: Work, error
         )
         context.outcome(processor.name, fate.outcome, fate.reason)
         context.log.warning("held", flow=processor.name, record=work.record, label=work.label, reason=fate.reason, detail=detail)
-        return Handled(f"{fate.reason}: {detail}")
+        return Handled(message("run.failed", reason=word("reason", fate.reason), detail=detail))
     await _defer(context, processor, work, fate, detail)
     return Handled(outage=_outage(error, own=own))
 

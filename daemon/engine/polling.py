@@ -10,6 +10,7 @@ from connectors.port import Change, ChangeSource, Position, Unreadable
 from daemon.core.booking import Hold
 from daemon.core.cursor import AHEAD_VERSION, advance, begin, bounds, made_progress
 from daemon.core.life import Reason
+from daemon.core.message import message
 from daemon.state.port import NewWork
 
 if TYPE_CHECKING:
@@ -142,4 +143,4 @@ def still_ahead(context: Context, flow: str, dated: datetime) -> Hold | None:
     Its way out: it goes on by itself when its date has come, and by ``resend`` once the date is corrected at its source.
     """
     latest = bounds(context.time_of(flow), context.now()).dated
-    return Hold(Reason.DATED_AHEAD, f"dated {dated.isoformat(timespec='minutes')}") if dated > latest else None
+    return Hold(Reason.DATED_AHEAD, message("detail.dated", moment=dated.isoformat(timespec="minutes"))) if dated > latest else None

@@ -8,16 +8,22 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from connectors.port import ConnectorError, Uncertain
+from daemon.core.message import message
 from daemon.state.port import Intent, IntentState
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
+    from daemon.core.message import Text
     from daemon.engine.context import Context
 
 
 class Undecidable(Exception):
     """It cannot be decided whether a write happened, although the vendor answers; only a person can: ``kassabrug settle``."""
+
+    def __init__(self, says: Text) -> None:
+        super().__init__(str(says))
+        self.says = says
 
 
 class TooEarly(Uncertain):
@@ -108,8 +114,7 @@ async def _named(earlier: Intent, find: Callable[[Intent], Awaitable[str | None]
     """Return the id of what a person says has happened; what cannot be found cannot be gone on with."""
     found = await find(earlier)
     if not found:
-        message = f"settled as happened, and nothing with {earlier.reference} is to be found: give it this key, or settle it as did-not"
-        raise Undecidable(message)
+        raise Undecidable(message("detail.not_there", key=earlier.reference))
     return found
 
 
@@ -131,11 +136,9 @@ async def identified(created: str, find: Callable[[], Awaitable[str | None]]) ->
     try:
         found = await find()
     except ConnectorError as error:
-        message = f"created, but not to be looked up: {error}"
-        raise Uncertain(message) from error
+        raise Uncertain(f"created, but not to be looked up: {error}") from error
     if not found:
-        message = "created, but not to be found yet"
-        raise Uncertain(message)
+        raise Uncertain("created, but not to be found yet")
     return found
 
 
@@ -147,8 +150,9 @@ async def _resolve(context: Context, scope: str, earlier: Intent, find: Callable
     # what an earlier process sent was sent before this one began; no wall clock is asked, for it may jump
     waited = context.clock.monotonic() - context.common.sends.get((scope, earlier.key), context.started)
     if waited < context.policy.index_lag:
-        message = "too early to look whether it happened"
-        raise TooEarly(message, retry_after=min(context.policy.index_lag - waited, context.policy.index_lag))
+        raise TooEarly(
+            "too early to look whether it happened", retry_after=min(context.policy.index_lag - waited, context.policy.index_lag)
+        )
     found = await find(earlier)
     context.common.sends.pop((scope, earlier.key), None)
     if found is not None:

@@ -15,6 +15,7 @@ import anyio
 
 from daemon.core.flow_registry import FLOWS, SALES
 from daemon.core.life import State
+from daemon.core.message import message
 from daemon.flows.document_lookup import LOOK_BACK
 from daemon.state.port import Activity, IntentState
 
@@ -75,7 +76,7 @@ class AfterRestore:
         async with self._looking:  # which another run may have done meanwhile
             if _restored(context) and not _in_hand(await store.counts(), expected) and not await self._send_again():
                 await store.reconciled()
-                line = Activity(context.now(), context.scope, flow, "", "", "reconciled", detail="all that came after the backup is known")
+                line = Activity(context.now(), context.scope, flow, "", "", "reconciled", detail=message("activity.reconciled"))
                 await store.note([line])
                 context.log.info("reconciled")
 

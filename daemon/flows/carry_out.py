@@ -11,6 +11,7 @@ from daemon.core.booking import Debtor, Hold, answers_used, arithmetic_is_certai
 from daemon.core.debtors import WriteDebtor
 from daemon.core.describe import describe_step, summary
 from daemon.core.life import Reason
+from daemon.core.message import message
 from daemon.core.receipts import vat_disagrees
 from daemon.core.sale_plan import Adopt, Credit, Paper, Pay, Plan, SaleFacts, Target, Withdraw, payment_write_prefix
 from daemon.flows.receipt_facts import SALE
@@ -22,6 +23,7 @@ from daemon.state.port import Binding, IntentState, Settlement
 if TYPE_CHECKING:
     from connectors.model import Document
     from daemon.core.booking import BookingRules
+    from daemon.core.message import Text
     from daemon.core.sale_plan import Step
     from daemon.engine.context import Context
     from daemon.flows.debtors import Debtors
@@ -116,7 +118,7 @@ class Steps:
         assert hand.debtor is not None  # noqa: S101 - the debtor's step comes first; this tells the type checker
         layout = ReceiptLayout(paper, hand.rules, hand.debtor)
 
-        def check(document: Document) -> str:
+        def check(document: Document) -> Text:
             return vat_disagrees(paper.sale, document, hand.rules)
 
         hand.key = paper.key
@@ -159,10 +161,10 @@ class Steps:
         books = before_rounding(document)
         if books != sale.gross:
             hand.doubt = Difference.SUM
-            return Hold(Reason.SUM_DIFFERS, f"receipt {sale.gross}, document {document.number} {books}")
+            return Hold(Reason.SUM_DIFFERS, message("detail.document_total", receipt=sale.gross, document=document.number, total=books))
         if document.vat_by_rate and (wrong := vat_disagrees(sale, document, hand.rules)):
             hand.doubt = Difference.VAT
-            return Hold(Reason.VAT_DIFFERS, f"document {document.number}: {wrong}")
+            return Hold(Reason.VAT_DIFFERS, message("detail.document", document=document.number, wrong=wrong))
         return None
 
     async def _pay(self, hand: _Hand, step: Pay) -> Hold | None:
@@ -174,9 +176,9 @@ class Steps:
     async def _credit(self, hand: _Hand, step: Credit) -> Hold | None:
         layout = CreditLayout(hand.sale.id, step)
 
-        def check(document: Document) -> str:
+        def check(document: Document) -> Text:
             differs = abs(document.vat + step.document.vat) > hand.rules.rounding_cap
-            return f"VAT {document.vat} to take back {step.document.vat}" if differs else ""
+            return message("detail.vat_back", credit=document.vat, document=step.document.vat) if differs else ""
 
         booking = await self._invoices.book(layout, at_once=False, memo={}, check=check)
         if isinstance(booking, Hold):

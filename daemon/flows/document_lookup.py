@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from connectors.port import Unfilterable
+from daemon.core.message import message
 from daemon.engine.writes import Undecidable
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class DocumentLookup:
         """
         found = (await self.existing([intent.reference], since=intent.sent_at)).get(intent.reference, [])
         if len(found) > 1:
-            raise Undecidable(f"{len(found)} documents carry {intent.reference}")
+            raise Undecidable(message("detail.carry", number=len(found), key=intent.reference))
         return found[0].id if found else None
 
     async def proposal_of(self, intent: Intent) -> str | None:

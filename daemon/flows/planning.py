@@ -12,6 +12,7 @@ from daemon.core.booking import Hold, Skip
 from daemon.core.describe import describe
 from daemon.core.flow_registry import PRODUCTS, SALES, STOCK
 from daemon.core.life import Reason
+from daemon.core.message import message
 from daemon.core.products import CreateProduct, FieldChange, KeepProduct, UpdateProduct
 from daemon.engine.polling import UNREADABLE_VERSION, is_ahead, read_pages
 from daemon.flows import products as products_flow
@@ -58,7 +59,7 @@ async def _unread(context: Context, source: ChangeSource[T], position: Position,
 
 
 def _ahead(flow: str, record: str, label: str, dated: datetime) -> Action:
-    return Action(flow, "hold", record, label, (), Reason.DATED_AHEAD, f"dated {dated.isoformat(timespec='minutes')}")
+    return Action(flow, "hold", record, label, (), Reason.DATED_AHEAD, message("detail.dated", moment=dated.isoformat(timespec="minutes")))
 
 
 async def plan_sales(flow: Sales, context: Context) -> tuple[list[Action], list[Sale]]:

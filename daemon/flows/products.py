@@ -14,6 +14,7 @@ from daemon.core.brake import products_alarm
 from daemon.core.flow_registry import PRODUCTS
 from daemon.core.life import CLAIMABLE_STATES, Outcome, Reason, State
 from daemon.core.mapping import MappingError, apply_fields
+from daemon.core.message import message
 from daemon.core.money import ZERO
 from daemon.core.products import (
     GONE,
@@ -319,7 +320,7 @@ class Products:
         match = match_product(source, None if bound is None else bound.target, candidates)
         if isinstance(match, Product) and bound is not None and match.id == bound.target and sku_key(source.sku) != sku_key(bound.label):
             if any(product.id != match.id for product in same):
-                return Hold(Reason.SKU_AMBIGUOUS, f"{source.sku}, until now {bound.label}: the till has another product with this number")
+                return Hold(Reason.SKU_AMBIGUOUS, message("detail.renumbered", sku=source.sku, before=bound.label))
             # the number is carried over, unless somebody gave the till's product one of its own
             on_update = replace(on_update, sku=on_create.sku) if sku_key(match.sku) == sku_key(old_number) else on_update
         stock = None if source.quantity is None else source.quantity - self._moving.get(source.id, ZERO)

@@ -11,6 +11,7 @@ from daemon.core.booking import Hold, Skip, article_number, articles_needed, mat
 from daemon.core.customers import is_anonymous, pseudonym
 from daemon.core.debtors import DebtorFacts
 from daemon.core.flow_registry import SALES
+from daemon.core.message import message
 from daemon.core.sale_plan import SaleFacts, Target, credit_key, revised
 from daemon.state.port import Binding, IntentState
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from connectors.model import Customer, Document, MoneyAccount, Product, Sale
     from daemon.core.booking import BookingRules
+    from daemon.core.message import Text
     from daemon.engine.context import Context
     from daemon.flows.catalogue import Catalogue
     from daemon.flows.document_lookup import DocumentLookup
@@ -141,12 +143,12 @@ class ReceiptFacts:
                 return left
         return ""
 
-    async def _holder(self, documents: Sequence[Document]) -> str:
+    async def _holder(self, documents: Sequence[Document]) -> Text:
         """Return whose receipt of another till of the company a document is known to be."""
         for document in documents:
             holder = await self._context.store.holder(self._context.siblings, SALE, document.id)
             if holder is not None:
-                return f"{holder.label} of {holder.link}"
+                return message("detail.receipt_of", receipt=holder.label, link=holder.link)
         return ""
 
     async def _rivals(self, sale: Sale) -> int:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from daemon.core import references
 from daemon.core.answers import configured
 from daemon.core.life import Reason
+from daemon.core.message import message
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -68,8 +69,9 @@ async def begin(context: Context, said: Configured) -> None:
         now = said.says(question.key)
         if question.link != scope or now is None:
             continue
-        instead = "" if question.answer in {None, now} else f" instead of the answer {question.answer}"
-        released = await store.overrule(scope, question.key, f"{now}{instead}")
+        changed = question.answer not in {None, now}
+        told = message("activity.configured", answer=now, before=question.answer) if changed else now
+        released = await store.overrule(scope, question.key, told)
         context.log.info("answered by the configuration", question=question.key, answer=now, released=released)
     if await store.fact(scope, _DECIDED_BY_FACT) != said.fingerprint:
         await store.release_held(scope, reasons=_CURABLE)

@@ -16,15 +16,19 @@ import anyio
 import anyio.to_thread
 import structlog
 
+from daemon.core.message import mapped, message
 from daemon.observe.log import redact_text
 from daemon.state.port import AlertRow
+from daemon.text import ENGLISH
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from connectors.port import Clock
+    from daemon.core.message import Text
     from daemon.observe.metrics import Metrics
     from daemon.state.port import Store
+    from daemon.text import Speaker
 
 #: takes title, body and severity (``info``, ``warning``, ``critical``); tells whether anybody was reached
 Deliver = Callable[[str, str, str], Awaitable[bool]]
@@ -37,32 +41,35 @@ _log = structlog.get_logger(__name__)
 class Alerts:
     """The alerts of one process.  ``fingerprint`` says what is wrong with what (``flow_failing:shop:sales``), never with which record."""
 
-    def __init__(self, store: Store, clock: Clock, deliver: Deliver, metrics: Metrics, repeat_hours: float = 24) -> None:
+    def __init__(
+        self, store: Store, clock: Clock, deliver: Deliver, metrics: Metrics, repeat_hours: float = 24, *, say: Speaker = ENGLISH
+    ) -> None:
         self._store = store
         self._clock = clock
         self._deliver = deliver
         self._metrics = metrics
         self._repeat = timedelta(hours=repeat_hours)
+        self._say = say
         #: the alerts that are not over, by fingerprint, oldest first; read from the store once, and written through from then on
         self._active: dict[str, AlertRow] | None = None
         self._busy: set[str] = set()  # being told by another task right now
         self._not_before: dict[str, datetime] = {}  # failed deliveries
 
-    async def raise_alert(self, fingerprint: str, summary: str, severity: str, body: str = "") -> None:
+    async def raise_alert(self, fingerprint: str, summary: Text, severity: str, body: Text = "") -> None:
         """Tell that something is wrong, unless that was told less than ``repeat_hours`` ago.  May be called as often as it is seen."""
         if fingerprint in self._busy:
             return
         self._busy.add(fingerprint)
         try:
-            await self._tell_if_due(fingerprint, redact_text(summary), severity, redact_text(body))
+            await self._tell_if_due(fingerprint, mapped(summary, redact_text), severity, mapped(body, redact_text))
         finally:
             self._busy.discard(fingerprint)
 
-    async def _tell_if_due(self, fingerprint: str, summary: str, severity: str, body: str) -> None:
+    async def _tell_if_due(self, fingerprint: str, summary: Text, severity: str, body: Text) -> None:
         now = self._clock.now()
         known = (await self._known()).get(fingerprint)
         if known is None:
-            _log.warning("alert", fingerprint=fingerprint, summary=summary, severity=severity)
+            _log.warning("alert", fingerprint=fingerprint, summary=str(summary), severity=severity)
             row = AlertRow(fingerprint, now, None, None, summary, severity)
             await self._save(row)
             self._not_before.pop(fingerprint, None)
@@ -72,8 +79,11 @@ class Alerts:
             return
         if now < self._not_before.get(fingerprint, now):
             return
-        since = f"Since {row.first_seen:%Y-%m-%d %H:%M} UTC." if row.last_sent is not None else ""
-        if await self._deliver(f"Kassabrug: {summary}", "\n\n".join(part for part in (body or summary, since) if part), severity):
+        parts = [self._say(body or summary)]
+        if row.last_sent is not None:
+            parts.append(self._say(message("alert.since", since=_moment(row.first_seen))))
+        # once more in words: what is private may show only when they stand together
+        if await self._deliver(f"Kassabrug: {redact_text(self._say(summary))}", redact_text("\n\n".join(parts)), severity):
             await self._save(replace(row, last_sent=now))
         else:
             self._not_before[fingerprint] = now + RETRY_AFTER
@@ -88,10 +98,10 @@ class Alerts:
             if row is None:
                 return
             now = self._clock.now()
-            _log.info("alert over", fingerprint=fingerprint, summary=row.summary)
+            _log.info("alert over", fingerprint=fingerprint, summary=str(row.summary))
             if row.last_sent is not None:
-                lasted = f"It lasted from {row.first_seen:%Y-%m-%d %H:%M} to {now:%Y-%m-%d %H:%M} UTC."
-                await self._deliver(f"Kassabrug: over: {row.summary}", lasted, "info")
+                lasted = message("alert.lasted", since=_moment(row.first_seen), until=_moment(now))
+                await self._deliver(f"Kassabrug: {self._say(message('alert.over', summary=row.summary))}", self._say(lasted), "info")
             await self._save(replace(row, resolved_at=now))
         finally:
             self._busy.discard(fingerprint)
@@ -115,6 +125,10 @@ class Alerts:
             active[row.fingerprint] = row
         else:
             active.pop(row.fingerprint, None)
+
+
+def _moment(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M} UTC"
 
 
 def apprise_deliver(urls: Sequence[str], metrics: Metrics, *, wait_seconds: float = 30) -> Deliver:

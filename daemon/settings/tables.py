@@ -60,6 +60,8 @@ class DaemonSettings(_Table):
     state_dir: Path | None = None
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "console"] = "json"
+    #: of what people read; the log speaks in codes
+    language: Literal["en", "nl"] = "en"
     contact: Text | None = None
     shutdown_seconds: Seconds = 4
     workers: Annotated[int, Field(ge=1, le=100)] = 8

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from daemon.core.life import Reason, State
+from daemon.core.message import decode, encode, mapped
 from daemon.state.port import Forgotten, IntentState
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ def _texts(
                 text = row[column]
                 if not text:
                     continue
-                after = GONE if quoted else pattern.sub(GONE, text)
+                after = GONE if quoted else encode(mapped(decode(text), lambda value: pattern.sub(GONE, value)))
                 if after != text:
                     yield table, identity, column, after, row["identity"]
 

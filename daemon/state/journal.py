@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from daemon.core.message import decode, encode
 from daemon.state.port import Activity, AlertRow
 from daemon.state.values import to_moment, to_optional_moment, to_optional_text, to_text
 
@@ -19,7 +20,18 @@ def append(connection: sqlite3.Connection, activities: Iterable[Activity]) -> No
         "INSERT INTO activity (at, link, flow, record, label, event, outcome, reason, detail, remote_id)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
-            (to_text(one.at), one.link, one.flow, one.record, one.label, one.event, one.outcome, one.reason, one.detail, one.remote_id)
+            (
+                to_text(one.at),
+                one.link,
+                one.flow,
+                one.record,
+                one.label,
+                one.event,
+                one.outcome,
+                one.reason,
+                encode(one.detail),
+                one.remote_id,
+            )
             for one in activities
         ],
     )
@@ -43,7 +55,7 @@ def newest(connection: sqlite3.Connection, label: str | None, limit: int) -> lis
             event=row["event"],
             outcome=row["outcome"],
             reason=row["reason"],
-            detail=row["detail"],
+            detail=decode(row["detail"]),
             remote_id=row["remote_id"],
         )
         for row in rows
@@ -74,7 +86,7 @@ def alerts(connection: sqlite3.Connection) -> list[AlertRow]:
             first_seen=to_moment(row["first_seen"]),
             last_sent=to_optional_moment(row["last_sent"]),
             resolved_at=to_optional_moment(row["resolved_at"]),
-            summary=row["summary"],
+            summary=decode(row["summary"]),
             severity=row["severity"],
         )
         for row in connection.execute("SELECT * FROM alert ORDER BY first_seen, fingerprint")
@@ -90,7 +102,7 @@ def put_alert(connection: sqlite3.Connection, row: AlertRow) -> None:
             to_text(row.first_seen),
             to_optional_text(row.last_sent),
             to_optional_text(row.resolved_at),
-            row.summary,
+            encode(row.summary),
             row.severity,
         ),
     )

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from connectors.port import Position
+    from daemon.core.message import Text
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ class Work:
     state: State
     outcome: Outcome | None
     reason: Reason
-    detail: str
+    detail: Text
     attempt: int
     not_before: datetime | None
     payload: bytes | None
@@ -114,7 +115,7 @@ class Question:
     link: str
     key: str
     flow: str
-    text: str
+    text: Text
     choices: tuple[str, ...] = ()
     asked_at: datetime | None = None
     answer: str | None = None
@@ -154,7 +155,7 @@ class Activity:
     event: str
     outcome: str = ""
     reason: str = ""
-    detail: str = ""
+    detail: Text = ""
     remote_id: str = ""
 
 
@@ -177,7 +178,7 @@ class Settlement:
 
     outcome: Outcome
     reason: Reason = Reason.NONE
-    detail: str = ""
+    detail: Text = ""
     bindings: tuple[Binding, ...] = ()
     remote_id: str = ""
     #: amounts for the sums of ``status``, as strings: {"till": "12.50", "books": "12.50"}
@@ -205,7 +206,7 @@ class AlertRow:
     first_seen: datetime
     last_sent: datetime | None
     resolved_at: datetime | None
-    summary: str
+    summary: Text
     severity: str
 
 
@@ -312,7 +313,7 @@ class Store(Protocol):
         *,
         not_before: datetime,
         reason: Reason,
-        detail: str = "",
+        detail: Text = "",
         attempt: int,
         payload: bytes | None = None,
     ) -> None:
@@ -324,7 +325,7 @@ class Store(Protocol):
         work: Work,
         *,
         reason: Reason,
-        detail: str = "",
+        detail: Text = "",
         outcome: Outcome = Outcome.HELD,
         state: State = State.HELD,
         question: Question | None = None,
@@ -472,7 +473,7 @@ class Store(Protocol):
         """
         ...
 
-    async def overrule(self, link: str, key: str, detail: str) -> int:
+    async def overrule(self, link: str, key: str, detail: Text) -> int:
         """Forget a question with its answer because the configuration says it; queue what waited for it; return how many."""
         ...
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from daemon.core.message import decode, encode
 from daemon.state.port import AnswerUse, Question, WrongAnswer
 from daemon.state.values import dump, load, to_moment, to_optional_moment, to_text
 
@@ -19,7 +20,7 @@ def ask(connection: sqlite3.Connection, question: Question, now: datetime) -> Qu
     """Ask a question that was not asked yet, leave alone one that stands (answered or not), and return it as it stands."""
     connection.execute(
         "INSERT INTO question (link, key, flow, text, choices, asked_at) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-        (question.link, question.key, question.flow, question.text, dump(question.choices), to_text(question.asked_at or now)),
+        (question.link, question.key, question.flow, encode(question.text), dump(question.choices), to_text(question.asked_at or now)),
     )
     standing = get(connection, question.link, question.key)
     assert standing is not None  # noqa: S101 - it was written just now; this tells the type checker
@@ -41,7 +42,7 @@ def ask_again(connection: sqlite3.Connection, question: Question, now: datetime)
     connection.execute(
         "UPDATE question SET text = ?, choices = ?, asked_at = ?, answer = NULL, answered_at = NULL, answered_by = ''"
         " WHERE link = ? AND key = ? AND answer IS NOT NULL",
-        (question.text, dump(question.choices), to_text(now), question.link, question.key),
+        (encode(question.text), dump(question.choices), to_text(now), question.link, question.key),
     )
 
 
@@ -96,7 +97,7 @@ def _read(row: sqlite3.Row) -> Question:
         link=row["link"],
         key=row["key"],
         flow=row["flow"],
-        text=row["text"],
+        text=decode(row["text"]),
         choices=tuple(load(row["choices"])),
         asked_at=to_moment(row["asked_at"]),
         answer=row["answer"],

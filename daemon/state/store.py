@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from daemon.core.flow_registry import FLOWS
 from daemon.core.life import Outcome, Reason, State
+from daemon.core.message import message
 from daemon.state import bindings as binding_rows
 from daemon.state import facts as fact_rows
 from daemon.state import forgetting, journal, underway
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from connectors.port import Clock, Position
+    from daemon.core.message import Text
     from daemon.state.cipher import Cipher
     from daemon.state.database import Database
     from daemon.state.forgetting import Person
@@ -135,7 +137,7 @@ class SqliteStore(Store):
         *,
         not_before: datetime,
         reason: Reason,
-        detail: str = "",
+        detail: Text = "",
         attempt: int,
         payload: bytes | None = None,
     ) -> None:
@@ -161,7 +163,7 @@ class SqliteStore(Store):
         work: Work,
         *,
         reason: Reason,
-        detail: str = "",
+        detail: Text = "",
         outcome: Outcome = Outcome.HELD,
         state: State = State.HELD,
         question: Question | None = None,
@@ -322,8 +324,7 @@ class SqliteStore(Store):
             settled = intent_rows.settle_unknown(connection, (link, link.partition("/")[0]), record, happened=happened)
             if settled:
                 label = work_rows.queue_now(connection, link, flow, record, now)
-                said = "happened" if happened else "did not happen"
-                lines = [f"{intent.operation} {intent.reference} {said}, says {by}" for intent in settled]
+                lines = [_said(intent, by, happened=happened) for intent in settled]
                 journal.append(connection, [Activity(now, link, flow, record, label, "settled by hand", detail=line) for line in lines])
             return len(settled)
 
@@ -374,8 +375,10 @@ class SqliteStore(Store):
             given = question_rows.answer(connection, link, key, answer, now, by=by)
             if before is None or given is None:
                 raise KeyError(key)
-            instead = "" if before.answer in {None, given.answer} else f" instead of {before.answer}"
-            journal.append(connection, [_decided(given, "answered", f"{given.answer}{instead}", by, now)])
+            told: Text = given.answer or ""
+            if before.answer not in {None, given.answer}:
+                told = message("activity.instead", answer=told, before=before.answer)
+            journal.append(connection, [_decided(given, "answered", told, by, now)])
             return 0 if given.stays else _release(connection, link, key, now, given)
 
         return await self.transact(answered)
@@ -394,7 +397,7 @@ class SqliteStore(Store):
 
         return await self.transact(revoked)
 
-    async def overrule(self, link: str, key: str, detail: str) -> int:
+    async def overrule(self, link: str, key: str, detail: Text) -> int:
         """Forget a question because the configuration says it; queue what waited for it; return how many."""
         now = self._clock.now()
 
@@ -502,7 +505,9 @@ class SqliteStore(Store):
         def remove(connection: sqlite3.Connection) -> Forgotten:
             gone = forgetting.remove(connection, self.cipher, person, found)
             if gone.removed:
-                detail = f"{gone.bindings} binding(s), {gone.writes} write(s), {gone.contents} record(s), {gone.texts} text(s); by {by}"
+                detail = message(
+                    "activity.forgotten", bindings=gone.bindings, writes=gone.writes, records=gone.contents, texts=gone.texts, by=by
+                )
                 journal.append(connection, [Activity(now, "", "", "", "", "forgotten", detail=detail)])
             return gone
 
@@ -542,10 +547,17 @@ def _release(connection: sqlite3.Connection, link: str, key: str, now: datetime,
     return len(rows)
 
 
-def _decided(question: Question, event: str, detail: str, by: str, now: datetime) -> Activity:
+def _decided(question: Question, event: str, detail: Text, by: str, now: datetime) -> Activity:
     """What a person, or the configuration, decided about a question."""
-    told = f"{detail} (by {by})" if by else detail
+    told = message("activity.by", what=detail, by=by) if by else detail
     return Activity(now, question.link, question.flow, question.key, question.key, event, detail=told)
+
+
+def _said(intent: Intent, by: str, *, happened: bool) -> Text:
+    """What a person says of a write."""
+    if happened:
+        return message("activity.happened", operation=intent.operation, reference=intent.reference, by=by)
+    return message("activity.did_not", operation=intent.operation, reference=intent.reference, by=by)
 
 
 def _released(link: str, rows: Iterable[sqlite3.Row], event: str, now: datetime) -> list[Activity]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from daemon.core.life import CLAIMABLE_STATES, Outcome, Reason, State
+from daemon.core.message import decode, encode
 from daemon.state.port import Count, InHand, StoreError, Work
 from daemon.state.values import dump, to_cents, to_moment, to_optional_moment, to_text
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
+    from daemon.core.message import Text
     from daemon.state.cipher import Cipher
     from daemon.state.port import NewWork, Settlement
 
@@ -102,7 +104,7 @@ def finish(connection: sqlite3.Connection, work: Work, settlement: Settlement, n
             **_who(work),
             "outcome": settlement.outcome,
             "reason": settlement.reason,
-            "detail": settlement.detail,
+            "detail": encode(settlement.detail),
             "till": to_cents(settlement.amounts, "till"),
             "books": to_cents(settlement.amounts, "books"),
             "now": to_text(now),
@@ -119,7 +121,7 @@ def defer(
     *,
     not_before: datetime,
     reason: Reason,
-    detail: str,
+    detail: Text,
     attempt: int,
     payload: bytes | None,
     now: datetime,
@@ -136,7 +138,7 @@ def defer(
             "state": state,
             "not_before": to_text(not_before),
             "reason": reason,
-            "detail": detail,
+            "detail": encode(detail),
             "attempt": attempt,
             "payload": None if payload is None else cipher.encrypt(payload),
             "now": to_text(now),
@@ -153,7 +155,7 @@ def hold(
     *,
     outcome: Outcome,
     reason: Reason,
-    detail: str,
+    detail: Text,
     question: str | None,
     payload: bytes | None,
     now: datetime,
@@ -172,7 +174,7 @@ def hold(
             "state": state,
             "outcome": outcome,
             "reason": reason,
-            "detail": detail,
+            "detail": encode(detail),
             "question": question,
             "payload": None if payload is None else cipher.encrypt(payload),
             "now": to_text(now),
@@ -349,7 +351,7 @@ def _read(rows: Sequence[sqlite3.Row], cipher: Cipher | None) -> list[Work]:
             state=State(row["state"]),
             outcome=None if row["outcome"] is None else Outcome(row["outcome"]),
             reason=Reason(row["reason"]),
-            detail=row["detail"],
+            detail=decode(row["detail"]),
             attempt=row["attempt"],
             not_before=to_optional_moment(row["not_before"]),
             payload=None if row["payload"] is None or cipher is None else cipher.decrypt(row["payload"]),

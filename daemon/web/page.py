@@ -7,11 +7,15 @@ from html import escape
 from typing import TYPE_CHECKING, Final, Literal
 
 from daemon import __version__
-from daemon.core.life import EXPLANATIONS, Reason
+from daemon.core.message import message
+from daemon.text import ENGLISH
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
+
+    from daemon.core.life import Reason
+    from daemon.text import Speaker
 
 Tone = Literal["good", "warn", "bad", "idle"]
 
@@ -89,6 +93,7 @@ class Overview:
     held: Sequence[HeldView] = ()
     held_total: int = 0
     activity: Sequence[ActivityView] = ()
+    say: Speaker = ENGLISH
 
 
 STYLE: Final = """
@@ -126,20 +131,22 @@ td>span{flex:1;min-width:0}
 
 def render(overview: Overview) -> str:
     """Return the page as HTML.  Everything that comes from outside is escaped in :func:`_table` and :func:`_list`, the only ways in."""
+    say = overview.say
     parts = [
         f'<section class="headline {escape(overview.tone)}"><span>{escape(overview.headline)}</span></section>',
-        _list("Alerts", overview.alerts),
-        _questions(overview.questions),
+        _list(say(message("page.alerts")), overview.alerts),
+        _questions(overview.questions, say),
         _held(overview),
         _flows(overview),
-        _connections(overview.connections),
+        _connections(overview.connections, say),
         _activity(overview),
     ]
+    renewed = say(message("page.renewed", version=__version__, now=f"{overview.now:%Y-%m-%d %H:%M:%S}"))
     return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Kassabrug</title>'
+        f'<!doctype html><html lang="{escape(say.language)}"><head><meta charset="utf-8"><title>Kassabrug</title>'
         '<meta name="viewport" content="width=device-width,initial-scale=1"><meta http-equiv="refresh" content="10">'
         f"<style>{STYLE}</style></head><body><header><h1>Kassabrug</h1>"
-        f"<p>{escape(__version__)} · {overview.now:%Y-%m-%d %H:%M:%S} UTC, renewed every 10 seconds</p></header><main>"
+        f"<p>{escape(renewed)}</p></header><main>"
         f"{''.join(parts)}</main></body></html>"
     )
 
@@ -178,66 +185,76 @@ def _list(title: str, lines: Sequence[str]) -> str:
     return f"<section><h2>{escape(title)}</h2><ul>{items}</ul></section>" if items else ""
 
 
-def _ago(moment: datetime | None, now: datetime) -> str:
+def _ago(moment: datetime | None, overview: Overview) -> str:
     if moment is None:
-        return "never"
-    seconds = (now - moment).total_seconds()
+        return overview.say(message("page.never"))
+    seconds = (overview.now - moment).total_seconds()
     for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
         if seconds >= size:
-            return f"{int(seconds // size)} {unit} ago"
-    return "just now"
+            return overview.say(message("page.ago", number=int(seconds // size), unit=unit))
+    return overview.say(message("page.just_now"))
+
+
+def _heads(text: str) -> Sequence[str]:
+    return text.split("|")
 
 
 def _flows(overview: Overview) -> str:
+    say = overview.say
+    nothing = say(message("page.nothing"))
     rows = [
         (
             _Cell(flow.flow, flow.link),
             _Cell(flow.state, tone=flow.tone),
-            _Cell(_ago(flow.last_success, overview.now), narrow=True),
-            _Cell(_ago(flow.newest_at_source, overview.now) if flow.newest_at_source else "", narrow=True),
-            _Cell(_ago(flow.settled, overview.now) if flow.settled else "", narrow=True),
-            _Cell(", ".join(f"{number} {state}" for state, number in flow.counts.items() if number) or "nothing"),
+            _Cell(_ago(flow.last_success, overview), narrow=True),
+            _Cell(_ago(flow.newest_at_source, overview) if flow.newest_at_source else "", narrow=True),
+            _Cell(_ago(flow.settled, overview) if flow.settled else "", narrow=True),
+            _Cell(", ".join(f"{number} {state}" for state, number in flow.counts.items() if number) or nothing),
         )
         for flow in overview.flows
     ]
-    heads = ("Flow", "State", "Last success", "Newest at source", "Settled up to", "Open")
-    return _table("Flows", heads, rows, empty="No flow is configured.")
+    return _table(say(message("page.flows")), _heads(say(message("page.flow_heads"))), rows, empty=say(message("page.no_flow")))
 
 
-def _connections(connections: Sequence[ConnectionView]) -> str:
+def _connections(connections: Sequence[ConnectionView], say: Speaker) -> str:
     rows = [(_Cell(one.name, one.kind), _Cell(one.state, tone=one.tone), _Cell(one.detail)) for one in connections]
-    return _table("Connections", ("Connection", "State", "Detail"), rows, empty="No connection is configured.")
+    heads = _heads(say(message("page.connection_heads")))
+    return _table(say(message("page.connections")), heads, rows, empty=say(message("page.no_connection")))
 
 
-def _questions(questions: Sequence[QuestionView]) -> str:
-    rows = [
-        (_Cell(one.text, f"choices: {', '.join(one.choices)}" if one.choices else ""), _Cell(str(one.waiting)), _Cell(one.key))
-        for one in questions
-    ]
-    note = "Answer with: kassabrug answer KEY VALUE"
-    return _table("Questions", ("Question", "Waiting", "Key"), rows, empty="", note=note) if rows else ""
+def _questions(questions: Sequence[QuestionView], say: Speaker) -> str:
+    rows = [(_Cell(one.text, _choices(one.choices, say)), _Cell(str(one.waiting)), _Cell(one.key)) for one in questions]
+    heads, note = _heads(say(message("page.question_heads"))), say(message("page.how_to_answer"))
+    return _table(say(message("page.questions")), heads, rows, empty="", note=note) if rows else ""
+
+
+def _choices(choices: Sequence[str], say: Speaker) -> str:
+    return say(message("page.choices", choices=choices)) if choices else ""
 
 
 def _held(overview: Overview) -> str:
+    say = overview.say
     rows = [
         (
             _Cell(one.label, f"{one.flow}, {one.link}"),
-            _Cell(one.reason.value.replace("_", " "), EXPLANATIONS[one.reason]),
+            _Cell(one.reason.value.replace("_", " "), say.word("reason", one.reason)),
             _Cell(one.detail),
-            _Cell(_ago(one.since, overview.now) if one.since else "", narrow=True),
+            _Cell(_ago(one.since, overview) if one.since else "", narrow=True),
         )
         for one in overview.held
     ]
     total = max(overview.held_total, len(rows))
-    more = f"{total - len(rows)} more: kassabrug status. " if total > len(rows) else ""
-    note = f"{more}Details: kassabrug why RECORD. Once cured: kassabrug resend RECORD."
-    title = f"Held for a person ({total})" if total else "Held for a person"
-    return _table(title, ("Record", "Reason", "Detail", "Since"), rows, empty="Nothing is held.", note=note)
+    more = message("page.more", number=total - len(rows)) if total > len(rows) else ""
+    note = say(message("page.how_to_cure", more=more))
+    title = say(message("page.held_number", number=total)) if total else say(message("page.held"))
+    return _table(title, _heads(say(message("page.held_heads"))), rows, empty=say(message("page.none_held")), note=note)
 
 
 def _activity(overview: Overview) -> str:
+    say = overview.say
     rows = [
         (_Cell(f"{one.at:%H:%M:%S}", narrow=True), _Cell(one.label, f"{one.flow}, {one.link}"), _Cell(one.event, one.detail))
         for one in overview.activity
     ]
-    return _table("Last activity", ("Time (UTC)", "Record", "What"), rows, empty="Nothing has happened yet.")
+    heads = _heads(say(message("page.activity_heads")))
+    return _table(say(message("page.activity")), heads, rows, empty=say(message("page.no_activity")))

@@ -19,6 +19,7 @@ from connectors.model import Difference
 from connectors.sandbox.serve import serve
 from daemon.core.findings import Problem, Severity
 from daemon.settings import load
+from daemon.text import ENGLISH
 from daemon.vendorschemas import addresses, compare
 from tests.conftest import REPOSITORY
 
@@ -73,7 +74,7 @@ def openapi() -> dict[str, Any]:
 
 def texts(found: list[Finding]) -> list[str]:
     """The evidence of findings."""
-    return [finding.evidence for finding in found]
+    return [ENGLISH(finding.evidence) for finding in found]
 
 
 @asynccontextmanager
@@ -225,7 +226,7 @@ async def test_what_cannot_be_had_is_a_warning(settings: Settings, path: str) ->
     async with served({"/page.json": "<html></html>"}) as url:
         [finding] = await compare(settings, [f"{url}{path}"])
     assert finding.severity is Severity.WARNING
-    assert "could not be compared" in finding.evidence
+    assert "could not be compared" in ENGLISH(finding.evidence)
 
 
 def test_without_addresses_the_vendors_own_are_asked(settings: Settings) -> None:

@@ -28,7 +28,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from connectors.sandbox.eaccounting.errors import Refusal
 from daemon.core.life import Reason, State
 from daemon.flows.payload import load_sale
-from daemon.runs import SWEEP_EVERY
+from daemon.flows.sales import SWEEP_EVERY
 from tests.fault import people_bad
 from tests.fault.bridge import scratch, template, virtual_loop
 from tests.fault.people_acts import FAMILIES, People, Vain, choose
@@ -169,7 +169,7 @@ class Shop(RuleBasedStateMachine):
     async def _flow(self, runner: Runner, flow: str) -> None:
         run = await runner.run(flow)
         FIGURES[f"runs: {run.result}"] += 1
-        self.log.append(f"  {flow} {run.result} {run.error[:80]}")
+        self.log.append(f"  {flow} {run.result} {str(run.error)[:80]}")
 
     async def _bury(self) -> None:
         """The process is gone; what it had sent may still arrive."""

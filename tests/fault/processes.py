@@ -26,6 +26,7 @@ from connectors.sandbox import receipts, shop
 from daemon.engine.clock import SystemClock
 from daemon.state.sqlite import open_store
 from daemon.state.tokens import SqliteTokenStore
+from daemon.text import ENGLISH
 from tests.fault.judge import Verdict, judge
 from tests.system.support import Vendors, adapt, ask, started, until, vendors
 
@@ -225,7 +226,7 @@ async def inside(state: Path, running: Vendors) -> tuple[list[str], dict[str, st
     try:
         tokens = await SqliteTokenStore(store, "books", state, clock=clock).load()
         works = [work for flow in ("sales", "products") for work in await store.open_work("shop/till", flow)]
-        asked = {f"question {one.key}": one.text for one in await store.questions()}
+        asked = {f"question {one.key}": ENGLISH(one.text) for one in await store.questions()}
         undecided = [
             intent for link in ("shop/till", "shop") for intent in await store.intents(link) if intent.state in {"sent", "unknown"}
         ]
@@ -234,7 +235,7 @@ async def inside(state: Path, running: Vendors) -> tuple[list[str], dict[str, st
     given = tomllib.loads(await anyio.Path(running.config).read_text())["connections"]["books"]["access_token"]
     token = given if tokens is None else tokens.access_token
     rows = await anyio.to_thread.run_sync(customers, running.books, token)
-    open_now = {f"{work.flow} {work.label}": f"{work.state} {work.reason} {work.detail}" for work in works}
+    open_now = {f"{work.flow} {work.label}": f"{work.state} {work.reason} {ENGLISH(work.detail)}" for work in works}
     return [str(row["EmailAddress"] or "") for row in rows], open_now | asked | {f"intent {one.key}": one.state for one in undecided}
 
 

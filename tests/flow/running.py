@@ -18,6 +18,7 @@ from daemon.observe.metrics import Metrics
 from daemon.observe.systemd import Notifier
 from daemon.state.sqlite import open_store
 from daemon.supervisor import Supervisor
+from daemon.text import Speaker
 from tests.flow.line import Line
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ async def running(shop: Shop, more: Mapping[str, ASGIApp] | None = None, *, loop
             return True
 
         async with assemble(shared) as house, anyio.create_task_group() as group:
-            alerts = Alerts(store, shop.clock, deliver, metrics)
+            alerts = Alerts(store, shop.clock, deliver, metrics, say=Speaker(shop.settings.daemon.language))
             # nobody beats here: who owns the state matters to other processes only
             supervisor = Supervisor(house, shared, alerts, Notifier({}), cast("Ownership", None))
             if loops:

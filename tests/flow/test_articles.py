@@ -14,6 +14,7 @@ from daemon.flows.catalogue import Catalogue
 from daemon.flows.planning import plan_products
 from daemon.flows.products import ALL_EVERY
 from daemon.settings import load
+from daemon.text import ENGLISH
 from tests.flow.shop import ARTICLES, Bridge, Shop, line, open_shop, receipt, world
 
 if TYPE_CHECKING:
@@ -138,7 +139,7 @@ async def test_a_catalogue_renumbered_at_once_is_asked_about_and_its_stock_goes_
         running.books.bookkeeper.change_article("N-KAARS-3", StockBalance=D(77))
         await bridge.settle("stock", "products")
         [question] = await bridge.store.questions()
-        assert "change the number of 30 of 30" in question.text
+        assert "change the number of 30 of 30" in ENGLISH(question.text)
         assert running.till.ledger().stock["KAARS-3"] == 77
         await bridge.store.answer(question.link, question.key, "continue")
         await bridge.settle()
@@ -178,7 +179,7 @@ async def test_a_catalogue_deleted_at_once_is_asked_about(tmp_path: Path) -> Non
         await anyio.sleep(ALL_EVERY + 1)
         await bridge.settle("products")
         [question] = await bridge.store.questions()
-        assert "deactivate 12 of 30" in question.text
+        assert "deactivate 12 of 30" in ENGLISH(question.text)
         assert all(one["active"] for one in products(running).values())
         await bridge.store.answer(question.link, question.key, "continue")
         await bridge.settle("products")

@@ -11,6 +11,7 @@ import pytest
 from daemon.assembly import get_ready
 from daemon.flows.planning import plan_products, plan_stock
 from daemon.state.port import WrongAnswer
+from daemon.text import ENGLISH
 from tests.flow.shop import ARTICLES, Bridge, Shop, open_shop, world
 
 if TYPE_CHECKING:
@@ -70,8 +71,8 @@ async def test_a_first_run_overwrites_no_prices_unasked(tmp_path: Path) -> None:
         assert set(prices(running).values()) == {OWN_PRICE}
         assert changed(running) == 0
         question = await asked(bridge)
-        assert "change the price of 40 of 40" in question.text
-        assert "KAARS-0 (7.77 -> 4.95)" in question.text
+        assert "change the price of 40 of 40" in ENGLISH(question.text)
+        assert "KAARS-0 (7.77 -> 4.95)" in ENGLISH(question.text)
         await answer(bridge, question, "continue")
         await bridge.settle("products")
     assert set(prices(running).values()) == {D("4.95")}
@@ -84,7 +85,7 @@ async def test_a_first_run_sets_no_prices_to_zero_unasked(tmp_path: Path) -> Non
         running.books.bookkeeper.change_article(article.sku, NetPrice=D(0), GrossPrice=D(0))
     async with running.process() as bridge:
         await bridge.settle("products")
-        assert "set the price to zero of 40 of 40" in (await asked(bridge)).text
+        assert "set the price to zero of 40 of 40" in ENGLISH((await asked(bridge)).text)
     assert set(prices(running).values()) == {OWN_PRICE}
 
 
@@ -95,7 +96,7 @@ async def test_a_first_run_deactivates_nothing_unasked(tmp_path: Path) -> None:
         running.books.bookkeeper.deactivate_article(article.sku)
     async with running.process() as bridge:
         await bridge.settle("products")
-        assert "deactivate 40 of 40" in (await asked(bridge)).text
+        assert "deactivate 40 of 40" in ENGLISH((await asked(bridge)).text)
     assert active(running) == len(MANY)
 
 
@@ -108,7 +109,7 @@ async def test_products_that_only_the_till_has_do_not_thin_the_share(tmp_path: P
         running.till.cashier.add_product(article.sku, article.name, OWN_PRICE)
     async with running.process() as bridge:
         await bridge.settle("products")
-        assert "change the price of 12 of 12" in (await asked(bridge)).text
+        assert "change the price of 12 of 12" in ENGLISH((await asked(bridge)).text)
     assert list(prices(running).values()).count(OWN_PRICE) == 12
 
 
@@ -123,7 +124,7 @@ async def test_what_was_bound_to_a_till_that_was_replaced_does_not_thin_the_shar
             running.till.cashier.add_product(article.sku, article.name, OWN_PRICE)
             running.books.bookkeeper.change_article(article.sku, GrossPrice=D(6))
         await bridge.settle("products")
-        assert "change the price of 11 of 11" in (await asked(bridge)).text
+        assert "change the price of 11 of 11" in ENGLISH((await asked(bridge)).text)
     assert set(prices(running).values()) == {OWN_PRICE}
 
 
@@ -164,7 +165,7 @@ async def test_an_answer_given_while_the_question_grows_is_asked_for_again(tmp_p
         before = changed(running)
         await answer(bridge, await flooded(bridge, running, 12), "continue")
         again = await flooded(bridge, running, 40)
-        assert "change the price of 40 of 40" in again.text
+        assert "change the price of 40 of 40" in ENGLISH(again.text)
         assert changed(running) == before
 
 
@@ -232,7 +233,7 @@ async def test_no_is_an_answer(tmp_path: Path, no: str) -> None:
         assert await bridge.store.questions() == []
         assert set((await bridge.held()).values()) == {"mass_change"}
         assert changed(running) == before
-        assert "13 of 40" in (await flooded(bridge, running, 13)).text
+        assert "13 of 40" in ENGLISH((await flooded(bridge, running, 13)).text)
         for article in MANY[:13]:
             running.books.bookkeeper.change_article(article.sku, GrossPrice=D("4.95"))
         await bridge.settle("products")
@@ -268,7 +269,7 @@ async def test_no_to_empty_shelves_keeps_the_stock_as_it_is(tmp_path: Path) -> N
         assert set(running.till.ledger().stock.values()) == {D(50)}
         running.books.bookkeeper.change_article(MANY[20].sku, StockBalance=D(0))
         await bridge.settle("stock")
-        assert "21 of 40" in (await asked(bridge, "stock")).text
+        assert "21 of 40" in ENGLISH((await asked(bridge, "stock")).text)
 
 
 async def test_articles_that_are_gone_for_good_are_asked_about_once(tmp_path: Path) -> None:
@@ -286,7 +287,7 @@ async def test_articles_that_are_gone_for_good_are_asked_about_once(tmp_path: Pa
             assert running.till.ledger().stock[MANY[30].sku] == balance
         running.books.bookkeeper.delete_article(MANY[31].sku)
         await bridge.settle("stock")
-        assert "no longer see 13 of 40" in (await asked(bridge, "stock")).text
+        assert "no longer see 13 of 40" in ENGLISH((await asked(bridge, "stock")).text)
 
 
 # -- the plan says so ------------------------------------------------------------------------------------------------
@@ -299,7 +300,7 @@ async def test_a_plan_of_forty_updates_says_that_the_brake_would_stop_them(tmp_p
         await get_ready(bridge.pair.context)
         stop, *rest = await plan_products(bridge.pair.products, bridge.pair.context)
         assert (stop.verb, stop.reason) == ("stop", "mass_change")
-        assert "change the price of 40 of 40" in stop.detail
+        assert "change the price of 40 of 40" in ENGLISH(stop.detail)
         waiting = [action for action in rest if action.changes]
         assert {(action.verb, action.reason) for action in waiting} == {("hold", "mass_change")}
         assert {change.after for action in waiting for change in action.changes if change.field == "price"} == {"4.95"}

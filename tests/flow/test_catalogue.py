@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx2
 
+from daemon.text import ENGLISH
 from tests.flow.shop import ARTICLES, Shop, line, open_shop, receipt, world
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ async def test_a_flood_of_new_prices_stops_and_asks(tmp_path: Path) -> None:
         await bridge.settle("products")
         assert running.writes() == before
         [question] = await bridge.store.questions()
-        assert "change the price of 20 of 30" in question.text
+        assert "change the price of 20 of 30" in ENGLISH(question.text)
         await bridge.store.answer(question.link, question.key, "continue")
         await bridge.settle("products")
         assert product(running, "KAARS-3").values["price"] == D("0.01")
@@ -138,7 +139,7 @@ async def test_books_that_list_nothing_write_nothing(tmp_path: Path) -> None:
         await bridge.settle("stock")
         assert running.writes() == before
         [question] = await bridge.store.questions()
-        assert "no longer see 30 of 30" in question.text
+        assert "no longer see 30 of 30" in ENGLISH(question.text)
 
 
 async def test_emptying_the_shop_stops_and_asks(tmp_path: Path) -> None:
@@ -153,7 +154,7 @@ async def test_emptying_the_shop_stops_and_asks(tmp_path: Path) -> None:
         await bridge.settle("stock")
         assert running.writes() == before
         [question] = await bridge.store.questions()
-        assert "20 of 30" in question.text
+        assert "20 of 30" in ENGLISH(question.text)
         await bridge.settle("stock")
         assert running.writes() == before
         await bridge.store.answer(question.link, question.key, "continue")

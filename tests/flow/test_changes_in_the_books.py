@@ -10,6 +10,7 @@ import pytest
 
 from connectors.sandbox.eaccounting import BooksSwitches
 from connectors.sandbox.outages import Outage
+from daemon.text import ENGLISH
 from tests.flow.judge import disagreements
 from tests.flow.shop import PERSON, line, open_shop, receipt, world
 
@@ -175,7 +176,7 @@ async def test_a_document_deleted_in_the_books_is_asked_about_when_its_receipt_c
         await bridge.settle("sales")
         assert await bridge.held() == {"R1": "document_gone"}
         [question] = await bridge.store.questions()
-        assert "4.95" in question.text
+        assert "4.95" in ENGLISH(question.text)
         await bridge.store.answer(question.link, question.key, "rebook")
         await bridge.settle("sales")
         assert await bridge.held() == {}

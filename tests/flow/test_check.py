@@ -19,6 +19,7 @@ from connectors.sandbox.salespos import TillSwitches
 from daemon.checks import check
 from daemon.core.findings import BooksSeen, LinkSeen, Problem, Severity, TillSeen, findings
 from daemon.runs import COMPANY_FACT
+from daemon.text import ENGLISH
 from tests.flow.running import running
 from tests.flow.shop import open_shop, world
 
@@ -52,8 +53,8 @@ async def one(shop: Shop, problem: Problem, severity: Severity = Severity.ERROR,
     assert {found: len(some) for found, some in result.items()} == {problem: 1}, result
     [finding] = result[problem]
     assert finding.severity is severity
-    assert finding.cure
-    return f"{finding.subject}: {finding.evidence} | {finding.cure}"
+    assert ENGLISH(finding.cure)
+    return f"{finding.subject}: {ENGLISH(finding.evidence)} | {ENGLISH(finding.cure)}"
 
 
 async def test_a_sound_shop_has_no_findings_and_nothing_is_written(tmp_path: Path) -> None:
@@ -182,7 +183,7 @@ async def test_what_the_company_does_not_let_us(tmp_path: Path, switches: dict[s
     """Modules, variant, scopes, periods: one line each, in the vendor's own words where it gave any."""
     result = await found(open_shop(tmp_path, world(), books=BooksSwitches(**switches)))
     assert [finding.severity for finding in result[problem]] == [Severity.ERROR]
-    assert evidence in result[problem][0].evidence
+    assert evidence in ENGLISH(result[problem][0].evidence)
     # what follows from it is not told as well; a variant without articles has neither those nor a stock module
     assert set(result) - {problem} <= ({Problem.REFUSED, Problem.STOCK_MODULE} if problem is Problem.VARIANT else set())
 
@@ -440,7 +441,7 @@ async def test_what_follows_from_flows_that_are_off(tmp_path: Path, flows: tuple
     shop = open_shop(tmp_path, world(), payment_methods=methods + off(*flows))
     result = await found(shop)
     [finding] = result.pop(Problem.FLOWS_OFF)
-    assert (finding.severity, says in finding.evidence) == (severity, True)
+    assert (finding.severity, says in ENGLISH(finding.evidence)) == (severity, True)
     assert set(result) <= {Problem.STOCK_MODULE}
 
 

@@ -17,6 +17,7 @@ from daemon.cli.vendors import Vendors, configuration
 from daemon.engine.clock import SystemClock
 from daemon.state.sqlite import open_store
 from daemon.state.tokens import SqliteTokenStore
+from tests.flow.language import english_in
 from tests.flow.shop import world
 
 if TYPE_CHECKING:
@@ -112,3 +113,20 @@ def test_a_wrong_configuration_ends_with_78(tmp_path: Path, capsys: pytest.Captu
     path.write_text("[daemon]\nlog_level = 3\n", encoding="utf-8")
     assert main(["check", "--config", str(path)]) == 78
     assert "daemon.log_level" in capsys.readouterr().err
+
+
+async def test_check_speaks_dutch(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Evidence and cure; the setting is named as it is written in the file."""
+    books, till = BooksSandbox(world(), switches=BooksSwitches(sales_module=False)), TillSandbox(world())
+    async with serve(books.app, 0) as books_url, serve(till.app, 0) as till_url:
+        text = configuration(Vendors(world(), books, till, books_url, till_url, limits=False), state_dir="state")
+        text = text.replace("[daemon]\n", '[daemon]\nlanguage = "nl"\n') + 'klarna = "Klarna"\n'
+        (tmp_path / "kassabrug.toml").write_text(text, encoding="utf-8")
+        assert await check(given(tmp_path)) == 1
+    out = capsys.readouterr().out
+    assert (
+        "shop: er is geen actieve bank- of kasrekening 'Klarna', waarop komt wat met klarna is betaald. Te doen: maak of activeer haar"
+        in out
+    )
+    assert "links.shop.payment_methods" in out
+    assert english_in(out) == []

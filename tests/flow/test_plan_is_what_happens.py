@@ -10,6 +10,7 @@ import pytest
 from daemon.assembly import get_ready
 from daemon.core.describe import summary
 from daemon.flows.planning import plan_sales
+from daemon.text import ENGLISH
 from tests.flow.judge import disagreements
 from tests.flow.shop import line, open_shop, receipt, world
 
@@ -63,7 +64,7 @@ async def done(bridge: Bridge, before: int) -> dict[str, list[str]]:
     found = {}
     for one in lines[: len(lines) - before]:
         if one.flow == "sales" and one.outcome in {"created", "updated", "unchanged", "skipped"}:
-            *steps, _document = one.detail.split("; ")
+            *steps, _document = ENGLISH(one.detail).split("; ")
             if steps:
                 found[one.label] = steps
     return found

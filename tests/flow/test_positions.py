@@ -14,6 +14,7 @@ from connectors.sandbox.salespos.ledger import receipts
 from daemon.core.cursor import AHEAD_VERSION
 from daemon.core.life import State
 from daemon.engine.polling import read_pages
+from daemon.text import ENGLISH
 from tests.flow.shop import MORNING, line, open_shop, receipt, world
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ async def test_an_order_dated_in_the_future_ends_nothing(tmp_path: Path, ahead: 
         await bridge.settle("sales")
         assert booked(running) == ["R1"]
         assert await bridge.held() == {"ODD": "dated_ahead"}
-        assert (await the_odd_one(bridge)).detail == f"dated {(MORNING + ahead).isoformat(timespec='minutes')}"
+        assert ENGLISH((await the_odd_one(bridge)).detail) == f"dated {(MORNING + ahead).isoformat(timespec='minutes')}"
         for number in range(3):
             await anyio.sleep(1200)
             running.till.cashier.ring_up(dated(receipt(f"L{number}", line()), timedelta(seconds=anyio.current_time()) + BEFORE))
@@ -98,7 +99,7 @@ async def test_it_is_read_again_when_its_date_was_corrected(tmp_path: Path) -> N
         await bridge.settle("sales")
         running.till.cashier.change_date("ODD", MORNING + timedelta(days=30))
         await bridge.settle("sales")
-        assert (await the_odd_one(bridge)).detail == "dated 2026-04-15T08:00+00:00"
+        assert ENGLISH((await the_odd_one(bridge)).detail) == "dated 2026-04-15T08:00+00:00"
         running.till.cashier.change_date("ODD", MORNING - timedelta(hours=2))
         await bridge.settle("sales")
         assert await bridge.held() == {}

@@ -18,6 +18,7 @@ from daemon.once import settle_all
 from daemon.runs import Runner
 from daemon.settings import ConfigurationError, Settings, load
 from daemon.state.sqlite import open_store
+from daemon.text import ENGLISH
 from tests.flow.shop import Shop, line, open_shop, receipt, world
 
 if TYPE_CHECKING:
@@ -131,7 +132,7 @@ async def test_a_document_that_another_till_has_bound_is_never_adopted(tmp_path:
         await settle_all(Runner(pair), ("sales",), waiting=lambda _: None)
         [work] = await store.open_work("shop/second", "sales")
         assert (work.state, work.reason) == ("held", "document_ambiguous")
-        assert work.detail.endswith("is that of receipt 1 of shop/till")
+        assert ENGLISH(work.detail).endswith("is that of receipt 1 of shop/till")
         assert (await store.bindings("shop/second", "sale")) == {}
     assert two.references == ["KB-1"]
 

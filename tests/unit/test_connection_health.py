@@ -14,6 +14,7 @@ from connectors.port import Heard, Unreachable
 from daemon.core.health import Health, Level, Pace, after, is_alone, is_own, level, may_ask
 from daemon.engine.connection_health import ConnectionHealth, place_of, tracing
 from daemon.observe.metrics import Metrics
+from daemon.text import ENGLISH
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -187,7 +188,7 @@ def test_one_place_that_is_down_closes_nothing_else() -> None:
     with pytest.raises(Unreachable):
         health.check(*POST)
     assert health.trouble is not None
-    assert str(health.trouble) == "does not answer POST /v2/customerinvoices (answered 500)"
+    assert ENGLISH(health.trouble.says) == "does not answer POST /v2/customerinvoices (answered 500)"
 
 
 def test_a_caller_with_a_pace_of_its_own_is_never_turned_away_and_counts() -> None:

@@ -21,6 +21,7 @@ from daemon.state.database import Database
 from daemon.state.owner import claim_ownership
 from daemon.state.port import Activity, AlertRow, Binding, Forgotten, Intent, IntentState, NewWork, Question, Settlement
 from daemon.state.sqlite import open_store
+from daemon.text import ENGLISH
 from tests.system.support import kassabrug
 from tests.unit.store_support import NOON, StillClock, new
 from tests.unit.test_backup import CONFIG
@@ -151,9 +152,9 @@ async def check_what_is_left(store: SqliteStore) -> None:
     assert [intent.reference for intent in await store.intents("shop")] == [pseudonym(ANS.email or "", SALT)]
     lines = await store.activity()
     assert lines[0].event == "forgotten"
-    assert lines[0].detail.startswith("1 binding(s), 1 write(s), 2 record(s), ")
-    assert "; by " in lines[0].detail
-    assert "example.nl" not in lines[0].detail
+    assert ENGLISH(lines[0].detail).startswith("1 binding(s), 1 write(s), 2 record(s), ")
+    assert "; by " in ENGLISH(lines[0].detail)
+    assert "example.nl" not in ENGLISH(lines[0].detail)
     assert [line.detail for line in lines if line.record == "9"] == ["Invoice for (forgotten) at (forgotten)"]
 
 

@@ -10,6 +10,7 @@ from connectors.port import Conflict, Locked, Missing, Rejected, Transient
 from daemon.core.booking import Hold, fit_quantities
 from daemon.core.flow_registry import SALES
 from daemon.core.life import Reason
+from daemon.core.message import message
 from daemon.core.sale_plan import document_write_key, proposal_write_key
 from daemon.engine.writes import OnceWrite, once
 from daemon.state.port import IntentState
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from connectors.model import Document, DocumentDraft
+    from daemon.core.message import Text
     from daemon.engine.context import Context
     from daemon.flows.document_lookup import DocumentLookup
     from daemon.flows.targets.layout import Layout
@@ -63,7 +65,7 @@ class Invoices:
         await self._context.store.remember(self._context.link, {PRICES_FACT: "yes" if shown else "no"})
 
     # -- writing ------------------------------------------------------------------------------------------------------------------
-    async def book(self, layout: Layout, *, at_once: bool, memo: dict[str, str], check: Callable[[Document], str]) -> Booking | Hold:
+    async def book(self, layout: Layout, *, at_once: bool, memo: dict[str, str], check: Callable[[Document], Text]) -> Booking | Hold:
         """Book a document; ``at_once`` says that its total is certain, ``check`` what must hold of a draft besides its total."""
         # a proposal that was, or may have been, begun is carried to its end: booked at once, the receipt would leave it behind
         now = at_once and not (self._context.store.restored or await self._proposal_begun(layout))
@@ -110,7 +112,7 @@ class Invoices:
         document = answered[0] if answered else await self._context.books.get_document(written.remote_id)
         return Booking(document, adopted=written.adopted)
 
-    async def _book_by_proposal(self, layout: Layout, memo: dict[str, str], check: Callable[[Document], str]) -> Booking | Hold:
+    async def _book_by_proposal(self, layout: Layout, memo: dict[str, str], check: Callable[[Document], Text]) -> Booking | Hold:
         context = self._context
         key = document_write_key(layout.record, layout.key)
         earlier = [one for one in await context.store.intents(context.scope, record=layout.record) if one.key == key]
@@ -126,7 +128,7 @@ class Invoices:
         async def send() -> str:
             ready = proposal or await self.propose(layout, check)
             if isinstance(ready, Hold):
-                raise Transient(ready.detail)
+                raise Transient(str(ready.detail))
             try:
                 answered.append(await context.books.confirm(ready))
             except Missing as error:
@@ -140,7 +142,7 @@ class Invoices:
         key = proposal_write_key(layout.record, layout.key)
         await self._context.store.settle_intent(self._context.scope, key, IntentState.REFUSED)
 
-    async def propose(self, layout: Layout, check: Callable[[Document], str]) -> Document | Hold:
+    async def propose(self, layout: Layout, check: Callable[[Document], Text]) -> Document | Hold:
         """Return a draft that the books themselves say comes to the right total; one that does not is withdrawn again."""
         context = self._context
         draft = self._proposed(layout, includes_vat=layout.includes_vat(await self.private_prices_include_vat()))
@@ -158,7 +160,7 @@ class Invoices:
         try:
             proposal = answered[0] if answered else await context.books.revise(written.remote_id, draft)
             agreed = await self._agree(layout, proposal, includes_vat=draft.prices_include_vat)
-            wrong = "" if isinstance(agreed, Hold) else check(agreed)
+            wrong: Text = "" if isinstance(agreed, Hold) else check(agreed)
         except Missing as error:
             await self._proposal_is_gone(layout)
             raise Transient("the draft is gone") from error
@@ -191,7 +193,7 @@ class Invoices:
             proposal = await books.revise(proposal.id, corrected)
         comes_to = before_rounding(proposal)
         if comes_to != layout.gross:
-            return Hold(Reason.SUM_DIFFERS, f"receipt {layout.gross}, document {comes_to}")
+            return Hold(Reason.SUM_DIFFERS, message("detail.total", receipt=layout.gross, document=comes_to))
         return proposal
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from connectors.model import ZERO
 from daemon.core.booking import Debtor, Hold, compose
 from daemon.core.life import Reason
+from daemon.core.message import message
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -126,5 +127,5 @@ class CreditLayout:
         """Return the rows as they are; books that would come to another total with them have changed since."""
         draft = self.credit.draft
         if correction or includes_vat != draft.prices_include_vat:
-            return Hold(Reason.SUM_DIFFERS, f"the credit of document {self.credit.document.number} would not come to {draft.gross}")
+            return Hold(Reason.SUM_DIFFERS, message("detail.credit_total", document=self.credit.document.number, gross=draft.gross))
         return draft

@@ -9,6 +9,7 @@ from connectors.model import BookPayment
 from daemon.core.booking import Hold
 from daemon.core.flow_registry import SALES
 from daemon.core.life import Reason
+from daemon.core.message import message
 from daemon.core.money import total
 from daemon.engine.writes import OnceWrite, Undecidable, Written, once
 from daemon.state.port import IntentState
@@ -52,7 +53,9 @@ async def pay(context: Context, paying: Paying, document: Document, payments: Se
                 remaining = (await context.books.get_document(document.id)).remaining
             paid = paid_so_far(amounts, document.gross, remaining)
             if paid is None or paid < index:
-                return Hold(Reason.PAYMENT_DIFFERS, f"document {document.number} of {document.gross}: {remaining} remains to be paid")
+                return Hold(
+                    Reason.PAYMENT_DIFFERS, message("detail.remains", document=document.number, gross=document.gross, remaining=remaining)
+                )
             if paid > index:
                 continue
         written = await _register(context, paying, document, payment.account.id, index=index, amounts=amounts)
@@ -84,8 +87,7 @@ async def _register(
         now = (await context.books.get_document(document.id)).remaining
         paid = paid_so_far(amounts, document.gross, now)
         if paid is None or paid < index:
-            message = f"remaining was {intent.memo['remaining']}, {intent.memo['amount']} was sent, remaining is {now}"
-            raise Undecidable(message)
+            raise Undecidable(message("detail.unexplained", before=intent.memo["remaining"], sent=intent.memo["amount"], now=now))
         return document.id if paid > index else None
 
     write = OnceWrite(
