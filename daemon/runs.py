@@ -116,9 +116,10 @@ class Runner:
         context = self.pair.context
         cures = self._cures() if isinstance(error, Unauthorized) else []
         fate = after_error(error, 0, context.policy, jitter=context.rng.random())
+        said: Text = message("run.cures", cures=[str(error), *cures]) if cures else str(error)
         if isinstance(error, Unauthorized):
             context.pause(fate.delay.total_seconds(), fate.reason)
-        return Run("failure", message("run.cures", cures=[str(error), *cures]), fate.reason, error.retry_after or 0.0)
+        return Run("failure", said, fate.reason, error.retry_after or 0.0)
 
     def again_in(self, run: Run) -> float:
         """Return in how many seconds it is worth trying again what a run has failed at; 0 when nothing says so."""

@@ -128,7 +128,7 @@ class Alerts:
 
 
 def _moment(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%d %H:%M} UTC"
+    return f"{moment:%Y-%m-%d %H:%M}"
 
 
 def apprise_deliver(urls: Sequence[str], metrics: Metrics, *, wait_seconds: float = 30) -> Deliver:

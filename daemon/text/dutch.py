@@ -268,8 +268,8 @@ WORDS: Final[Mapping[str, str]] = {
     "alert.stopped": "{link}: de stroom {flow} staat stil",
     "alert.stopped_body": "{question} Antwoord: kassabrug answer {key} continue",
     "alert.over": "voorbij: {summary}",
-    "alert.since": "Sinds {since}.",
-    "alert.lasted": "Het duurde van {since} tot {until}.",
+    "alert.since": "Sinds {since} UTC.",
+    "alert.lasted": "Het duurde van {since} tot {until} UTC.",
     # -- connections and runs --------------------------------------------------------------------------------------------------------------
     "trouble.whole": "antwoordt niet{said}",
     "trouble.place": "antwoordt niet op {where}{said}",

@@ -268,8 +268,8 @@ WORDS: Final[Mapping[str, str]] = {
     "alert.stopped": "{link}: the flow {flow} stands still",
     "alert.stopped_body": "{question} Answer: kassabrug answer {key} continue",
     "alert.over": "over: {summary}",
-    "alert.since": "Since {since}.",
-    "alert.lasted": "It lasted from {since} to {until}.",
+    "alert.since": "Since {since} UTC.",
+    "alert.lasted": "It lasted from {since} to {until} UTC.",
     # -- connections and runs --------------------------------------------------------------------------------------------------------------
     "trouble.whole": "does not answer{said}",
     "trouble.place": "does not answer {where}{said}",
