@@ -193,8 +193,9 @@ def _kept(change: Change, salt: str) -> Plan:
 
 def _ask(change: Change, reason: Reason) -> Hold:
     choices = {Reason.SETTLED_BY_TERMS: (KEEP,), Reason.DOCUMENT_GONE: (REBOOK, KEEP)}.get(reason, (CORRECT, REBOOK, KEEP))
-    code = "question.taken_back" if reason is Reason.DOCUMENT_GONE else "question.changed"
-    text = message(code, receipt=change.sale.number, change=change.told)
+    text = message("question.changed", receipt=change.sale.number, change=change.told)
+    if reason is Reason.DOCUMENT_GONE:
+        text = message("question.taken_back", receipt=change.sale.number, change=change.told)
     return Hold(reason, change.told, question=change.question, question_text=text, choices=choices)
 
 
