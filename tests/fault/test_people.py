@@ -37,5 +37,8 @@ def test_the_books_end_as_the_till_is_whatever_people_do() -> None:
 def test_a_daemon_that_is_wrong_about_people_is_found_out(variant: Variant) -> None:
     """A daemon that is wrong on purpose is found out by one of a few machines; they stop at the first."""
     with variant.applied():
-        people.run(examples=25, steps=8, chance=3, goes_on=True, one_is_enough=True, **variant.stage())
+        steps = 3 if variant.name == "outage-attempts" else 8  # each of its steps is a night
+        people.run(
+            examples=25, steps=steps, chance=4 if variant.name == "no-vat" else 3, goes_on=True, one_is_enough=True, **variant.stage()
+        )
     assert people.FOUND
