@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 CLOCK_TOLERANCE = timedelta(minutes=1)
 #: what the identity server says of a client that it does not know (RFC 6749 section 5.2)
 _WRONG_CLIENT = frozenset({"invalid_client", "unauthorized_client"})
-#: modules for orders and quotes, as they are and were called (reference: eaccounting-schema.md)
+#: modules for orders and quotes, as they are and were called (the vendor's schema)
 _SALES_MODULES = frozenset({"sales_standard", "order_standard", "quote_standard"})
 
 

@@ -12,7 +12,8 @@ ALLOWED = {
     "daemon/cli/main.py": "what the program says it is for, and the options of `sandbox`, which starts both vendors' sandboxes",
     "daemon/cli/sandbox.py": "the same options",
     "daemon/cli/vendors.py": "starts both sandboxes, and writes the configuration that fits them",
-    "daemon/core/findings.py": "sentences that tell a person in which of the vendor's screens to cure something",
+    "daemon/text/dutch.py": "words that tell a person in which of the vendor's screens to cure something",
+    "daemon/text/english.py": "the same words",
 }
 SOURCES = sorted(path.relative_to(REPOSITORY).as_posix() for path in (REPOSITORY / "daemon").rglob("*.py"))
 
