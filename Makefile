@@ -37,7 +37,7 @@ test: lint  ## lint, then every test (ARGS='-k name')
 	$(REMEMBER) python -m pytest -o cache_dir="$$cache/pytest" -n $(WORKERS) $(ARGS)
 
 coverage: environment  ## every test, and which lines none of them reached; takes half as long again
-	$(REMEMBER) python -m pytest -o cache_dir="$$cache/pytest" -n $(WORKERS) --cov --cov-report=term --timeout=180 $(ARGS)
+	$(REMEMBER) python -m pytest -o cache_dir="$$cache/pytest" -n $(WORKERS) --cov --cov-report=term $(ARGS)
 
 test-all:  ## the same on every supported Python of this machine (PYTHONS='python3.12 ...')
 	@"$(PYTHON)" -m tools.test_all $(PYTHONS)
