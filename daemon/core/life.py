@@ -65,7 +65,6 @@ class Reason(StrEnum):
     BEFORE_START = "before_start"
     NOT_TRACKED = "not_tracked"
     NO_QUANTITY = "no_quantity"
-    OWN_ECHO = "own_echo"
     NOT_AT_TARGET = "not_at_target"
     # updated or left after a change in the till
     CORRECTED = "corrected"

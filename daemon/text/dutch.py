@@ -18,7 +18,6 @@ WORDS: Final[Mapping[str, str]] = {
     "reason.before_start": "de bon is ouder dan de begindatum in de configuratie",
     "reason.not_tracked": "van dit product wordt geen voorraad bijgehouden",
     "reason.no_quantity": "de bron geeft geen voorraadaantal voor dit product",
-    "reason.own_echo": "de wijziging is wat we zelf hebben geschreven",
     "reason.not_at_target": "het product bestaat aan de andere kant niet",
     "reason.article_missing": "de boekhouding heeft geen artikel met dit artikelnummer: maak het daar aan of wijs een ander aan, en stuur opnieuw (resend)",
     "reason.article_ambiguous": "meer actieve artikelen in de boekhouding hebben dit nummer: laat er één actief, en stuur opnieuw (resend)",

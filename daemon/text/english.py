@@ -18,7 +18,6 @@ WORDS: Final[Mapping[str, str]] = {
     "reason.before_start": "the receipt is older than the start date of the configuration",
     "reason.not_tracked": "nobody counts this product's stock",
     "reason.no_quantity": "the source gave no number for this product's stock",
-    "reason.own_echo": "the change is what we wrote ourselves",
     "reason.not_at_target": "the product does not exist on the other side",
     "reason.article_missing": "the books have no article with this SKU: create it there, or map the SKU, then resend",
     "reason.article_ambiguous": "several active articles of the books carry this SKU: leave one active, then resend",
