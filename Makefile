@@ -36,7 +36,7 @@ lint: environment  ## ruff, mypy --strict, import-linter, vulture
 test: lint  ## lint, then every test (ARGS='-k name')
 	$(REMEMBER) python -m pytest -o cache_dir="$$cache/pytest" -n $(WORKERS) $(ARGS)
 
-coverage: environment  ## every test, and which lines none of them reached; takes half as long again
+coverage: environment  ## every test, and which lines none of them reached; slower
 	$(REMEMBER) python -m pytest -o cache_dir="$$cache/pytest" -n $(WORKERS) --cov --cov-report=term $(ARGS)
 
 test-all:  ## the same on every supported Python of this machine (PYTHONS='python3.12 ...')

@@ -182,6 +182,8 @@ async def _handle_chunk(context: Context, processor: Processor, works: Sequence[
             run.note(ended)
         else:
             fetched.append(work)
+    if not fetched:
+        return
     together = True
     try:
         await processor.prepare(fetched)

@@ -246,6 +246,8 @@ class Stock:
     async def _write_all(self, plan: StockPlan) -> None:
         """Write what differs; raises what a vendor that is away said, once the others are written."""
         context = self._context
+        differing = {change.product.id for change in plan.changes}
+        self._refused = {product: said for product, said in self._refused.items() if product in differing}
         away: list[ConnectorError] = []
         limiter = anyio.CapacityLimiter(context.workers)
 

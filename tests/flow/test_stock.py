@@ -392,6 +392,12 @@ async def test_a_product_whose_stock_is_refused_stops_only_itself(tmp_path: Path
         assert (results, shown(running), shown(running, "MOK-1")) == (["partial"] * 3, D(50), D(8))
         refused = [one for one in await bridge.store.activity(limit=100) if one.outcome == "rejected"]
         assert [(one.label, one.detail) for one in refused] == [(CANDLE, "422: stock: not for this product")]
+        running.books.bookkeeper.change_article(CANDLE, StockBalance=D(50))
+        assert (await bridge.runner.run("stock")).result == "success"
+        running.books.bookkeeper.change_article(CANDLE, StockBalance=D(7))
+        assert (await bridge.runner.run("stock")).result == "partial"
+        again = [one for one in await bridge.store.activity(limit=100) if one.outcome == "rejected"]
+        assert len(again) == 2  # refused anew, and told anew
     async with running.process() as bridge:
         await bridge.settle()
         assert shown(running) == D(7)
