@@ -50,7 +50,7 @@ class Product:
 
 
 @dataclass(frozen=True, slots=True)
-class ProductDraft:
+class ProductPatch:
     """What is to be written of a product.  A field that is ``None`` is left as it is on the other side."""
 
     sku: str | None = None

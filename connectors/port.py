@@ -41,7 +41,7 @@ if TYPE_CHECKING:
         MoneyAccount,
         PaymentMethod,
         Product,
-        ProductDraft,
+        ProductPatch,
         Sale,
         StockLevel,
         Store,
@@ -121,7 +121,7 @@ class Unfilterable(ConnectorError):
 
 
 @dataclass(frozen=True, slots=True)
-class Position:
+class Cursor:
     """Where reading goes on: a moment of the vendor's own clock, inclusive, and what was already seen at and after it.
 
     ``seen`` holds (record id, version) pairs of the records whose moment lies within the overlap, so that re-reading the edge
@@ -206,11 +206,11 @@ class ProductTarget(Protocol):
         """Return one product; raises :class:`Missing`."""
         ...
 
-    async def create_product(self, draft: ProductDraft) -> str:
+    async def create_product(self, draft: ProductPatch) -> str:
         """Create a product and return its id, or an empty string where the vendor answered without one."""
         ...
 
-    async def update_product(self, product_id: str, draft: ProductDraft) -> None:
+    async def update_product(self, product_id: str, draft: ProductPatch) -> None:
         """Write the given fields and leave the others; raises :class:`Missing`."""
         ...
 

@@ -12,13 +12,13 @@ from connectors.model import BooksFacts
 from connectors.port import ConnectorError
 from daemon.core.answers import combine
 from daemon.core.findings import BooksSeen, Finding, LinkSeen, TillSeen, findings
-from daemon.runs import COMPANY_FACT
+from daemon.flow_run import COMPANY_FACT
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from connectors.model import TillFacts
-    from daemon.assembly import House, Pair, Shared
+    from daemon.app import App, Pair, Shared
 
 T = TypeVar("T")
 
@@ -30,10 +30,10 @@ async def _tried(read: Callable[[], Awaitable[T]]) -> T | ConnectorError:
         return error
 
 
-async def check(house: House, shared: Shared) -> list[Finding]:
+async def check(app: App, shared: Shared) -> list[Finding]:
     """Ask every connection how it is set up, and every link for what it needs."""
-    books = {pair.settings.books: pair.context.books for pair in house.pairs}
-    tills = {pair.watches[1].name: pair.context.till for pair in house.pairs}
+    books = {pair.settings.books: pair.context.books for pair in app.pairs}
+    tills = {pair.watches[1].name: pair.context.till for pair in app.pairs}
     books_facts: dict[str, BooksFacts | ConnectorError] = {}
     till_facts: dict[str, TillFacts | ConnectorError] = {}
 
@@ -49,14 +49,14 @@ async def check(house: House, shared: Shared) -> list[Finding]:
         for name in tills:
             group.start_soon(ask_till, name)
     return findings(
-        [await _books_seen(name, facts, house, shared) for name, facts in sorted(books_facts.items())],
+        [await _books_seen(name, facts, app, shared) for name, facts in sorted(books_facts.items())],
         [TillSeen(name, shared.settings.connections[name].place, facts) for name, facts in sorted(till_facts.items())],
-        [await _link_seen(pair, books_facts[pair.settings.books], shared) for pair in house.pairs],
+        [await _link_seen(pair, books_facts[pair.settings.books], shared) for pair in app.pairs],
     )
 
 
-async def _books_seen(name: str, facts: BooksFacts | ConnectorError, house: House, shared: Shared) -> BooksSeen:
-    pairs = [pair for pair in house.pairs if pair.settings.books == name]
+async def _books_seen(name: str, facts: BooksFacts | ConnectorError, app: App, shared: Shared) -> BooksSeen:
+    pairs = [pair for pair in app.pairs if pair.settings.books == name]
     known = {await shared.store.fact(pair.context.link, COMPANY_FACT) for pair in pairs}
     rates = {rate for pair in pairs for rate in shared.settings.connections[pair.watches[1].name].rates.values()}
     return BooksSeen(

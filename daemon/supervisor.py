@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 import anyio
 import structlog
 
-from daemon.alarms import look_after
+from daemon.alert_rules import look_after
 from daemon.core.message import encode
-from daemon.flowstate import FlowState
-from daemon.runs import Runner
+from daemon.flow_health import FlowHealth
+from daemon.flow_run import FlowRunner
+from daemon.health import Health
 from daemon.state.backup import FACT as BACKUP_FACT
 from daemon.state.retention import prune_when_due
-from daemon.status import Health
 from daemon.waiting import TROUBLE_FACT, waiting
 from daemon.web.app import build
 from daemon.web.serve import serve
@@ -27,7 +27,7 @@ from daemon.web.serve import serve
 if TYPE_CHECKING:
     import socket
 
-    from daemon.assembly import House, Shared
+    from daemon.app import App, Shared
     from daemon.observe.alerts import Alerts
     from daemon.observe.systemd import Notifier
     from daemon.state.owner import Ownership
@@ -45,19 +45,19 @@ _log = structlog.get_logger("kassabrug")
 class Supervisor:
     """One process's loops."""
 
-    def __init__(self, house: House, shared: Shared, alerts: Alerts, notifier: Notifier, ownership: Ownership) -> None:
-        self._house = house
+    def __init__(self, app: App, shared: Shared, alerts: Alerts, notifier: Notifier, ownership: Ownership) -> None:
+        self._app = app
         self._shared = shared
         self._alerts = alerts
         self._notifier = notifier
         self._ownership = ownership
         self._beat: datetime = shared.clock.now()
         self._remembered: dict[str, str] = {}
-        self.flows = [FlowState(pair, flow) for pair in house.pairs for flow in pair.enabled]
-        for pair in house.pairs:
+        self.flows = [FlowHealth(pair, flow) for pair in app.pairs for flow in pair.enabled]
+        for pair in app.pairs:
             for flow, own in pair.settings.flows.by_name().items():
                 shared.metrics.flow_configured(flow, own.enabled, own.interval, self._beat, link=pair.context.scope)
-        self.health = Health(shared, house, self.flows, lambda: shared.clock.now() - self._beat < STUCK_AFTER)
+        self.health = Health(shared, app, self.flows, lambda: shared.clock.now() - self._beat < STUCK_AFTER)
 
     async def run(self, listening: socket.socket) -> None:
         """Run until SIGTERM or SIGINT; a second signal ends at once what is still in hand."""
@@ -88,9 +88,9 @@ class Supervisor:
                 # what is in hand gets a while; what is cut off then has its intent on disk, and the next start looks it up
                 flows_scope.deadline = anyio.current_time() + self._shared.settings.daemon.shutdown_seconds
 
-    async def _loop(self, state: FlowState) -> None:
+    async def _loop(self, state: FlowHealth) -> None:
         """Run one flow until the process stops."""
-        runner, stopping, clock = Runner(state.pair), self._shared.stopping, self._shared.clock
+        runner, stopping, clock = FlowRunner(state.pair), self._shared.stopping, self._shared.clock
         while not stopping.is_set():
             run = await runner.run(state.flow)
             failed_before = state.failures
@@ -103,7 +103,7 @@ class Supervisor:
             again = runner.again_in(run) if state.failures else 0.0
             await state.pair.context.rest(await self._rest(state, again))
 
-    async def _rest(self, state: FlowState, again: float) -> float:
+    async def _rest(self, state: FlowHealth, again: float) -> float:
         """Return how long until the flow looks again: its interval, or sooner when something put off is due."""
         context, interval = state.pair.context, state.pair.interval(state.flow)
         if context.signed_out:
@@ -137,7 +137,7 @@ class Supervisor:
         """Write down how the connections are, when that has changed, for the commands that read the state only."""
         now = {
             f"{TROUBLE_FACT}{name}": "" if (trouble := watch.trouble) is None else f"{trouble.since.isoformat()} {encode(trouble.says)}"
-            for name, watch in self._house.watches.items()
+            for name, watch in self._app.watches.items()
         }
         changed = {name: text for name, text in now.items() if self._remembered.get(name) != text}
         if changed:
@@ -161,7 +161,7 @@ class Supervisor:
             await look_after(
                 self._alerts,
                 shared.store,
-                self._house,
+                self._app,
                 self.flows,
                 shared.settings.alerts,
                 now=shared.clock.now(),

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from daemon.core.flow_registry import SALES
-from daemon.core.life import State
 from daemon.core.message import message
-from daemon.flows.payload import load_sale
+from daemon.core.outcomes import State
+from daemon.flows.serialization import load_sale
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

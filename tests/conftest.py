@@ -24,9 +24,7 @@ def anyio_backend() -> str:
 
 
 #: what may block inside the loop, knowingly: the store where time is virtual, and reading the configuration before anything else goes on
-MAY_BLOCK = frozenset(
-    {("daemon/state/runner.py", "in_the_loop"), ("daemon/settings/loading.py", "load"), ("daemon/assembly.py", "assemble")}
-)
+MAY_BLOCK = frozenset({("daemon/state/runner.py", "in_the_loop"), ("daemon/settings/loading.py", "load"), ("daemon/app.py", "assemble")})
 
 
 @pytest.fixture(autouse=True)

@@ -9,10 +9,10 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from connectors.eaccounting import facts, translate, wire
+from connectors.eaccounting import diagnose, translate, wire
 from connectors.eaccounting.api import Api, answered
 from connectors.eaccounting.errors import BAD_QUERY
-from connectors.eaccounting.lists import (
+from connectors.eaccounting.listing import (
     DOCUMENT_PAGE,
     Listing,
     any_of,
@@ -22,7 +22,7 @@ from connectors.eaccounting.lists import (
     read_page,
     read_since,
 )
-from connectors.eaccounting.registers import Registers
+from connectors.eaccounting.reference_cache import Registers
 from connectors.eaccounting.signin import TokenKeeper
 from connectors.eaccounting.unknowns import Case, CreditRows, PaymentSign
 from connectors.http import Budgets, HttpClient, open_transport
@@ -425,7 +425,7 @@ class EAccounting:
 
     async def facts(self) -> BooksFacts:
         """Return how the books are set up, for a check: reads only, and goes on past what it may not read."""
-        return await facts.read(self._api, self._registers, tokens=self._keeper.current, clock=self._clock)
+        return await diagnose.read(self._api, self._registers, tokens=self._keeper.current, clock=self._clock)
 
     async def first_open_day(self) -> date | None:
         """Return the day after the last one that is closed; ``None`` where nothing is."""

@@ -8,13 +8,13 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from connectors.decimal_json import from_json
-from connectors.eaccounting import facts, translate, wire
+from connectors.eaccounting import diagnose, translate, wire
 from connectors.eaccounting.config import REFERENCE_LENGTHS
 from connectors.eaccounting.connector import KEEP_DATE, TWO_DECIMALS
 from connectors.http import Request
 from connectors.model import Address, BookPayment, Customer, Difference, Document, DocumentDraft, DocumentKind, DocumentRow
 from connectors.port import Unreadable
-from connectors.published import Shape, reading, writing
+from connectors.schema_diff import Shape, reading, writing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -33,9 +33,9 @@ _ID: Final = "00000000-0000-4000-8000-000000000000"
 READS: Final[tuple[tuple[str, type[BaseModel]], ...]] = (
     ("/articles", wire.Envelope[wire.Article]),
     ("/articles/{}", wire.Article),
-    ("/articleaccountcodings", wire.Envelope[facts.CodingRecord]),
+    ("/articleaccountcodings", wire.Envelope[diagnose.CodingRecord]),
     ("/bankaccounts", wire.Envelope[wire.BankAccount]),
-    ("/companysettings", facts.Settings),
+    ("/companysettings", diagnose.Settings),
     ("/countries", wire.Envelope[wire.Country]),
     ("/customerinvoicedrafts", wire.Envelope[wire.InvoiceDraft]),
     ("/customerinvoicedrafts/{}", wire.InvoiceDraft),
@@ -43,7 +43,7 @@ READS: Final[tuple[tuple[str, type[BaseModel]], ...]] = (
     ("/customerinvoices/{}", wire.Invoice),
     ("/customers", wire.Envelope[wire.CustomerRecord]),
     ("/customers/{}", wire.CustomerRecord),
-    ("/fiscalyears", wire.Envelope[facts.FiscalYearRecord]),
+    ("/fiscalyears", wire.Envelope[diagnose.FiscalYearRecord]),
     ("/termsofpayments", wire.Envelope[wire.Terms]),
     ("/units", wire.Envelope[wire.Recorded]),
 )

@@ -9,7 +9,7 @@ import anyio
 
 from connectors.eaccounting import wire
 from connectors.eaccounting.errors import BAD_QUERY, INVALID
-from connectors.eaccounting.lists import Listing, any_of, read_all
+from connectors.eaccounting.listing import Listing, any_of, read_all
 from connectors.model import DocumentKind
 from connectors.port import Rejected
 

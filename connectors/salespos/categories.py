@@ -11,7 +11,7 @@ import anyio
 from connectors.port import Conflict, Missing, Uncertain
 from connectors.salespos import listing, wire
 from connectors.salespos.errors import Forbidden
-from connectors.salespos.registers import Register
+from connectors.salespos.reference_cache import Register
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -11,11 +11,11 @@ from urllib.parse import quote
 
 from connectors.http import Budgets, HttpClient
 from connectors.port import Change, ConnectorError, Missing, Page, Rejected, Uncertain, Unreadable
-from connectors.salespos import dialect, facts, listing, signing, translate, wire
+from connectors.salespos import diagnose, dialect, listing, signing, translate, wire
 from connectors.salespos.categories import Categories
 from connectors.salespos.client import Client
 from connectors.salespos.errors import Forbidden, refuses
-from connectors.salespos.registers import Register
+from connectors.salespos.reference_cache import Register
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from connectors.http import Transport
-    from connectors.model import Customer, DayTakings, PaymentMethod, Product, ProductDraft, Sale, Store, TillFacts
+    from connectors.model import Customer, DayTakings, PaymentMethod, Product, ProductPatch, Sale, Store, TillFacts
     from connectors.port import Clock, HttpGate, HttpObserver
 
 #: so many SKUs are looked up one by one; for more the whole listing is read
@@ -220,7 +220,7 @@ class SalesPos:
 
     async def facts(self) -> TillFacts:
         """Return how the till is set up, for a check: reads only, and goes on past what it may not read."""
-        return await facts.read(self._client, store=self.store, payment_methods=self.payment_methods)
+        return await diagnose.read(self._client, store=self.store, payment_methods=self.payment_methods)
 
     async def cash_ups(self, since: datetime | None = None) -> Sequence[DayTakings]:
         """Return the day closings made at or after ``since``."""
@@ -256,7 +256,7 @@ class SalesPos:
         product = wire.read(wire.Product, (await self._client.get(path)).payload, path)
         return (await self._translated([product]))[0]
 
-    async def create_product(self, draft: ProductDraft) -> str:
+    async def create_product(self, draft: ProductPatch) -> str:
         """Create a product, with its categories.  The id is empty where the till gave none and the SKU does not tell it yet.
 
         Raises:
@@ -278,7 +278,7 @@ class SalesPos:
             raise Uncertain(f"the product was created, but what follows failed: {error}", code=error.code) from error
         return product_id
 
-    async def update_product(self, product_id: str, draft: ProductDraft) -> None:
+    async def update_product(self, product_id: str, draft: ProductPatch) -> None:
         """Write the given fields; categories are added, never taken away.
 
         Raises:

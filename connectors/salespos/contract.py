@@ -16,10 +16,10 @@ from pydantic import BaseModel
 
 from connectors.decimal_json import from_json
 from connectors.http import Request
-from connectors.model import Difference, ProductDraft
+from connectors.model import Difference, ProductPatch
 from connectors.port import Unreadable
-from connectors.published import ACCEPTS, Shape, reading, writing
 from connectors.salespos import dialect, translate, wire
+from connectors.schema_diff import ACCEPTS, Shape, reading, writing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -79,7 +79,7 @@ _OPERATION = re.compile(rf"\b(GET|POST|PUT|PATCH|DELETE)\b|{re.escape(dialect.AP
 def bodies() -> dict[str, dict[str, Any]]:
     """Return what is sent, by the name of its schema."""
     product = translate.product_body(
-        ProductDraft(
+        ProductPatch(
             sku="A",
             name="A",
             price=Decimal("1.21"),

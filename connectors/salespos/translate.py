@@ -21,7 +21,7 @@ from connectors.model import (
     Payment,
     PaymentMethod,
     Product,
-    ProductDraft,
+    ProductPatch,
     Sale,
     SaleLine,
     Store,
@@ -255,7 +255,7 @@ def product_of(product: wire.Product, tariffs: Mapping[str, Decimal], categories
     )
 
 
-def product_body(draft: ProductDraft, tariffs: Mapping[str, Decimal], *, net_at: Decimal | None = None) -> dict[str, Any]:
+def product_body(draft: ProductPatch, tariffs: Mapping[str, Decimal], *, net_at: Decimal | None = None) -> dict[str, Any]:
     """Return what is written of a product; nothing that the draft leaves out.
 
     ``net_at`` is the product's VAT percentage where the shop's prices are without VAT.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from connectors.port import ConnectorError
-from daemon.assembly import Shared, assemble
+from daemon.app import Shared, assemble
 from daemon.cli import show
 from daemon.cli.session import configure, looking
 from daemon.core.answers import wanted
@@ -146,8 +146,8 @@ async def _check(
     """Compare an answer with the configuration and the books; raises :class:`_Refused`."""
     clock, directory = SystemClock(), state_dir or state_directory(settings)
     shared = Shared(settings, store, directory, clock, metrics, random.Random(), anyio.Event())  # noqa: S311 - jitter only
-    async with assemble(shared) as house:
-        pair = next((pair for pair in house.pairs if pair.context.scope == link), None)
+    async with assemble(shared) as app:
+        pair = next((pair for pair in app.pairs if pair.context.scope == link), None)
         if pair is None:
             raise _Refused(f"the configuration has no {link} any more")
         if (said := pair.configured.says(about.key)) is not None:

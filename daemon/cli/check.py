@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from daemon.assembly import Shared, assemble
+from daemon.app import Shared, assemble
 from daemon.checks import check as look
 from daemon.cli import show
 from daemon.cli.session import configure
@@ -39,8 +39,8 @@ async def check(args: argparse.Namespace) -> int:
     store = await open_store(directory, clock=clock)
     try:
         shared = Shared(settings, store, directory, clock, metrics, random.Random(), anyio.Event())  # noqa: S311 - jitter only
-        async with assemble(shared) as house:
-            found = await look(house, shared)
+        async with assemble(shared) as app:
+            found = await look(app, shared)
     finally:
         with anyio.CancelScope(shield=True):
             await store.close()

@@ -18,19 +18,19 @@ from daemon.cli.run import stop_on_signal
 from daemon.cli.session import configure, owning
 from daemon.cli.vendors import Vendors, configuration, vendors
 from daemon.core.flow_registry import KINDS, PRODUCTS, SALES, TURNS
-from daemon.core.life import Outcome, Reason
+from daemon.core.outcomes import Outcome, Reason
 from daemon.engine.tally import COLUMNS
+from daemon.flow_run import FlowRunner
 from daemon.observe.alerts import Alerts, apprise_deliver
 from daemon.observe.systemd import Notifier
-from daemon.once import Result, result, settle_all
-from daemon.runs import Runner
 from daemon.supervisor import Supervisor
+from daemon.sync_until_idle import Result, result, settle_all
 from daemon.web.serve import bind
 
 if TYPE_CHECKING:
     import argparse
 
-    from daemon.assembly import Pair
+    from daemon.app import Pair
     from daemon.cli.session import Session
     from daemon.engine.tally import Tally
 
@@ -53,8 +53,8 @@ async def demo(args: argparse.Namespace) -> int:
 
 async def _once(session: Session, running: Vendors, *, as_json: bool) -> int:
     """Catalogue to the till, the day's sales to the books, stock back; then compare both vendors' own ledgers."""
-    pair = session.house.pairs[0]
-    runner = Runner(pair)
+    pair = session.app.pairs[0]
+    runner = FlowRunner(pair)
     async with anyio.create_task_group() as group:
         group.start_soon(stop_on_signal, session.shared.stopping)
         with show.ERR.status("the catalogue goes to the till"):
@@ -63,7 +63,7 @@ async def _once(session: Session, running: Vendors, *, as_json: bool) -> int:
         with show.ERR.status("the day's receipts go to the books"):
             await settle_all(runner, TURNS, waiting=show.ERR.print)
         group.cancel_scope.cancel()
-    outcome = await result(session.house)
+    outcome = await result(session.app)
     agree = _compare(running, outcome)
     if as_json:
         show.json_line(outcome.as_json())
@@ -134,8 +134,8 @@ async def _live(session: Session, running: Vendors) -> int:
     """Run the daemon while the shop rings up its day, until stopped."""
     shared = session.shared
     alerts = Alerts(shared.store, shared.clock, apprise_deliver([], shared.metrics), shared.metrics)
-    supervisor = Supervisor(session.house, shared, alerts, Notifier(), session.ownership)
-    pair = session.house.pairs[0]
+    supervisor = Supervisor(session.app, shared, alerts, Notifier(), session.ownership)
+    pair = session.app.pairs[0]
     with bind(*shared.settings.daemon.listen_on) as listening:
         host, port = listening.getsockname()[:2]
         show.OUT.print(f"Dashboard: http://{host}:{port}/   (Ctrl-C ends)")

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 import anyio
 from pydantic import ValidationError
 
-from daemon.assembly import SALT_FACT
+from daemon.app import SALT_FACT
 from daemon.cli import show
 from daemon.cli.session import configure
 from daemon.core.customers import email_key, pseudonym
 from daemon.engine.clock import SystemClock
-from daemon.flows.payload import load_sale
+from daemon.flows.serialization import load_sale
 from daemon.settings import state_directory
 from daemon.state.forgetting import Person
 from daemon.state.port import Forgotten

@@ -17,11 +17,11 @@ from connectors.http import Budgets, HttpClient
 from connectors.offer import OtherSignIn, SignInRefused
 from connectors.port import ConnectorError
 from connectors.registry import CONNECTORS
-from daemon.assembly import open_books, opening, user_agent
+from daemon.app import open_books, opening, user_agent
 from daemon.cli import callback, show
 from daemon.cli.session import configure
 from daemon.engine.clock import SystemClock
-from daemon.runs import COMPANY_FACT
+from daemon.flow_run import COMPANY_FACT
 from daemon.settings import ConfigurationError, state_directory
 from daemon.state.sqlite import open_store
 from daemon.state.tokens import SqliteTokenStore

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from connectors.port import ConnectorError
-from daemon.assembly import Shared, assemble, get_ready
+from daemon.app import Shared, assemble, get_ready
 from daemon.cli import show
 from daemon.cli.run import chosen_flows
 from daemon.cli.session import configure, owning
@@ -29,14 +29,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from connectors.model import Sale
-    from daemon.assembly import House, Pair
+    from daemon.app import App, Pair
     from daemon.core.actions import Action
     from daemon.observe.metrics import Metrics
     from daemon.settings import Settings
 
 
 @asynccontextmanager
-async def _house(settings: Settings, metrics: Metrics, state_dir: Path | None) -> AsyncIterator[House]:
+async def _app(settings: Settings, metrics: Metrics, state_dir: Path | None) -> AsyncIterator[App]:
     """Build everything, as owner or beside a running daemon; a token that is renewed meanwhile can be stored either way."""
     async with AsyncExitStack() as stack:
         try:
@@ -49,7 +49,7 @@ async def _house(settings: Settings, metrics: Metrics, state_dir: Path | None) -
             shared = Shared(settings, store, directory, clock, metrics, random.Random(), anyio.Event())  # noqa: S311 - jitter only
             yield await stack.enter_async_context(assemble(shared))
         else:
-            yield session.house
+            yield session.app
 
 
 async def plan(args: argparse.Namespace) -> int:
@@ -58,8 +58,8 @@ async def plan(args: argparse.Namespace) -> int:
     settings, metrics = configure(args.config, quiet=True)
     say = Speaker(settings.daemon.language)
     actions: list[tuple[str, Action]] = []
-    async with _house(settings, metrics, args.state_dir) as house:
-        for pair in house.pairs:
+    async with _app(settings, metrics, args.state_dir) as app:
+        for pair in app.pairs:
             try:
                 actions += [(pair.context.scope, action) for action in await _actions(pair, flows)]
             except ConnectorError as error:

@@ -11,13 +11,13 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from daemon.cli import show
 from daemon.cli.session import configure, owning
 from daemon.core.flow_registry import KINDS, NAMES, TURNS
+from daemon.flow_run import FlowRunner
 from daemon.observe.alerts import Alerts, apprise_deliver
 from daemon.observe.systemd import Notifier
-from daemon.once import GaveUp, result, settle_all
-from daemon.runs import Runner
 from daemon.settings import ConfigurationError
 from daemon.state.retention import prune_when_due
 from daemon.supervisor import Supervisor
+from daemon.sync_until_idle import GaveUp, result, settle_all
 from daemon.text import Speaker
 from daemon.web.serve import bind
 
@@ -46,7 +46,7 @@ async def run(args: argparse.Namespace) -> int:
             say=Speaker(settings.daemon.language),
         )
         with bind(*settings.daemon.listen_on) as listening:
-            await Supervisor(session.house, session.shared, alerts, Notifier(), session.ownership).run(listening)
+            await Supervisor(session.app, session.shared, alerts, Notifier(), session.ownership).run(listening)
     return 0
 
 
@@ -64,7 +64,7 @@ async def sync(args: argparse.Namespace) -> int:
     async with owning(settings, metrics, args.state_dir) as session, anyio.create_task_group() as group:
         group.start_soon(stop_on_signal, session.shared.stopping)
         gave_up = await _settle(session, flows, group)
-        outcome = await result(session.house)
+        outcome = await result(session.app)
         await prune_when_due(
             session.shared.store,
             session.shared.clock,
@@ -86,7 +86,7 @@ async def _settle(session: Session, flows: Sequence[str], group: TaskGroup) -> s
     say = Speaker(session.shared.settings.daemon.language)
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TextColumn("{task.fields[done]}"), TimeElapsedColumn())
     with Progress(*columns, console=show.ERR, transient=True) as progress:
-        for pair in session.house.pairs:
+        for pair in session.app.pairs:
             bar = progress.add_task(pair.context.scope, total=None, done="")
             enabled = [flow for flow in flows if flow in pair.enabled]
 
@@ -97,7 +97,7 @@ async def _settle(session: Session, flows: Sequence[str], group: TaskGroup) -> s
 
             group.start_soon(count)
             try:
-                await settle_all(Runner(pair), enabled, waiting=show.ERR.print, say=say)
+                await settle_all(FlowRunner(pair), enabled, waiting=show.ERR.print, say=say)
             except GaveUp as error:
                 return str(error)
     return ""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from connectors.registry import CONNECTORS
-from daemon.assembly import House, Shared, assemble
+from daemon.app import App, Shared, assemble
 from daemon.engine.clock import SystemClock
 from daemon.observe import log
 from daemon.observe.metrics import Metrics
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 class Session:
     """A process that may write: it owns the state."""
 
-    house: House
+    app: App
     shared: Shared
     ownership: Ownership
 
@@ -64,8 +64,8 @@ async def owning(settings: Settings, metrics: Metrics, state_dir: Path | None) -
         try:
             await store.recover()
             shared = Shared(settings, store, directory, clock, metrics, random.Random(), anyio.Event())  # noqa: S311 - jitter only
-            async with assemble(shared) as house:
-                yield Session(house, shared, ownership)
+            async with assemble(shared) as app:
+                yield Session(app, shared, ownership)
         finally:
             with anyio.CancelScope(shield=True):
                 await store.close()

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from daemon.core.message import Text
-    from daemon.once import Result
+    from daemon.sync_until_idle import Result
 
 #: results go to standard output, everything else to standard error
 OUT = Console(highlight=False, soft_wrap=True)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from daemon.cli import show
 from daemon.cli.session import configure, looking
 from daemon.core.flow_registry import NAMES
-from daemon.core.life import OPEN_STATES, Reason
 from daemon.core.message import decode, message
+from daemon.core.outcomes import OPEN_STATES, Reason
 from daemon.engine.clock import SystemClock
 from daemon.settings import state_directory
 from daemon.state.owner import read_owner

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from daemon.core.life import Reason
+from daemon.core.outcomes import Reason
 
 if TYPE_CHECKING:
     from daemon.core.message import Text

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from daemon.core.booked import paid_on, snapshot
 from daemon.core.booking import Debtor, Hold, PlannedPayment, compose, match_articles, plan_payments, reference
 from daemon.core.debtors import decide_debtor
-from daemon.core.life import Outcome
+from daemon.core.outcomes import Outcome
 from daemon.core.sale_plan import Paper, Pay, Plan, SaleFacts, Step, Target, revised
 
 if TYPE_CHECKING:

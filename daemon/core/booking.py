@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 from connectors.model import Customer, DocumentDraft, DocumentKind, DocumentRow, LineKind, MoneyAccount, Product, Sale, SaleLine
 from daemon.core.answers import AccountWanted, ArticleWanted
-from daemon.core.life import Reason
 from daemon.core.message import message, word
 from daemon.core.money import ZERO, net_of, split_price, spread, to_cents, total, vat_on, with_decimals
+from daemon.core.outcomes import Reason
 from daemon.core.sku import sku_key
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from daemon.core.products import UpdateProduct
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from connectors.model import ProductDraft
+    from connectors.model import ProductPatch
     from daemon.core.message import Message
     from daemon.core.products import ProductDecision
     from daemon.core.stock import StockPlan
@@ -53,7 +53,7 @@ class Danger(StrEnum):
 #: what is true again at the next run, however often it was answered: an article that is gone stays gone
 LASTING = frozenset({Danger.VANISHED})
 #: which updates are dangerous when there are many of them, and the field that they write
-_UPDATES: tuple[tuple[Danger, str, Callable[[ProductDraft], bool]], ...] = (
+_UPDATES: tuple[tuple[Danger, str, Callable[[ProductPatch], bool]], ...] = (
     (Danger.FREE, "price", lambda draft: draft.price == 0),
     (Danger.DEACTIVATED, "active", lambda draft: draft.active is False),
     (Danger.REPRICED, "price", lambda draft: draft.price is not None),

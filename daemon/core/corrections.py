@@ -10,9 +10,9 @@ from daemon.core.answers import AccountWanted
 from daemon.core.book_sale import accounts_of, book, pay_step
 from daemon.core.booked import DOUBTS, Difference, differences, paid_on, snapshot, voided
 from daemon.core.booking import Hold, PlannedPayment, account_of, business_day, plan_payments, reference
-from daemon.core.life import Outcome, Reason
 from daemon.core.message import message
 from daemon.core.money import total
+from daemon.core.outcomes import Outcome, Reason
 from daemon.core.sale_plan import (
     CORRECT,
     KEEP,

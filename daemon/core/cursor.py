@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from connectors.port import Change, Page, Position
+from connectors.port import Change, Cursor, Page
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,7 +49,7 @@ class Pass(Generic[T]):
     ``edge`` what of it lies within the overlap, under the version that it was delivered with.
     """
 
-    position: Position
+    position: Cursor
     overlap: timedelta
     read: Mapping[str, tuple[datetime, str]] = field(default_factory=dict)
     edge: Mapping[str, tuple[datetime, str]] = field(default_factory=dict)
@@ -75,12 +75,12 @@ class Step(Generic[T]):
 
     fresh: tuple[Change[T], ...]
     ahead: tuple[Change[T], ...]
-    position: Position
+    position: Cursor
     following: Pass[T]
     astray: bool = False
 
 
-def begin(position: Position, overlap: timedelta) -> Pass[T]:
+def begin(position: Cursor, overlap: timedelta) -> Pass[T]:
     """Start a pass at a stored position."""
     return Pass(position, overlap)
 
@@ -112,7 +112,7 @@ def advance(current: Pass[T], page: Page[T], ours: datetime) -> Step[T]:
     limit = bounds(page.server_time, ours, stored)
     if stored is not None and stored > _after(limit.position, OUR_CLOCK):
         # a clock that was wrong, or a version of this program that trusted dates: what lies before it may never have been read
-        return Step((), (), Position(), begin(Position(), current.overlap), astray=True)
+        return Step((), (), Cursor(), begin(Cursor(), current.overlap), astray=True)
     fresh: list[Change[T]] = []
     ahead: list[Change[T]] = []
     read, edge = dict(current.read), dict(current.edge)
@@ -131,9 +131,9 @@ def advance(current: Pass[T], page: Page[T], ours: datetime) -> Step[T]:
     bottom = _before(newest, current.overlap)
     edge = {record: seen for record, seen in edge.items() if bottom is None or seen[0] >= bottom}
     seen = frozenset((record, version) for record, (_, version) in edge.items())
-    position = Position(newest, (seen | current.position.seen) if page.more else seen)
+    position = Cursor(newest, (seen | current.position.seen) if page.more else seen)
     last = page.changes[-1] if page.changes else current.last
-    following = Pass(Position(newest, current.position.seen), current.overlap, read, edge, last)
+    following = Pass(Cursor(newest, current.position.seen), current.overlap, read, edge, last)
     return Step(tuple(fresh), tuple(ahead), position, following)
 
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from connectors.model import Address, Customer
 from daemon.core.booking import Debtor, Hold, charges_vat_abroad
 from daemon.core.customers import changed_fields, fingerprint
-from daemon.core.life import Reason
 from daemon.core.mapping import MappingError, apply_fields
 from daemon.core.message import message
+from daemon.core.outcomes import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

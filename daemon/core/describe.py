@@ -8,7 +8,7 @@ from daemon.core.actions import Action
 from daemon.core.booking import Hold, Skip
 from daemon.core.debtors import WriteDebtor
 from daemon.core.flow_registry import SALES
-from daemon.core.life import Outcome, Reason
+from daemon.core.outcomes import Outcome, Reason
 from daemon.core.products import FieldChange
 from daemon.core.sale_plan import Adopt, Credit, Paper, Pay, Plan, Withdraw
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING
 
-from connectors.model import Product, ProductDraft
+from connectors.model import Product, ProductPatch
 from daemon.core.booking import Hold, Skip
-from daemon.core.life import Reason
 from daemon.core.message import message
+from daemon.core.outcomes import Reason
 from daemon.core.sku import sku_key
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class FieldChange:
 class CreateProduct:
     """The other side does not have the product."""
 
-    draft: ProductDraft
+    draft: ProductPatch
     changes: tuple[FieldChange, ...]
 
 
@@ -42,7 +42,7 @@ class UpdateProduct:
     """The other side has the product, and some fields differ."""
 
     target: Product
-    draft: ProductDraft
+    draft: ProductPatch
     changes: tuple[FieldChange, ...]
 
 
@@ -68,8 +68,8 @@ def match_product(source: Product, bound_id: str | None, candidates: Sequence[Pr
     return same[0] if same else None
 
 
-def _written(draft: ProductDraft) -> dict[str, object]:
-    return {f.name: value for f in fields(ProductDraft) if (value := getattr(draft, f.name)) is not None}
+def _written(draft: ProductPatch) -> dict[str, object]:
+    return {f.name: value for f in fields(ProductPatch) if (value := getattr(draft, f.name)) is not None}
 
 
 def _shown(value: object) -> str:
@@ -79,8 +79,8 @@ def _shown(value: object) -> str:
 def decide_product(
     source: Product,
     *,
-    on_create: ProductDraft,
-    on_update: ProductDraft,
+    on_create: ProductPatch,
+    on_update: ProductPatch,
     match: Product | Hold | None,
     opening_stock: Decimal | None,
 ) -> ProductDecision:
@@ -103,7 +103,7 @@ def decide_product(
     differing = {name: value for name, value in _written(on_update).items() if not _same(getattr(match, name, None), value)}
     if not differing:
         return KeepProduct(match)
-    draft = ProductDraft(**differing)  # type: ignore[arg-type]  # the names and values come from a draft's own fields
+    draft = ProductPatch(**differing)  # type: ignore[arg-type]  # the names and values come from a draft's own fields
     return UpdateProduct(match, draft, tuple(FieldChange(n, _shown(getattr(match, n, None)), _shown(v)) for n, v in differing.items()))
 
 

@@ -13,9 +13,9 @@ from daemon.core.book_sale import accounts_of, book, pay_step
 from daemon.core.booked import paid_on, snapshot
 from daemon.core.booking import Hold, Skip, business_day, plan_payments, reference, triage
 from daemon.core.corrections import decide_booked, left_behind
-from daemon.core.life import Outcome, Reason
 from daemon.core.message import message
 from daemon.core.money import total
+from daemon.core.outcomes import Outcome, Reason
 from daemon.core.sale_plan import FIRST_OPEN_DAY, LOCKED_QUESTION, WAIT, Adopt, Plan, SaleFacts, Target, Withdraw
 
 if TYPE_CHECKING:

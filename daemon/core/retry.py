@@ -19,7 +19,7 @@ from connectors.port import (
     Unreachable,
     Unreadable,
 )
-from daemon.core.life import Outcome, Reason, State
+from daemon.core.outcomes import Outcome, Reason, State
 
 #: how long until a day that the books have closed is tried again
 _WHILE_LOCKED = timedelta(hours=1)
@@ -46,7 +46,7 @@ class RetryPolicy:
 
 
 @dataclass(frozen=True, slots=True)
-class Fate:
+class RetryDecision:
     """What becomes of the work: its state, when it is due again, and how many attempts it has had."""
 
     state: State
@@ -62,7 +62,9 @@ def back_off(attempt: int, policy: RetryPolicy, jitter: float) -> timedelta:
     return timedelta(seconds=delay * (0.5 + jitter))
 
 
-def after_error(error: Exception, attempt: int, policy: RetryPolicy, *, jitter: float, own: bool = True, pace: float = 0.0) -> Fate:
+def after_error(
+    error: Exception, attempt: int, policy: RetryPolicy, *, jitter: float, own: bool = True, pace: float = 0.0
+) -> RetryDecision:
     """Decide what follows an error on the ``attempt`` made so far.  Pure; the engine carries it out.
 
     Waiting for a vendor is not an attempt.  ``own`` says that the vendor goes on answering others, ``pace`` in how many seconds the
@@ -72,12 +74,12 @@ def after_error(error: Exception, attempt: int, policy: RetryPolicy, *, jitter: 
     again = timedelta(seconds=max(pace, policy.outage_delay) + jitter)
     match error:
         case Unauthorized():
-            return Fate(State.WAITING, Reason.UNAUTHORIZED, attempt, timedelta(seconds=policy.unauthorized_delay))
+            return RetryDecision(State.WAITING, Reason.UNAUTHORIZED, attempt, timedelta(seconds=policy.unauthorized_delay))
         case Unreachable():
-            return Fate(State.WAITING, Reason.UNREACHABLE, attempt, max(again, timedelta(seconds=error.retry_after or 0.0)))
+            return RetryDecision(State.WAITING, Reason.UNREACHABLE, attempt, max(again, timedelta(seconds=error.retry_after or 0.0)))
         case Throttled():
             delay = policy.throttled_delay if error.retry_after is None else min(error.retry_after, policy.longest_throttled)
-            return Fate(State.WAITING, Reason.THROTTLED, attempt, timedelta(seconds=delay + jitter))
+            return RetryDecision(State.WAITING, Reason.THROTTLED, attempt, timedelta(seconds=delay + jitter))
         case Uncertain():
             return _uncertain(error, attempt, policy, own=own, again=again)
         case Transient():
@@ -85,30 +87,30 @@ def after_error(error: Exception, attempt: int, policy: RetryPolicy, *, jitter: 
         case Unreadable():
             return _failed(Reason.UNREADABLE, attempt, policy, again if not own else back_off(attempt + 1, policy, jitter), own=own)
         case Locked():
-            return Fate(State.WAITING, Reason.PERIOD_LOCKED, attempt, _WHILE_LOCKED)
+            return RetryDecision(State.WAITING, Reason.PERIOD_LOCKED, attempt, _WHILE_LOCKED)
         case Missing():
-            return Fate(State.HELD, Reason.VANISHED, attempt + 1)
+            return RetryDecision(State.HELD, Reason.VANISHED, attempt + 1)
         case ConnectorError():
-            return Fate(State.HELD, Reason.REJECTED, attempt + 1, outcome=Outcome.REJECTED)
+            return RetryDecision(State.HELD, Reason.REJECTED, attempt + 1, outcome=Outcome.REJECTED)
         case _:
-            return Fate(State.HELD, Reason.INTERNAL, attempt + 1)
+            return RetryDecision(State.HELD, Reason.INTERNAL, attempt + 1)
 
 
-def _uncertain(error: Uncertain, attempt: int, policy: RetryPolicy, *, own: bool, again: timedelta) -> Fate:
+def _uncertain(error: Uncertain, attempt: int, policy: RetryPolicy, *, own: bool, again: timedelta) -> RetryDecision:
     """What was sent is looked up before anything else, not before the vendor's index may show it; it is never given up for impatience."""
     lag = timedelta(seconds=policy.index_lag if error.retry_after is None else min(error.retry_after, policy.index_lag))
     if not own:
-        return Fate(State.UNCERTAIN, Reason.ANSWER_LOST, attempt, max(lag, again))
+        return RetryDecision(State.UNCERTAIN, Reason.ANSWER_LOST, attempt, max(lag, again))
     if attempt + 1 >= policy.max_attempts:
-        return Fate(State.HELD, Reason.ATTEMPTS_EXHAUSTED, attempt + 1)
-    return Fate(State.UNCERTAIN, Reason.ANSWER_LOST, attempt + 1, lag)
+        return RetryDecision(State.HELD, Reason.ATTEMPTS_EXHAUSTED, attempt + 1)
+    return RetryDecision(State.UNCERTAIN, Reason.ANSWER_LOST, attempt + 1, lag)
 
 
-def _failed(reason: Reason, attempt: int, policy: RetryPolicy, delay: timedelta, *, own: bool) -> Fate:
+def _failed(reason: Reason, attempt: int, policy: RetryPolicy, delay: timedelta, *, own: bool) -> RetryDecision:
     """A failure without effect: nobody's attempt while the vendor fails others too; what goes on failing for one alone is held."""
     if not own:
-        return Fate(State.WAITING, reason, attempt, delay)
+        return RetryDecision(State.WAITING, reason, attempt, delay)
     unreadable = reason is Reason.UNREADABLE
     if attempt + 1 >= (min(policy.max_attempts, policy.unreadable_attempts) if unreadable else policy.max_attempts):
-        return Fate(State.HELD, reason if unreadable else Reason.ATTEMPTS_EXHAUSTED, attempt + 1)
-    return Fate(State.RETRYING, reason, attempt + 1, delay)
+        return RetryDecision(State.HELD, reason if unreadable else Reason.ATTEMPTS_EXHAUSTED, attempt + 1)
+    return RetryDecision(State.RETRYING, reason, attempt + 1, delay)

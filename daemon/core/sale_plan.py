@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from connectors.model import ZERO
 from daemon.core.booked import snapshot
 from daemon.core.debtors import WriteDebtor
-from daemon.core.life import Outcome, Reason
 from daemon.core.message import message, word
+from daemon.core.outcomes import Outcome, Reason
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,8 +8,8 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING
 
 from connectors.model import LineKind, Product, StockLevel
-from daemon.core.life import Reason
 from daemon.core.money import ZERO
+from daemon.core.outcomes import Reason
 from daemon.core.sku import sku_key
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from daemon.core.life import Outcome, Reason
+from daemon.core.outcomes import Outcome, Reason
 from daemon.state.port import GO_ON, STAY, Question
 
 if TYPE_CHECKING:

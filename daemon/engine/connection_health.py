@@ -1,7 +1,8 @@
 """The health of one connection, known from its traffic: whether it answers, where it does not, and whether a person must sign in again.
 
 It is the gate of the connection's requests: what is down is asked by one probe at a time, and everybody else is told at once that there
-is nothing to be had.  The probe is the next request that somebody wants to make anyway.  What it decides is in :mod:`daemon.core.health`.
+is nothing to be had.  The probe is the next request that somebody wants to make anyway.  What it decides is in
+:mod:`daemon.core.reachability`.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, cast
 
 from connectors.port import Heard, HttpGate, HttpObserver, KeptAway
-from daemon.core.health import Health, Level, Pace, after, at_once, is_alone, is_own, level, may_ask
 from daemon.core.message import message
+from daemon.core.reachability import Health, Level, Pace, after, at_once, is_alone, is_own, level, may_ask
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from daemon.core.life import Outcome, Reason
+from daemon.core.outcomes import Outcome, Reason
 from daemon.engine.tally import Tally
 
 if TYPE_CHECKING:

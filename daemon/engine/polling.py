@@ -6,11 +6,11 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from connectors.port import Change, ChangeSource, Position, Unreadable
+from connectors.port import Change, ChangeSource, Cursor, Unreadable
 from daemon.core.booking import Hold
 from daemon.core.cursor import AHEAD_VERSION, advance, begin, bounds, made_progress
-from daemon.core.life import Reason
 from daemon.core.message import message
+from daemon.core.outcomes import Reason
 from daemon.state.port import NewWork
 
 if TYPE_CHECKING:
@@ -39,12 +39,12 @@ class Reading(Generic[T]):
     fresh: tuple[Change[T], ...]
     ahead: tuple[Change[T], ...]
     bad: tuple[tuple[str, datetime | None, str], ...]
-    position: Position
+    position: Cursor
     server_time: datetime | None
 
 
 async def read_pages(
-    source: ChangeSource[T], position: Position, *, overlap: timedelta, now: Callable[[], datetime], most: int = MOST_PAGES
+    source: ChangeSource[T], position: Cursor, *, overlap: timedelta, now: Callable[[], datetime], most: int = MOST_PAGES
 ) -> AsyncGenerator[Reading[T], None]:
     """Read what changed from ``overlap`` before a position to the end, a page at a time; the one loop over pages that there is.
 
@@ -123,7 +123,7 @@ async def sweep(context: Context, flow: str, source: ChangeSource[T], describe: 
     if stored.moment is None:
         return 0
     new = 0
-    async with aclosing(read_pages(source, Position(stored.moment), overlap=back, now=context.now)) as readings:
+    async with aclosing(read_pages(source, Cursor(stored.moment), overlap=back, now=context.now)) as readings:
         async for reading in readings:
             works = _works(context, reading, describe)
             async with context.exclusive(f"poll {context.scope} {flow}"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from daemon.core.life import Outcome, Reason
+from daemon.core.outcomes import Outcome, Reason
 
 #: the columns of the last line of ``sync --json``
 COLUMNS = ("created", "updated", "unchanged", "skipped", "held", "failed")

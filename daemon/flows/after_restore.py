@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import anyio
 
 from daemon.core.flow_registry import FLOWS, SALES
-from daemon.core.life import State
 from daemon.core.message import message
+from daemon.core.outcomes import State
 from daemon.flows.document_lookup import LOOK_BACK
 from daemon.state.port import Activity, IntentState
 

@@ -10,8 +10,8 @@ from daemon.core.booked import Booked, Difference, read_booked, same_sale
 from daemon.core.booking import Debtor, Hold, answers_used, arithmetic_is_certain, business_day
 from daemon.core.debtors import WriteDebtor
 from daemon.core.describe import describe_step, summary
-from daemon.core.life import Reason
 from daemon.core.message import message
+from daemon.core.outcomes import Reason
 from daemon.core.receipts import vat_disagrees
 from daemon.core.sale_plan import Adopt, Credit, Paper, Pay, Plan, SaleFacts, Target, Withdraw, payment_write_prefix
 from daemon.flows.receipt_facts import SALE

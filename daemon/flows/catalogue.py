@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from connectors.model import LineKind
-from connectors.port import Missing, Position, Unreadable
+from connectors.port import Cursor, Missing, Unreadable
 from daemon.core.sku import sku_key
 from daemon.engine.polling import read_pages
 
@@ -85,7 +85,7 @@ class Catalogue:
         rates = await self._source.rates_version()
         if rates != self._rates:
             self._rates, self._newest = rates, None
-        position = Position(self._newest)
+        position = Cursor(self._newest)
         async with aclosing(read_pages(self._source, position, overlap=timedelta(0), now=self._clock.now)) as readings:
             async for reading in readings:
                 # whatever their date: an article is what it is by now

@@ -8,8 +8,8 @@ from connectors.model import Customer
 from daemon.core.booking import Debtor, Hold
 from daemon.core.customers import fingerprint
 from daemon.core.debtors import WriteDebtor, decide_debtor, mapped
-from daemon.core.life import Outcome
-from daemon.engine.writes import OnceWrite, identified, once, settled_by
+from daemon.core.outcomes import Outcome
+from daemon.engine.at_most_once import OnceWrite, at_most_once, identified, settled_by
 from daemon.flows.receipt_facts import CUSTOMER, debtor_binding
 from daemon.state.port import IntentState
 
@@ -91,7 +91,7 @@ class Debtors:
             return await find_by_email()
 
         write = OnceWrite(_key(step.name), FLOW, record, "customer", step.name, fingerprint(wanted, context.salt))
-        written = await once(context, context.link, write, send=send, find=find)
+        written = await at_most_once(context, context.link, write, send=send, find=find)
         context.outcome(FLOW, Outcome.CREATED)
         return Debtor(written.remote_id, private=not step.customer.is_company)
 

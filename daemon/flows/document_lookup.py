@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from connectors.port import Unfilterable
 from daemon.core.message import message
-from daemon.engine.writes import Undecidable
+from daemon.engine.at_most_once import Undecidable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,13 +6,13 @@ from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from connectors.port import Position
+from connectors.port import Cursor
 from daemon.core.actions import Action
 from daemon.core.booking import Hold, Skip
 from daemon.core.describe import describe
 from daemon.core.flow_registry import PRODUCTS, SALES, STOCK
-from daemon.core.life import Reason
 from daemon.core.message import message
+from daemon.core.outcomes import Reason
 from daemon.core.products import CreateProduct, FieldChange, KeepProduct, UpdateProduct
 from daemon.engine.polling import UNREADABLE_VERSION, is_ahead, read_pages
 from daemon.flows import products as products_flow
@@ -47,7 +47,7 @@ class _Unread(Generic[T]):
     bad: list[tuple[str, datetime | None, str]] = field(default_factory=list)
 
 
-async def _unread(context: Context, source: ChangeSource[T], position: Position, overlap: timedelta) -> _Unread[T]:
+async def _unread(context: Context, source: ChangeSource[T], position: Cursor, overlap: timedelta) -> _Unread[T]:
     """Read from a position to the end without storing anything."""
     unread: _Unread[T] = _Unread()
     async with aclosing(read_pages(source, position, overlap=overlap, now=context.now)) as readings:
@@ -85,7 +85,7 @@ async def plan_sales(flow: Sales, context: Context) -> tuple[list[Action], list[
 async def plan_products(flow: Products, context: Context) -> list[Action]:
     """Return what would become of every article that changed and is not settled, and whether the brake would stop it all."""
     works: dict[str, Work | NewWork] = {work.record: work for work in await context.store.open_work(context.scope, flow.name)}
-    unread: _Unread[Product] = await _unread(context, context.books, Position(), products_flow.OVERLAP)
+    unread: _Unread[Product] = await _unread(context, context.books, Cursor(), products_flow.OVERLAP)
     fresh = [*await flow.news(unread.fresh), *await _unreadable(flow, context, unread.bad)]
     works.update({one.record: one for one in fresh})
     waiting = {record for record, work in works.items() if isinstance(work, Work) and not products_flow.in_play(work)}

@@ -7,15 +7,15 @@ from datetime import timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from connectors.model import Product, ProductDraft
+from connectors.model import Product, ProductPatch
 from connectors.port import Conflict, Missing, Transient, Unreadable
 from daemon.core.booking import Hold, Skip
 from daemon.core.brake import products_alarm
 from daemon.core.flow_registry import PRODUCTS
-from daemon.core.life import CLAIMABLE_STATES, Outcome, Reason, State
 from daemon.core.mapping import MappingError, apply_fields
 from daemon.core.message import message
 from daemon.core.money import ZERO
+from daemon.core.outcomes import CLAIMABLE_STATES, Outcome, Reason, State
 from daemon.core.products import (
     GONE,
     CreateProduct,
@@ -27,12 +27,12 @@ from daemon.core.products import (
 )
 from daemon.core.sku import sku_key
 from daemon.core.stock import CARRIED, Articles, on_their_way, pieces
+from daemon.engine.at_most_once import OnceWrite, at_most_once, identified, settled_by
 from daemon.engine.braking import brake, judge, spent
-from daemon.engine.handling import CHUNK, drain
 from daemon.engine.polling import UNREADABLE_VERSION, Polled, is_ahead, poll, still_ahead, sweep
-from daemon.engine.writes import OnceWrite, identified, once, settled_by
-from daemon.flows.moving import sales_on_their_way
-from daemon.flows.payload import dump_product, load_product
+from daemon.engine.worker import CHUNK, drain
+from daemon.flows.serialization import dump_product, load_product
+from daemon.flows.unbooked_sales import sales_on_their_way
 from daemon.state.port import Binding, Intent, IntentState, NewWork, Question, Settlement
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ MAPPING_FACT = "mapping:products"
 #: from so many products in hand the till's whole listing is cheaper than one look-up each
 LISTING_FROM = 20
 #: the fields that the mapping of products may write
-PRODUCT_FIELDS = frozenset(f.name for f in fields(ProductDraft)) - {"quantity", "tracked"}
+PRODUCT_FIELDS = frozenset(f.name for f in fields(ProductPatch)) - {"quantity", "tracked"}
 #: what the mapping of products may name of an article: what the books tell of it and a product can carry
 PRODUCT_NAMES = frozenset(
     {"sku", "name", "price", "vat_rate", "active", "ean", "unit", "purchase_price", "categories", "is_service", "is_helper"}
@@ -385,7 +385,7 @@ class Products:
                     await self._forget(work, bound)
                 return self._created(work, source.article, draft, await self._create(work, draft))
 
-    def _created(self, work: Work, source: Product, draft: ProductDraft, target: str) -> Settlement:
+    def _created(self, work: Work, source: Product, draft: ProductPatch, target: str) -> Settlement:
         """With its opening stock a new product has taken over the books' number."""
         settled = self._settled(work, Outcome.CREATED, target, "")
         if not target or not draft.tracked or source.quantity is None:
@@ -393,7 +393,7 @@ class Products:
         took = Binding(self._context.scope, CARRIED, work.record, target, str(pieces(source.quantity)))
         return replace(settled, bindings=(*settled.bindings, took))
 
-    async def _update(self, target: Product, draft: ProductDraft) -> None:
+    async def _update(self, target: Product, draft: ProductPatch) -> None:
         context = self._context
         try:
             await context.till.update_product(target.id, draft)
@@ -410,7 +410,7 @@ class Products:
         if intent is not None and intent.state == IntentState.DONE and intent.remote_id == gone.target:
             await store.settle_intent(scope, intent.key, IntentState.REFUSED)
 
-    async def _create(self, work: Work, draft: ProductDraft) -> str:
+    async def _create(self, work: Work, draft: ProductPatch) -> str:
         context = self._context
         sku = draft.sku or work.label
 
@@ -430,7 +430,7 @@ class Products:
             return await find_by_sku()
 
         write = OnceWrite(_key(work), self.name, work.record, "product", sku, repr(draft))
-        return (await once(context, context.scope, write, send=send, find=find)).remote_id
+        return (await at_most_once(context, context.scope, write, send=send, find=find)).remote_id
 
     def _settled(self, work: Work, outcome: Outcome, target: str, detail: str) -> Settlement:
         binding = Binding(self._context.scope, "product", work.record, target, work.version, work.label)
@@ -446,6 +446,6 @@ def _key(work: Work) -> str:
     return f"product:{work.record}"
 
 
-def _draft(values: dict[str, Any]) -> ProductDraft:
+def _draft(values: dict[str, Any]) -> ProductPatch:
     categories = values.get("categories")
-    return ProductDraft(**{**values, "categories": None if categories is None else tuple(categories)})
+    return ProductPatch(**{**values, "categories": None if categories is None else tuple(categories)})

@@ -16,20 +16,20 @@ from daemon.core.booking import Hold, Skip
 from daemon.core.brake import Affected, Alarm, sales_alarm
 from daemon.core.corrections import with_way_out
 from daemon.core.flow_registry import SALES
-from daemon.core.life import CLAIMABLE_STATES, Outcome, Reason
+from daemon.core.outcomes import CLAIMABLE_STATES, Outcome, Reason
 from daemon.core.receipts import decide_sale, locked_hold
 from daemon.core.sale_plan import FIRST_OPEN_DAY, LOCKED_QUESTION, Credit, Plan, SaleFacts
 from daemon.engine.braking import brake, spent
 from daemon.engine.connection_health import tracing
-from daemon.engine.handling import drain
 from daemon.engine.polling import Polled, is_ahead, poll, still_ahead, sweep
+from daemon.engine.worker import drain
 from daemon.flows.answering import offer
 from daemon.flows.carry_out import Steps
 from daemon.flows.catalogue import Catalogue
 from daemon.flows.debtors import Debtors
 from daemon.flows.document_lookup import DocumentLookup
-from daemon.flows.payload import dump_sale, load_sale
 from daemon.flows.receipt_facts import SALE, ReceiptFacts
+from daemon.flows.serialization import dump_sale, load_sale
 from daemon.flows.targets.invoice import Invoices
 from daemon.state.port import NewWork, Question, Settlement
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from daemon.core import references
 from daemon.core.answers import configured
-from daemon.core.life import Reason
 from daemon.core.message import message
+from daemon.core.outcomes import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from connectors.model import ProductDraft, StockLevel
+from connectors.model import ProductPatch, StockLevel
 from connectors.port import ConnectorError, Missing, Rejected, Transient, Uncertain, Unreadable
 from daemon.core.brake import LASTING, stock_alarm
 from daemon.core.flow_registry import STOCK
-from daemon.core.life import Outcome, Reason
+from daemon.core.outcomes import Outcome, Reason
 from daemon.core.products import GONE
 from daemon.core.sku import sku_key
 from daemon.core.stock import CARRIED, Articles, Shelves, Shown, StockPlan, on_their_way, plan_stock
 from daemon.engine.braking import brake, judge, spent
 from daemon.engine.connection_health import tracing
-from daemon.flows.moving import OnTheWay
+from daemon.flows.unbooked_sales import OnTheWay
 from daemon.state.port import Activity, Binding
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from daemon.core.stock import SetStock
     from daemon.engine.braking import Verdict
     from daemon.engine.context import Context
-    from daemon.flows.moving import Counter, Snapshot
+    from daemon.flows.unbooked_sales import Counter, Snapshot
 
 
 #: how often an article that is sold while we look is looked at again in one run, how many of them at once, and how often in all
@@ -273,7 +273,7 @@ class Stock:
     async def _write(self, change: SetStock) -> None:
         context = self._context
         try:
-            await context.till.update_product(change.product.id, ProductDraft(tracked=True, quantity=change.after))
+            await context.till.update_product(change.product.id, ProductPatch(tracked=True, quantity=change.after))
         except Missing:
             context.outcome(self.name, Outcome.SKIPPED, Reason.NOT_AT_TARGET)
             return

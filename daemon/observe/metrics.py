@@ -26,7 +26,7 @@ from prometheus_client import (
 from connectors.port import HttpObserver
 from daemon import __version__
 from daemon.core.flow_registry import NAMES, QUEUED
-from daemon.core.life import OPEN_STATES, Outcome, Reason
+from daemon.core.outcomes import OPEN_STATES, Outcome, Reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

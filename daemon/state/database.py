@@ -20,8 +20,8 @@ from daemon.state.backup import copy
 from daemon.state.cipher import CHECK, Cipher, find_key, make_key
 from daemon.state.failures import explain, finding_of
 from daemon.state.files import open_private, private_directory, share_lock, sync_directory, try_lock
-from daemon.state.generation import Generation, Marker
 from daemon.state.port import StoreError
+from daemon.state.restore_guard import Generation, Marker
 from daemon.state.values import to_moment
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Database:
         self.connection = connection
         #: ``None`` only in a reader that has no key: it sees everything but payloads and tokens
         self.cipher = cipher
-        #: a random name given at creation, and how far it has come (see :mod:`daemon.state.generation`)
+        #: a random name given at creation, and how far it has come (see :mod:`daemon.state.restore_guard`)
         self.identity = ""
         self.generation = 0
         #: what was done at the vendors may be missing here, until :meth:`reconciled`

@@ -9,8 +9,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from daemon.core.life import Reason, State
 from daemon.core.message import decode, encode, mapped
+from daemon.core.outcomes import Reason, State
 from daemon.state.port import Forgotten, IntentState
 
 if TYPE_CHECKING:

@@ -9,13 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from daemon.core.life import Outcome, Reason, State
+from daemon.core.outcomes import Outcome, Reason, State
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
-    from connectors.port import Position
+    from connectors.port import Cursor
     from daemon.core.message import Text
 
 
@@ -281,11 +281,11 @@ class Store(Protocol):
         ...
 
     # -- reading the source ---------------------------------------------------------------------------------------------------
-    async def position(self, link: str, flow: str) -> Position:
+    async def position(self, link: str, flow: str) -> Cursor:
         """Return where reading goes on (an empty position when never read)."""
         ...
 
-    async def record_page(self, link: str, flow: str, position: Position, works: Sequence[NewWork]) -> int:
+    async def record_page(self, link: str, flow: str, position: Cursor, works: Sequence[NewWork]) -> int:
         """Store work and position together; return how many were new or changed.
 
         A record already known with the same version is left alone.  A changed one is queued again, or marked ``again`` while it

@@ -17,8 +17,8 @@ from daemon.state.cipher import KEY_FILE, Cipher, find_key
 from daemon.state.database import FILE, LOCK_FILE
 from daemon.state.failures import finding_of
 from daemon.state.files import PRIVATE_DIRECTORY, open_private, private_directory, sync_directory, try_lock
-from daemon.state.generation import FILE as MARKER_FILE
 from daemon.state.port import StoreError
+from daemon.state.restore_guard import FILE as MARKER_FILE
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,13 +6,14 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from daemon.core.flow_registry import FLOWS
-from daemon.core.life import Outcome, Reason, State
 from daemon.core.message import message
+from daemon.core.outcomes import Outcome, Reason, State
+from daemon.state import activity as activity_rows
 from daemon.state import bindings as binding_rows
+from daemon.state import cursors as cursor_rows
 from daemon.state import facts as fact_rows
-from daemon.state import forgetting, journal, underway
+from daemon.state import forgetting, underway
 from daemon.state import intents as intent_rows
-from daemon.state import positions as position_rows
 from daemon.state import questions as question_rows
 from daemon.state import work as work_rows
 from daemon.state.port import Activity, AnswerUse, Forgotten, Pruned, Store, StoreError
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from connectors.port import Clock, Position
+    from connectors.port import Clock, Cursor
     from daemon.core.message import Text
     from daemon.state.cipher import Cipher
     from daemon.state.database import Database
@@ -94,16 +95,16 @@ class SqliteStore(Store):
         return self._cipher
 
     # -- reading the source ---------------------------------------------------------------------------------------------------
-    async def position(self, link: str, flow: str) -> Position:
+    async def position(self, link: str, flow: str) -> Cursor:
         """Return where reading goes on."""
-        return await self.look(lambda connection: position_rows.get(connection, link, flow))
+        return await self.look(lambda connection: cursor_rows.get(connection, link, flow))
 
-    async def record_page(self, link: str, flow: str, position: Position, works: Sequence[NewWork]) -> int:
+    async def record_page(self, link: str, flow: str, position: Cursor, works: Sequence[NewWork]) -> int:
         """Store work and position together; return how many were new or changed."""
         now = self._clock.now()
 
         def both(connection: sqlite3.Connection) -> int:
-            position_rows.put(connection, link, flow, position)
+            cursor_rows.put(connection, link, flow, position)
             return work_rows.take_in(connection, self.cipher, link, flow, works, now=now)
 
         return await self.transact(both)
@@ -126,7 +127,7 @@ class SqliteStore(Store):
                 work_rows.finish(connection, item, settlement, now)
                 question_rows.settled(connection, item, settlement, now)
                 binding_rows.put(connection, settlement.bindings)
-            journal.append(connection, [_settled(item, settlement, now) for item, settlement in settled])
+            activity_rows.append(connection, [_settled(item, settlement, now) for item, settlement in settled])
 
         await self.transact(settle)
 
@@ -204,7 +205,7 @@ class SqliteStore(Store):
                 now=now,
             )
             line = Activity(now, work.link, work.flow, work.record, work.label, state, outcome, reason, detail)
-            journal.append(connection, [line])
+            activity_rows.append(connection, [line])
 
         await self.transact(put_away)
 
@@ -216,7 +217,7 @@ class SqliteStore(Store):
         def again(connection: sqlite3.Connection) -> int:
             rows = work_rows.resend(connection, link, label_or_record, flow, now)
             rows += work_rows.revive(connection, self.cipher, link, label_or_record, flows=flows, now=now)
-            journal.append(connection, _released(link, rows, "resent", now))
+            activity_rows.append(connection, _released(link, rows, "resent", now))
             return len(rows)
 
         return await self.transact(again)
@@ -227,7 +228,7 @@ class SqliteStore(Store):
 
         def release(connection: sqlite3.Connection) -> int:
             rows = work_rows.release_held(connection, link, wanted, now)
-            journal.append(connection, _released(link, rows, "released", now))
+            activity_rows.append(connection, _released(link, rows, "released", now))
             return len(rows)
 
         return await self.transact(release)
@@ -325,7 +326,9 @@ class SqliteStore(Store):
             if settled:
                 label = work_rows.queue_now(connection, link, flow, record, now)
                 lines = [_said(intent, by, happened=happened) for intent in settled]
-                journal.append(connection, [Activity(now, link, flow, record, label, "settled by hand", detail=line) for line in lines])
+                activity_rows.append(
+                    connection, [Activity(now, link, flow, record, label, "settled by hand", detail=line) for line in lines]
+                )
             return len(settled)
 
         return await self.transact(settle)
@@ -378,7 +381,7 @@ class SqliteStore(Store):
             told: Text = given.answer or ""
             if before.answer not in {None, given.answer}:
                 told = message("activity.instead", answer=told, before=before.answer)
-            journal.append(connection, [_decided(given, "answered", told, by, now)])
+            activity_rows.append(connection, [_decided(given, "answered", told, by, now)])
             return 0 if given.stays else _release(connection, link, key, now, given)
 
         return await self.transact(answered)
@@ -392,7 +395,7 @@ class SqliteStore(Store):
             if before is None or before.answer is None:
                 raise KeyError(key)
             question_rows.remove(connection, link, key)
-            journal.append(connection, [_decided(before, "revoked", before.answer, by, now)])
+            activity_rows.append(connection, [_decided(before, "revoked", before.answer, by, now)])
             return _release(connection, link, key, now)
 
         return await self.transact(revoked)
@@ -406,7 +409,7 @@ class SqliteStore(Store):
             if before is None:
                 return 0
             question_rows.remove(connection, link, key)
-            journal.append(connection, [_decided(before, "configured", detail, "", now)])
+            activity_rows.append(connection, [_decided(before, "configured", detail, "", now)])
             return _release(connection, link, key, now)
 
         return await self.transact(overruled)
@@ -450,20 +453,20 @@ class SqliteStore(Store):
 
     async def note(self, activities: Sequence[Activity]) -> None:
         """Append to the activity log."""
-        await self.transact(lambda connection: journal.append(connection, activities))
+        await self.transact(lambda connection: activity_rows.append(connection, activities))
 
     async def activity(self, *, label: str | None = None, limit: int = 100) -> Sequence[Activity]:
         """Return the newest lines of the activity log first."""
-        return await self.look(lambda connection: journal.newest(connection, label, limit))
+        return await self.look(lambda connection: activity_rows.newest(connection, label, limit))
 
     async def newest_read(self) -> datetime | None:
         """Return the newest moment of any vendor's clock that was read up to."""
-        return await self.look(position_rows.newest)
+        return await self.look(cursor_rows.newest)
 
     async def prune(self, *, before: datetime, activity_before: datetime | None = None, chunk: int = CHUNK) -> Pruned:
         """Forget what is old, in transactions of at most ``chunk`` rows each, between which everybody else gets his turn."""
         work = 0
-        for link, flow in await self.look(position_rows.scopes):
+        for link, flow in await self.look(cursor_rows.scopes):
             while gone := await self.transact(partial(work_rows.prune, link=link, flow=flow, before=before, limit=chunk)):
                 work += gone
         while await self.transact(partial(question_rows.prune, limit=chunk)):
@@ -476,9 +479,9 @@ class SqliteStore(Store):
         lines_before = activity_before or before
         lines, line, gone = 0, 0, 1
         while gone:
-            gone, line = await self.transact(partial(journal.prune, after=line, before=lines_before, limit=chunk))
+            gone, line = await self.transact(partial(activity_rows.prune, after=line, before=lines_before, limit=chunk))
             lines += gone
-        alerts = await self.transact(partial(journal.prune_alerts, before=lines_before))
+        alerts = await self.transact(partial(activity_rows.prune_alerts, before=lines_before))
         return Pruned(work, intents, lines, alerts)
 
     async def _prune_intents(self, after: tuple[str, str], before: datetime, limit: int) -> tuple[int, tuple[str, str] | None]:
@@ -486,11 +489,11 @@ class SqliteStore(Store):
 
     async def alerts(self) -> Sequence[AlertRow]:
         """Return the alerts that are remembered."""
-        return await self.look(journal.alerts)
+        return await self.look(activity_rows.alerts)
 
     async def save_alert(self, row: AlertRow) -> None:
         """Remember an alert."""
-        await self.transact(lambda connection: journal.put_alert(connection, row))
+        await self.transact(lambda connection: activity_rows.put_alert(connection, row))
 
     async def forget(self, person: Person, *, by: str) -> Forgotten:
         """Take a person out of the state; return what was removed, and what is in hand just now and has to be tried again.
@@ -508,7 +511,7 @@ class SqliteStore(Store):
                 detail = message(
                     "activity.forgotten", bindings=gone.bindings, writes=gone.writes, records=gone.contents, texts=gone.texts, by=by
                 )
-                journal.append(connection, [Activity(now, "", "", "", "", "forgotten", detail=detail)])
+                activity_rows.append(connection, [Activity(now, "", "", "", "", "forgotten", detail=detail)])
             return gone
 
         return await self.transact(remove)
@@ -541,7 +544,7 @@ def _answered_meanwhile(connection: sqlite3.Connection, item: Work, question: Qu
 def _release(connection: sqlite3.Connection, link: str, key: str, now: datetime, asked: Question | None = None) -> int:
     """Queue what waits for a question, and what went on with an earlier answer and is held since; the answer's use is remembered."""
     rows = work_rows.release_answered(connection, link, key, now) + question_rows.release_users(connection, link, key, now)
-    journal.append(connection, _released(link, rows, "released", now))
+    activity_rows.append(connection, _released(link, rows, "released", now))
     if asked is not None:
         question_rows.released(connection, asked, rows, now)
     return len(rows)

@@ -1,4 +1,4 @@
-"""Work, as SQL: every change of state that :data:`daemon.core.life.TRANSITIONS` allows, and no other.
+"""Work, as SQL: every change of state that :data:`daemon.core.outcomes.TRANSITIONS` allows, and no other.
 
 A change that starts from ``running`` names the record and asks that it is still running; when it is not, somebody else has it,
 and the store says so rather than write over it.
@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from daemon.core.life import CLAIMABLE_STATES, Outcome, Reason, State
 from daemon.core.message import decode, encode
+from daemon.core.outcomes import CLAIMABLE_STATES, Outcome, Reason, State
 from daemon.state.port import Count, InHand, StoreError, Work
 from daemon.state.values import dump, to_cents, to_moment, to_optional_moment, to_text
 

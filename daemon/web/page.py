@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
 
-    from daemon.core.life import Reason
+    from daemon.core.outcomes import Reason
     from daemon.text import Speaker
 
 Tone = Literal["good", "warn", "bad", "idle"]

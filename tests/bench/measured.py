@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from daemon.cli.session import configure, owning
-from daemon.once import result, settle_all
-from daemon.runs import Runner
+from daemon.flow_run import FlowRunner
+from daemon.sync_until_idle import result, settle_all
 from tests.system.support import ask
 
 if TYPE_CHECKING:
@@ -65,14 +65,14 @@ class Requests:
 
 async def day(session: Session) -> dict[str, Any]:
     """The catalogue first, not counted; then the day's receipts, measured; then a cycle in which nothing has changed."""
-    runner = Runner(session.house.pairs[0])
+    runner = FlowRunner(session.app.pairs[0])
     await settle_all(runner, ("products", "stock"), waiting=quiet)
     requests = Requests(session)
     started, used = time.perf_counter(), cpu()
     await settle_all(runner, ("sales",), waiting=quiet)
     seconds, used = time.perf_counter() - started, cpu() - used
     sent = requests.since()
-    outcome = await result(session.house)
+    outcome = await result(session.app)
     await settle_all(runner, ("products", "stock"), waiting=quiet)
     requests.since()
     unchanged = {}
@@ -92,7 +92,7 @@ async def day(session: Session) -> dict[str, Any]:
 
 async def backlog(session: Session, seconds: float) -> dict[str, Any]:
     """Receipts only, for so long, against vendors that count requests."""
-    runner = Runner(session.house.pairs[0])
+    runner = FlowRunner(session.app.pairs[0])
     requests = Requests(session)
     with anyio.move_on_after(seconds):
         while True:
@@ -104,7 +104,7 @@ async def backlog(session: Session, seconds: float) -> dict[str, Any]:
         r'(?m)^kassabrug_http_requests_total\{.*?code="(\w+)".*?\} (\d+)', session.shared.metrics.render().decode()
     ):
         answered[code] = answered.get(code, 0) + int(number)
-    outcome = await result(session.house)
+    outcome = await result(session.app)
     return {
         "receipts": outcome.receipts,
         "rows_read": sum(count for route, count in sent.items() if route.startswith("GET orders/:id/orderrows")),

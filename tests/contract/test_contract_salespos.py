@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import httpx2
 import pytest
 
-from connectors.model import ProductDraft
+from connectors.model import ProductPatch
 from connectors.port import ConnectorError, Missing, Rejected
 from connectors.salespos import SalesPos, SalesPosConfig, dialect
 from connectors.sandbox.salespos import TillSandbox, TillSwitches
@@ -122,7 +122,7 @@ def till(*, lenient: bool = False, limits: bool = False, **switches: Any) -> Til
     return Till(sandbox, Called(connector), plain, judge, wire)
 
 
-EVERYTHING = ProductDraft(
+EVERYTHING = ProductPatch(
     sku="MOK-9",
     name="Mok",
     price=D("7.335"),
@@ -156,13 +156,13 @@ async def drive(at: Till) -> None:
     order.shown.clear()
     await pos.get_sale(listed[str(order.id)])
     first = await pos.create_product(EVERYTHING)
-    await pos.create_product(ProductDraft(sku="THEE-9", name="Thee", price=D(4), vat_rate=D(21)))
-    await pos.update_product(first, ProductDraft(price=D("0.1"), quantity=D(0), tracked=False, categories=("Wonen", "Nieuw")))
+    await pos.create_product(ProductPatch(sku="THEE-9", name="Thee", price=D(4), vat_rate=D(21)))
+    await pos.update_product(first, ProductPatch(price=D("0.1"), quantity=D(0), tracked=False, categories=("Wonen", "Nieuw")))
     await pos.update_product(first, EVERYTHING)
     with pytest.raises(Missing):
-        await pos.update_product("987654", ProductDraft(active=False))
+        await pos.update_product("987654", ProductPatch(active=False))
     with pytest.raises(Rejected):
-        await pos.create_product(ProductDraft(sku="X", name="X", price=D(1), vat_rate=D(17)))
+        await pos.create_product(ProductPatch(sku="X", name="X", price=D(1), vat_rate=D(17)))
     assert len(await pos.all_products()) == 2
     assert [one.sku for one in await pos.find_products(["mok-9", "it's & more"])] == ["MOK-9"]
     assert len(await pos.find_products(["mok-9", *(f"X{n}" for n in range(9))])) == 1
@@ -333,7 +333,7 @@ async def test_an_error_code_of_the_sdk_has_a_meaning_for_the_connector() -> Non
     clock = JumpingClock()
     for code in sorted(CODES):
         pos = SalesPos(SalesPosConfig("http://till.test", "p", "s"), clock=clock, transport=Refusing(code), jitter=random.Random(1))
-        for call in (pos.get_product("1"), pos.update_product("1", ProductDraft(active=True))):
+        for call in (pos.get_product("1"), pos.update_product("1", ProductPatch(active=True))):
             with pytest.raises(ConnectorError) as caught:
                 await call
             assert caught.value.code == code

@@ -12,7 +12,7 @@ import anyio.lowlevel
 import httpx2
 import pytest
 
-from connectors.model import LineKind, Product, ProductDraft, Sale
+from connectors.model import LineKind, Product, ProductPatch, Sale
 from connectors.port import Change, Conflict, ConnectorError, Missing, Rejected, Throttled, Unauthorized, Uncertain
 from connectors.salespos import SalesPos, SalesPosConfig
 from connectors.sandbox import shop
@@ -80,10 +80,10 @@ async def all_changes(till: SalesPos) -> dict[str, Sale]:
         after = page.changes[-1]
 
 
-def drafts() -> list[ProductDraft]:
+def drafts() -> list[ProductPatch]:
     """Return the articles of the world as they are written to the till."""
     return [
-        ProductDraft(
+        ProductPatch(
             sku=article.sku,
             name=article.name,
             price=article.price,
@@ -99,9 +99,9 @@ def drafts() -> list[ProductDraft]:
     ]
 
 
-def shown(product: Product) -> ProductDraft:
+def shown(product: Product) -> ProductPatch:
     """Return what was read of a product in the form of what was written."""
-    return ProductDraft(
+    return ProductPatch(
         sku=product.sku,
         name=product.name,
         price=product.price,
@@ -185,7 +185,7 @@ async def test_products_are_read_as_they_were_written(switches: TillSwitches) ->
     assert sorted(await till.categories()) == sorted({article.label for article in WORLD.articles if article.label})
     assert await till.find_products([found[3].sku.lower(), found[4].sku.upper(), "no such thing"]) == found[3:5]
     assert await till.find_products([product.sku for product in found[:20]]) == found[:20]
-    await till.update_product(found[0].id, ProductDraft(price=Decimal("1.05"), quantity=Decimal(-2), active=False, categories=("Nieuw",)))
+    await till.update_product(found[0].id, ProductPatch(price=Decimal("1.05"), quantity=Decimal(-2), active=False, categories=("Nieuw",)))
     changed = await till.get_product(found[0].id)
     expected = replace(found[0], price=Decimal("1.05"), quantity=Decimal(-2), active=False)
     assert replace(changed, categories=(), changed_at=None) == replace(expected, categories=(), changed_at=None)
@@ -196,7 +196,7 @@ async def test_a_shifting_listing_loses_no_product() -> None:
     """Pages that repeat records, or miss one at their edge, make no difference to what is read."""
     sandbox, till, _ = pair(open_shop=False)
     for number in range(700):
-        await till.create_product(ProductDraft(sku=f"S{number}", name="x", price=Decimal(1), vat_rate=Decimal(21)))
+        await till.create_product(ProductPatch(sku=f"S{number}", name="x", price=Decimal(1), vat_rate=Decimal(21)))
     sandbox.plan.update({"shifted_page": 0.4, "duplicate_page": 0.3, "seed": 3})
     for _ in range(5):
         assert [product.sku for product in await till.all_products()] == [f"S{number}" for number in range(700)]
@@ -234,13 +234,13 @@ async def test_reads_get_through_faults() -> None:
 async def test_writes_under_faults_never_lie() -> None:
     """A product reported as created exists once, one reported as refused not at all; in doubt it is said to be in doubt."""
     sandbox, till, _ = pair(open_shop=False, plan=FaultPlan(seed=8))
-    await till.create_product(ProductDraft(sku="first", name="x", price=Decimal(1), vat_rate=Decimal(21)))
+    await till.create_product(ProductPatch(sku="first", name="x", price=Decimal(1), vat_rate=Decimal(21)))
     sandbox.plan.update({**FAULTS, "post_204": 0.1, "status_429": 0.02, "seed": 8})
     told: dict[str, str] = {}
     for number in range(150):
         sku = f"S{number}"
         try:
-            await till.create_product(ProductDraft(sku=sku, name="x", price=Decimal(1), vat_rate=Decimal(21)))
+            await till.create_product(ProductPatch(sku=sku, name="x", price=Decimal(1), vat_rate=Decimal(21)))
             told[sku] = "created"
         except Uncertain:
             told[sku] = "uncertain"
@@ -278,7 +278,7 @@ async def test_the_vendors_limits_are_never_met() -> None:
 
 async def test_what_the_till_refuses() -> None:
     """A taken number, a full subscription, an unknown product and a wrong key are told apart."""
-    draft = ProductDraft(sku="T1", name="Tea", price=Decimal(1), vat_rate=Decimal(9))
+    draft = ProductPatch(sku="T1", name="Tea", price=Decimal(1), vat_rate=Decimal(9))
     _, till, _ = pair(switches=TillSwitches(unique_productnumber=True))
     await till.create_product(draft)
     with pytest.raises(Conflict):
@@ -289,7 +289,7 @@ async def test_what_the_till_refuses() -> None:
     with pytest.raises(Rejected, match=r"500\.60"):
         await till.create_product(draft)
     with pytest.raises(Rejected, match="400"):
-        await till.create_product(ProductDraft(sku="T2"))
+        await till.create_product(ProductPatch(sku="T2"))
     with pytest.raises(Missing):
         await till.get_product("4711")
     with pytest.raises(Missing):

@@ -14,7 +14,7 @@ import httpx2
 import pytest
 
 from connectors.decimal_json import from_json, to_json
-from connectors.model import ProductDraft, Sale
+from connectors.model import ProductPatch, Sale
 from connectors.port import (
     Change,
     Conflict,
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 START = datetime(2025, 3, 1, 9, 0, 20, tzinfo=UTC)
 ROOT = "/api/rest/v1/"
-DRAFT = ProductDraft(sku="T1", name="Tea", price=Decimal("4.50"), vat_rate=Decimal(9))
+DRAFT = ProductPatch(sku="T1", name="Tea", price=Decimal("4.50"), vat_rate=Decimal(9))
 
 
 class FakeClock:
@@ -181,7 +181,7 @@ async def test_what_is_signed_is_what_is_sent(till: Till) -> None:
     till.answers("PATCH products/7/", (204, None))
     connector = connect(till)
     await connector.find_products(["A/b ë&'(1)+,;:~*"])
-    await connector.update_product("7", ProductDraft(name='Café "au lait"', price=Decimal("4.50")))
+    await connector.update_product("7", ProductPatch(name='Café "au lait"', price=Decimal("4.50")))
     assert till.asked("PATCH products/7/")[0].content == '{"name":"Café \\"au lait\\"","price":4.50,"discount":0}'.encode()
     assert {request.url.params["productnumber"] for request in till.asked("GET products/")} >= {"A/b ë&'(1)+,;:~*"}
 
@@ -510,7 +510,7 @@ async def test_a_new_product_gets_a_package_and_its_categories(till: Till) -> No
     till.answers("POST products/", (201, {"id": 5}))
     till.answers("POST producttocategories/", (201, {"id": 1}))
     connector = connect(till)
-    draft = ProductDraft(sku="T1", name="Tea", price=Decimal("4.50"), vat_rate=Decimal(9), categories=("Hot", " hot", "COFFEE"))
+    draft = ProductPatch(sku="T1", name="Tea", price=Decimal("4.50"), vat_rate=Decimal(9), categories=("Hot", " hot", "COFFEE"))
     assert await connector.create_product(draft) == "5"
     assert await connector.create_product(draft) == "5"
     assert from_json(till.asked("POST products/")[0].content) == {
@@ -533,7 +533,7 @@ async def test_a_product_created_without_an_answer(till: Till) -> None:
     till.lists("products/", [])
     till.lists("categories/", [{"id": 2, "name": "Hot"}])
     connector = connect(till, package_id=1)
-    draft = ProductDraft(sku="T1", name="Tea", price=Decimal(1), vat_rate=Decimal(9), categories=("Hot",))
+    draft = ProductPatch(sku="T1", name="Tea", price=Decimal(1), vat_rate=Decimal(9), categories=("Hot",))
     assert await connector.create_product(draft) == ""
     till.lists("products/", [{"id": 6, "productnumber": "T1"}])
     till.lists("products/6/producttocategories/", [])
@@ -548,7 +548,7 @@ async def test_a_product_whose_categories_fail_is_not_made_again(till: Till) -> 
     till.lists("categories/", [{"id": 2, "name": "Hot"}])
     till.answers("GET products/5/producttocategories/", httpx2.ConnectError("refused"))
     with pytest.raises(Uncertain, match="was created"):
-        await connect(till, package_id=1).create_product(ProductDraft(sku="T1", name="Tea", price=Decimal(1), categories=("Hot",)))
+        await connect(till, package_id=1).create_product(ProductPatch(sku="T1", name="Tea", price=Decimal(1), categories=("Hot",)))
 
 
 @pytest.mark.parametrize("answer", [(204, None), (500, REFUSAL | {"code": "500.40"})])
@@ -564,11 +564,11 @@ async def test_a_category_that_was_made_meanwhile_is_used(till: Till, answer: An
     till.routes["POST categories/"] = make
     till.lists("products/1/producttocategories/", [])
     till.answers("POST producttocategories/", (201, {"id": 1}))
-    await connect(till).update_product("1", ProductDraft(categories=("Hot",)))
+    await connect(till).update_product("1", ProductPatch(categories=("Hot",)))
     assert len(till.asked("POST producttocategories/")) == 1
     till.lists("categories/", [])
     with pytest.raises(Uncertain, match="not listed yet"):
-        await connect(till).update_product("1", ProductDraft(categories=("Hot",)))
+        await connect(till).update_product("1", ProductPatch(categories=("Hot",)))
 
 
 async def test_categories_of_products_are_read_by_name(till: Till) -> None:
@@ -584,7 +584,7 @@ async def test_categories_of_products_are_read_by_name(till: Till) -> None:
     assert len(till.asked("GET categories/2/producttocategories/")) == 1
     till.lists("products/3/producttocategories/", [])
     till.answers("POST producttocategories/", (204, None))
-    await connector.update_product("3", ProductDraft(categories=("Hot",)))
+    await connector.update_product("3", ProductPatch(categories=("Hot",)))
     assert (await connector.all_products())[2].categories == ("Hot",)
     assert len(till.asked("GET categories/2/producttocategories/")) == 1
 
@@ -612,9 +612,9 @@ async def test_rows_without_a_number_are_named_by_their_product(till: Till) -> N
 async def test_nothing_to_write_is_not_sent(till: Till) -> None:
     """An empty draft makes no request, a rate without tariff and a till without packaging are refused before one."""
     connector = connect(till)
-    await connector.update_product("1", ProductDraft(categories=()))
+    await connector.update_product("1", ProductPatch(categories=()))
     with pytest.raises(Rejected, match="tariff"):
-        await connector.update_product("1", ProductDraft(vat_rate=Decimal(12)))
+        await connector.update_product("1", ProductPatch(vat_rate=Decimal(12)))
     assert not till.requests
     till.lists("packages/", [])
     with pytest.raises(Rejected, match="packaging"):

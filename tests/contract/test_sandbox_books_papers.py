@@ -54,7 +54,7 @@ async def test_nothing_is_ordered_back_of_what_was_delivered_or_is_not_shipped(s
 
 
 async def test_a_shipped_order_is_taken_back(shop: Shop) -> None:
-    """Voided it is ongoing again, and the goods are in the house."""
+    """Voided it is ongoing again, and the goods are in the app."""
     order = await shop.post("/orders", await shop.order_body(Status=3, delivered=7, ShippedDateTime=TODAY))
     assert await shop.stock() == (93, 0, 93)
     voided = await shop.post(f"/orders/{order['Id']}/voided", status=200)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 import anyio.to_thread
 from pydantic import TypeAdapter
 
-from connectors.model import Customer, LineKind, Payment, PaymentMethod, Product, ProductDraft, Sale, SaleLine, Store, TillFacts
+from connectors.model import Customer, LineKind, Payment, PaymentMethod, Product, ProductPatch, Sale, SaleLine, Store, TillFacts
 from connectors.port import Change, Heard, Missing, Page, Unreachable, Unreadable
 
 if TYPE_CHECKING:
@@ -128,11 +128,11 @@ class CsvTill:
                 return one
         raise Missing(f"there is no product {product_id}")
 
-    async def create_product(self, draft: ProductDraft) -> str:
+    async def create_product(self, draft: ProductPatch) -> str:
         """As the port says; the id is the number of its line."""
         return await self._do("products", partial(self._create, draft), method="POST")
 
-    async def update_product(self, product_id: str, draft: ProductDraft) -> None:
+    async def update_product(self, product_id: str, draft: ProductPatch) -> None:
         """As the port says."""
         await self.get_product(product_id)
         await self._do("products", partial(self._update, product_id, draft), method="PUT")
@@ -154,13 +154,13 @@ class CsvTill:
                 writer.writerow({k: json.dumps(v) for k, v in row.items()})
         partly.replace(self._folder / "products.csv")
 
-    def _create(self, draft: ProductDraft) -> str:
+    def _create(self, draft: ProductPatch) -> str:
         products = self._read_products()
         blank = Product(str(len(products) + 1), draft.sku or "", draft.name or "", draft.price or Decimal(0), draft.vat_rate or Decimal(0))
         self._write([*products, _with(blank, draft)])
         return blank.id
 
-    def _update(self, product_id: str, draft: ProductDraft) -> None:
+    def _update(self, product_id: str, draft: ProductPatch) -> None:
         self._write([_with(one, draft) if one.id == product_id else one for one in self._read_products()])
 
     # -- about itself -----------------------------------------------------------------------------------------------------------
@@ -177,6 +177,6 @@ def _version(sale: Sale) -> str:
     return hashlib.sha256(repr(sale).encode()).hexdigest()[:16]
 
 
-def _with(product: Product, draft: ProductDraft) -> Product:
+def _with(product: Product, draft: ProductPatch) -> Product:
     said = {field.name: value for field in fields(draft) if (value := getattr(draft, field.name)) is not None}
     return replace(product, **said)

@@ -12,7 +12,7 @@ from unittest import mock
 
 from connectors.model import BookPayment
 from connectors.port import Uncertain
-from daemon.engine import writes
+from daemon.engine import at_most_once
 from daemon.flows import carry_out, debtors, document_lookup, products
 from daemon.flows.targets import invoice, payments
 from daemon.state.port import Intent, IntentState
@@ -20,9 +20,9 @@ from daemon.state.port import Intent, IntentState
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
-    from connectors.port import Position
+    from connectors.port import Cursor
+    from daemon.engine.at_most_once import OnceWrite, Written
     from daemon.engine.context import Context
-    from daemon.engine.writes import OnceWrite, Written
     from daemon.state.port import NewWork, Store
     from tests.fault.bridge import Life
 
@@ -63,10 +63,10 @@ async def _retries_blindly(
     intent = Intent(scope, write.key, write.flow, write.record, write.operation, write.reference, "", IntentState.SENT, context.now())
     earlier = await context.store.intend(intent)
     if earlier is not None and earlier.state == IntentState.DONE:
-        return writes.Written(earlier.remote_id, adopted=True)
+        return at_most_once.Written(earlier.remote_id, adopted=True)
     remote_id = await send()
     await context.store.settle_intent(scope, write.key, IntentState.DONE, remote_id=remote_id)
-    return writes.Written(remote_id, adopted=False)
+    return at_most_once.Written(remote_id, adopted=False)
 
 
 async def _has_no_intent(
@@ -79,7 +79,7 @@ async def _has_no_intent(
 ) -> Written:
     """Just sends."""
     del context, scope, write, find
-    return writes.Written(await send(), adopted=False)
+    return at_most_once.Written(await send(), adopted=False)
 
 
 async def _looks_from_the_moment_of_sending(
@@ -92,13 +92,13 @@ async def _looks_from_the_moment_of_sending(
     found = await find(earlier)
     if found is not None:
         await context.store.settle_intent(scope, earlier.key, IntentState.DONE, remote_id=found)
-        return writes.Written(found, adopted=True)
+        return at_most_once.Written(found, adopted=True)
     await context.store.resend_intent(scope, earlier.key, now=context.now())
     return None
 
 
 def _once(instead: object) -> dict[tuple[object, str], object]:
-    return {(module, "once"): instead for module in (invoice, payments, debtors, products)}
+    return {(module, "at_most_once"): instead for module in (invoice, payments, debtors, products)}
 
 
 class _Spoilt:
@@ -114,7 +114,7 @@ class _Spoilt:
 def _cursor_first(store: Store) -> Store:
     """Stores the position, and then, in another transaction, the work."""
 
-    async def record_page(link: str, flow: str, position: Position, works: Sequence[NewWork]) -> int:
+    async def record_page(link: str, flow: str, position: Cursor, works: Sequence[NewWork]) -> int:
         await store.record_page(link, flow, position, ())
         return await store.record_page(link, flow, position, works)
 
@@ -174,7 +174,7 @@ ALL = (
         "lag-from-intent",
         "the index lag is counted from the intent",
         ("sale", "business"),
-        {(writes, "_resolve"): _looks_from_the_moment_of_sending},
+        {(at_most_once, "_resolve"): _looks_from_the_moment_of_sending},
     ),
     Variant("no-recovery", "what a dead process had in hand stays there", ("sale", "refund"), spoil=_forgets_what_was_running),
     Variant("plain-payments", "payments have no intent", ("sale", "split"), {(carry_out, "pay"): _pays_what_is_open}),

@@ -20,23 +20,23 @@ import anyio
 import looptime
 
 from connectors.port import ConnectorError
-from daemon.assembly import Pair, booking_rules
+from daemon.app import Pair, booking_rules
 from daemon.core.brake import BrakeRules
-from daemon.core.life import Reason
+from daemon.core.outcomes import Reason
 from daemon.core.retry import RetryPolicy
-from daemon.engine import handling
+from daemon.engine import worker
 from daemon.engine.connection_health import ConnectionHealth
 from daemon.engine.context import Common, Context, Mappings
-from daemon.flows.moving import Counter
+from daemon.flow_run import FlowRunner
 from daemon.flows.products import Products
 from daemon.flows.sales import Sales
 from daemon.flows.stock import Stock
+from daemon.flows.unbooked_sales import Counter
 from daemon.mappings import MappingFiles, load_mappings
 from daemon.observe.metrics import Metrics
-from daemon.once import GaveUp, settle_all
-from daemon.runs import Runner
 from daemon.settings import LinkSettings
 from daemon.state.sqlite import open_store
+from daemon.sync_until_idle import GaveUp, settle_all
 from tests.fault.points import IN_FLIGHT, Crash, Points, faulty_books, faulty_store, faulty_till
 from tests.fault.shelf import LoopClock, SkewedClock
 
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
     from structlog.typing import FilteringBoundLogger
 
-    from daemon.runs import Run
+    from daemon.flow_run import Run
     from daemon.state.port import Store
     from tests.fault.vendors import TillTwin, World
 
@@ -158,7 +158,7 @@ class Bridge:
 
     store: Store
     pair: Pair
-    runner: Runner
+    runner: FlowRunner
 
 
 @dataclass(slots=True)
@@ -186,14 +186,14 @@ class Life:
         """Run one process; at the end the files are what it left, however it ended."""
         self.points.dead = False
         self.lives += 1
-        usual, handling.CHUNK = handling.CHUNK, self.chunk  # small, so that a few receipts are enough for several workers
+        usual, worker.CHUNK = worker.CHUNK, self.chunk  # small, so that a few receipts are enough for several workers
         store = await open_store(self.disk.state, clock=self.clock, inline=True)
         guarded = self.spoil(faulty_store(store, self.points))
         try:
             await guarded.recover()
             yield self.build(guarded)
         finally:
-            handling.CHUNK = usual
+            worker.CHUNK = usual
             left = self.disk.copy() if self.points.dead else None
             await store.close()
             if left is not None:
@@ -227,7 +227,7 @@ class Life:
             ConnectionHealth("till", "salespos", _metrics(), self.world.clock),
         )
         pair = Pair(context, link, sales, products, Stock(context, {scope: Counter(sales.poll, context.till)}), watches)
-        return Bridge(store, pair, Runner(pair))
+        return Bridge(store, pair, FlowRunner(pair))
 
     async def until_quiet(
         self,
@@ -272,12 +272,12 @@ class Life:
             return
 
 
-async def settle_one_by_one(runner: Runner, flows: Sequence[str]) -> None:
+async def settle_one_by_one(runner: FlowRunner, flows: Sequence[str]) -> None:
     """Run the flows as ``sync`` does until nothing is left to do."""
     await settle_all(runner, flows, waiting=lambda _: None)
 
 
-async def settle_together(runner: Runner, flows: Sequence[str]) -> None:
+async def settle_together(runner: FlowRunner, flows: Sequence[str]) -> None:
     """Run the flows as the daemon does, all at once, until nothing is left to do."""
     context = runner.pair.context
     while True:

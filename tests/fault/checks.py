@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from daemon.core.customers import email_key, is_anonymous
-from daemon.core.life import OPEN_STATES, Outcome, Reason, State
+from daemon.core.outcomes import OPEN_STATES, Outcome, Reason, State
 from daemon.core.sku import sku_key
 from daemon.flows.sales import OVERLAP
 from daemon.state.port import IntentState

@@ -27,7 +27,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from connectors.model import Payment
 from connectors.port import ConnectorError
-from daemon.core.life import State
+from daemon.core.outcomes import State
 from daemon.core.sku import sku_key
 from daemon.flows.sales import SWEEP_EVERY
 from tests.fault.bridge import FLOWS, PAYMENT_METHODS, RESTART, SCOPE, SIGN_IN, Disk, Life, scratch, template, virtual_loop

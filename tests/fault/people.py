@@ -26,9 +26,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
 
 from connectors.sandbox.eaccounting.errors import Refusal
-from daemon.core.life import Reason, State
-from daemon.flows.payload import load_sale
+from daemon.core.outcomes import Reason, State
 from daemon.flows.sales import SWEEP_EVERY
+from daemon.flows.serialization import load_sale
 from tests.fault import people_bad
 from tests.fault.bridge import scratch, template, virtual_loop
 from tests.fault.people_acts import FAMILIES, People, Vain, choose
@@ -39,7 +39,7 @@ from tests.fault.points import IN_FLIGHT, Crash, Mode
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 
-    from daemon.runs import Runner
+    from daemon.flow_run import FlowRunner
     from daemon.state.port import Question, Work
     from tests.fault.people_shop import Daemon
 
@@ -166,7 +166,7 @@ class Shop(RuleBasedStateMachine):
             late()
         during.acts = {}
 
-    async def _flow(self, runner: Runner, flow: str) -> None:
+    async def _flow(self, runner: FlowRunner, flow: str) -> None:
         run = await runner.run(flow)
         FIGURES[f"runs: {run.result}"] += 1
         self.log.append(f"  {flow} {run.result} {str(run.error)[:80]}")
@@ -424,7 +424,7 @@ class Shop(RuleBasedStateMachine):
         for _ in range(80):
             await self._run([], [], products=True)
             assert self.daemon is not None
-            if any(watch.reauth_required for watch in self.daemon.house.watches.values()):
+            if any(watch.reauth_required for watch in self.daemon.app.watches.values()):
                 ACTS["sign in"] += 1
                 await self.premises.sign_in(self.daemon.store)
                 continue

@@ -13,9 +13,9 @@ from unittest import mock
 from connectors.port import Throttled, Unreachable
 from daemon.core import book_sale, booked, booking, corrections, receipts, references
 from daemon.core.booked import Difference
-from daemon.core.life import Reason, State
-from daemon.core.retry import Fate, after_error
-from daemon.engine import handling
+from daemon.core.outcomes import Reason, State
+from daemon.core.retry import RetryDecision, after_error
+from daemon.engine import worker
 from daemon.flows import carry_out, receipt_facts
 from daemon.flows.receipt_facts import ReceiptFacts
 from daemon.flows.sales import Sales
@@ -84,14 +84,16 @@ async def _remembers_debtors(self: ReceiptFacts, sales: Sequence[Sale], rules: B
     return read
 
 
-def _spends_attempts(error: Exception, attempt: int, policy: RetryPolicy, *, jitter: float, own: bool = True, pace: float = 0.0) -> Fate:
+def _spends_attempts(
+    error: Exception, attempt: int, policy: RetryPolicy, *, jitter: float, own: bool = True, pace: float = 0.0
+) -> RetryDecision:
     """Takes every failure for the record's own, and waiting for a vendor for an attempt."""
     del own
     fate = after_error(error, attempt, policy, jitter=jitter, own=True, pace=pace)
     if not isinstance(error, Unreachable | Throttled):
         return fate
     if attempt + 1 >= policy.max_attempts:
-        return Fate(State.HELD, Reason.ATTEMPTS_EXHAUSTED, attempt + 1)
+        return RetryDecision(State.HELD, Reason.ATTEMPTS_EXHAUSTED, attempt + 1)
     return replace(fate, attempt=attempt + 1)
 
 
@@ -137,7 +139,7 @@ ALL = (
     Variant(
         "outage-attempts",
         "an outage spends the attempts of every record",
-        {(handling, "after_error"): _spends_attempts},
+        {(worker, "after_error"): _spends_attempts},
         {**_only("sell"), "operations": ("begin_outage",)},
         frozenset({"operations"}),
     ),

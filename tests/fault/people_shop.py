@@ -18,9 +18,9 @@ import httpx2
 
 from connectors.port import Tokens, Transient, Uncertain, Unreachable
 from connectors.sandbox.salespos import TillSandbox
-from daemon.assembly import Shared, assemble
+from daemon.app import Shared, assemble
+from daemon.flow_run import FlowRunner
 from daemon.observe.metrics import Metrics
-from daemon.runs import Runner
 from daemon.settings import load
 from daemon.state.sqlite import open_store
 from daemon.state.tokens import SqliteTokenStore
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp
 
-    from daemon.assembly import House
+    from daemon.app import App
     from daemon.state.store import SqliteStore
 
 #: what the configuration says about ways to pay at first; of ``ideal`` it says nothing, so that it is asked about
@@ -97,8 +97,8 @@ class Daemon:
     """One process.  ``store`` is what another process (a person's command) sees: nothing goes wrong in it."""
 
     store: SqliteStore
-    house: House
-    runners: dict[str, Runner]
+    app: App
+    runners: dict[str, FlowRunner]
 
 
 @dataclass(slots=True)
@@ -176,9 +176,9 @@ class Premises:
                 anyio.Event(),
                 lines,
             )
-            async with assemble(shared) as house:
-                runners = {pair.context.scope.rpartition("/")[2]: Runner(pair) for pair in house.pairs}
-                yield Daemon(store, house, runners)
+            async with assemble(shared) as app:
+                runners = {pair.context.scope.rpartition("/")[2]: FlowRunner(pair) for pair in app.pairs}
+                yield Daemon(store, app, runners)
         finally:
             left = self.disk.copy() if self.points.dead else None
             await store.close()

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from connectors.port import Position, Tokens
-from daemon.core.life import Outcome, Reason, State
+from connectors.port import Cursor, Tokens
+from daemon.core.outcomes import Outcome, Reason, State
+from daemon.state import cursors as cursor_rows
 from daemon.state import database
-from daemon.state import positions as position_rows
 from daemon.state import work as work_rows
 from daemon.state.port import IntentState, Settlement
 from daemon.state.sqlite import open_store
@@ -61,7 +61,7 @@ async def live(store: SqliteStore, home: Path, said: Said) -> None:
     for page in range(begin, PAGES + 1):
         records = [f"{page}.{number}" for number in range(PER_PAGE)]
         works = [new(record, at=page, payload=PAYLOAD) for record in records]
-        await store.record_page(LINK, FLOW, Position(minutes(page), frozenset((record, "1") for record in records)), works)
+        await store.record_page(LINK, FLOW, Cursor(minutes(page), frozenset((record, "1") for record in records)), works)
         said.pages = page
         for work in await store.claim(LINK, FLOW, now=minutes(999), limit=PER_PAGE):
             key = f"sale:{work.record}"
@@ -160,8 +160,8 @@ async def test_synchronous_normal_would_lose_intents(tmp_path: Path, monkeypatch
 async def test_a_position_stored_before_its_work_would_be_caught(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two transactions where the store has one: a page is passed over for good."""
 
-    async def record_page(store: SqliteStore, link: str, flow: str, position: Position, works: Sequence[NewWork]) -> int:
-        await store.transact(lambda connection: position_rows.put(connection, link, flow, position))
+    async def record_page(store: SqliteStore, link: str, flow: str, position: Cursor, works: Sequence[NewWork]) -> int:
+        await store.transact(lambda connection: cursor_rows.put(connection, link, flow, position))
         return await store.transact(lambda connection: work_rows.take_in(connection, store.cipher, link, flow, works, now=NOON))
 
     monkeypatch.setattr(SqliteStore, "record_page", record_page)

@@ -21,17 +21,17 @@ from connectors.sandbox import shop
 from connectors.sandbox.eaccounting import BooksSandbox
 from connectors.sandbox.salespos import TillSandbox
 from connectors.sandbox.serve import serve
-from daemon import once
-from daemon.assembly import House, Shared, assemble
+from daemon import sync_until_idle
+from daemon.app import App, Shared, assemble
 from daemon.cli.vendors import Vendors, configuration
 from daemon.core.flow_registry import TURNS
-from daemon.core.health import Pace
+from daemon.core.reachability import Pace
 from daemon.engine.clock import SystemClock
+from daemon.flow_run import FlowRunner
 from daemon.observe.metrics import Metrics
-from daemon.once import settle_all
-from daemon.runs import Runner
 from daemon.settings import load
 from daemon.state.sqlite import open_store
+from daemon.sync_until_idle import settle_all
 from tests.fault.judge import judge
 from tests.fault.proxy import KINDS, LOOPBACK, Toxics, between
 
@@ -70,7 +70,7 @@ class Line:
     books: BooksSandbox
     till: TillSandbox
     proxies: tuple[Proxy, Proxy]
-    house: House
+    app: App
 
     def fired(self) -> Counter[str]:
         """What happened so far."""
@@ -78,7 +78,7 @@ class Line:
 
     async def settle(self) -> None:
         """Run all flows until nothing is due."""
-        await settle_all(Runner(self.house.pairs[0]), TURNS, waiting=lambda _: None)
+        await settle_all(FlowRunner(self.app.pairs[0]), TURNS, waiting=lambda _: None)
 
 
 @asynccontextmanager
@@ -101,20 +101,20 @@ async def bad_line(directory: Path, toxics: Toxics, seed: int) -> AsyncIterator[
             stack.push_async_callback(transport.aclose)
         settings = await anyio.to_thread.run_sync(load, directory / "kassabrug.toml")
         shared = Shared(settings, store, directory / "state", clock, Metrics(), random.Random(seed), anyio.Event(), transports)
-        house = await stack.enter_async_context(assemble(shared))
-        context = house.pairs[0].context
+        app = await stack.enter_async_context(assemble(shared))
+        context = app.pairs[0].context
         context.policy = replace(
             context.policy, max_attempts=99, first_delay=0.1, longest_delay=0.5, outage_delay=0.1, throttled_delay=0.2, index_lag=0.2
         )
         for connection in context.connections:
             connection.pace = Pace(first=0.1, longest=0.5)
-        yield Line(books, till, (proxies[0], proxies[1]), house)
+        yield Line(books, till, (proxies[0], proxies[1]), app)
 
 
 @pytest.mark.parametrize("seed", [21])
 async def test_a_day_over_a_bad_line_ends_equal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
     """Every kind of trouble struck, and no receipt, payment, product or customer is lost or there twice."""
-    monkeypatch.setattr(once, "_WAIT_SECONDS", 0.2)
+    monkeypatch.setattr(sync_until_idle, "_WAIT_SECONDS", 0.2)
     often = 0.03
     toxics = Toxics(often, often, often, often, often, stall=0.01, refuse_seconds=0.05, delay_seconds=0.05)
     async with bad_line(tmp_path, toxics, seed) as line:

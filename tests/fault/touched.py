@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from daemon.core.life import Reason
+from daemon.core.outcomes import Reason
 from daemon.core.sku import sku_key
 from tests.fault.checks import DOUBLED, LOST, WRONG, Expected, Problem, documents_by_key, key_of
 

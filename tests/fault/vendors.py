@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
     from datetime import date, datetime
 
-    from connectors.model import BookPayment, DocumentDraft, ProductDraft, Sale
+    from connectors.model import BookPayment, DocumentDraft, ProductPatch, Sale
 
 R = TypeVar("R")
 
@@ -373,14 +373,14 @@ class TillTwin:
         """As the port says."""
         return self.products.get(product_id)
 
-    async def create_product(self, draft: ProductDraft) -> str:
+    async def create_product(self, draft: ProductPatch) -> str:
         """As the port says."""
         product_id = self._next()
         blank = Product(product_id, draft.sku or "", draft.name or "", draft.price or ZERO, draft.vat_rate or ZERO)
         self.products.put(product_id, _merged(blank, draft))
         return product_id
 
-    async def update_product(self, product_id: str, draft: ProductDraft) -> None:
+    async def update_product(self, product_id: str, draft: ProductPatch) -> None:
         """As the port says."""
         self.products.put(product_id, _merged(self.products.get(product_id), draft))
 

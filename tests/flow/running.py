@@ -12,7 +12,7 @@ import anyio
 import httpx2
 
 from connectors.registry import CONNECTORS
-from daemon.assembly import Shared, assemble
+from daemon.app import Shared, assemble
 from daemon.observe.alerts import Alerts
 from daemon.observe.metrics import Metrics
 from daemon.observe.systemd import Notifier
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-    from daemon.assembly import House
+    from daemon.app import App
     from daemon.state.owner import Ownership
     from daemon.state.store import SqliteStore
     from tests.flow.shop import Shop
@@ -76,7 +76,7 @@ class Daemon:
     shop: Shop
     shared: Shared
     store: SqliteStore
-    house: House
+    app: App
     supervisor: Supervisor
     metrics: Metrics
     wires: dict[str, Wire]
@@ -117,16 +117,16 @@ async def running(shop: Shop, more: Mapping[str, ASGIApp] | None = None, *, loop
             told.append(title)
             return True
 
-        async with assemble(shared) as house, anyio.create_task_group() as group:
+        async with assemble(shared) as app, anyio.create_task_group() as group:
             alerts = Alerts(store, shop.clock, deliver, metrics, say=Speaker(shop.settings.daemon.language))
             # nobody beats here: who owns the state matters to other processes only
-            supervisor = Supervisor(house, shared, alerts, Notifier({}), cast("Ownership", None))
+            supervisor = Supervisor(app, shared, alerts, Notifier({}), cast("Ownership", None))
             if loops:
                 group.start_soon(supervisor._look_after)
                 group.start_soon(supervisor._forget_what_is_old)
                 for state in supervisor.flows:
                     group.start_soon(supervisor._loop, state)
-            yield Daemon(shop, shared, store, house, supervisor, metrics, wires, told)
+            yield Daemon(shop, shared, store, app, supervisor, metrics, wires, told)
             group.cancel_scope.cancel()
     finally:
         await store.close()

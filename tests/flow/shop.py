@@ -14,13 +14,13 @@ import anyio
 from connectors.sandbox.eaccounting import BooksSandbox, BooksSwitches
 from connectors.sandbox.salespos import TillSandbox, TillSwitches
 from connectors.sandbox.world import World, WorldArticle, WorldCustomer, WorldLine, WorldReceipt
-from daemon.assembly import House, Pair, Shared, assemble
+from daemon.app import App, Pair, Shared, assemble
 from daemon.cli.vendors import Vendors, configuration
+from daemon.flow_run import FlowRunner
 from daemon.observe.metrics import Metrics
-from daemon.once import Result, result, settle_all
-from daemon.runs import Runner
 from daemon.settings import Settings, load
 from daemon.state.sqlite import open_store
+from daemon.sync_until_idle import Result, result, settle_all
 from tests.flow.line import Line
 
 if TYPE_CHECKING:
@@ -121,8 +121,8 @@ class Shop:
                 anyio.Event(),
                 {"books": Line(self.books.app), "till": Line(self.till.app)},
             )
-            async with assemble(shared) as house:
-                yield Bridge(self, store, house, house.pairs[0], Runner(house.pairs[0]), shared)
+            async with assemble(shared) as app:
+                yield Bridge(self, store, app, app.pairs[0], FlowRunner(app.pairs[0]), shared)
         finally:
             await store.close()
 
@@ -145,15 +145,15 @@ class Bridge:
 
     shop: Shop
     store: SqliteStore
-    house: House
+    app: App
     pair: Pair
-    runner: Runner
+    runner: FlowRunner
     shared: Shared
 
     async def settle(self, *flows: str) -> Result:
         """Run the flows until nothing is due, and sum up."""
         await settle_all(self.runner, flows or ("sales", "products", "stock"), waiting=self.shop.told.append)
-        return await result(self.house)
+        return await result(self.app)
 
     async def held(self) -> dict[str, str]:
         """Receipts and products that wait for a person, with their reasons."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from connectors.sandbox.eaccounting import BooksSwitches
-from daemon.assembly import get_ready
+from daemon.app import get_ready
 from daemon.flows.catalogue import Catalogue
 from daemon.flows.planning import plan_products
 from daemon.flows.products import ALL_EVERY

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from daemon.assembly import get_ready
+from daemon.app import get_ready
 from daemon.flows.planning import plan_products, plan_stock
 from daemon.state.port import WrongAnswer
 from daemon.text import ENGLISH

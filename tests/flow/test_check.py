@@ -18,7 +18,7 @@ from connectors.sandbox.faults import FaultPlan
 from connectors.sandbox.salespos import TillSwitches
 from daemon.checks import check
 from daemon.core.findings import BooksSeen, LinkSeen, Problem, Severity, TillSeen, findings
-from daemon.runs import COMPANY_FACT
+from daemon.flow_run import COMPANY_FACT
 from daemon.text import ENGLISH
 from tests.flow.running import running
 from tests.flow.shop import open_shop, world
@@ -42,7 +42,7 @@ async def found(shop: Shop, before: Callable[[Daemon], object] | None = None) ->
         if before is not None:
             before(process)
         result: dict[Problem, list[Finding]] = {}
-        for finding in await check(process.house, process.shared):
+        for finding in await check(process.app, process.shared):
             result.setdefault(finding.problem, []).append(finding)
         return result
 
@@ -449,7 +449,7 @@ async def test_another_prefix_in_the_file_is_said_to_count_for_nothing(tmp_path:
     """Documents are found again by the one that they carry; it stays."""
     shop = open_shop(tmp_path, world())
     async with running(shop, loops=False) as process:
-        await process.house.pairs[0].begin()
+        await process.app.pairs[0].begin()
     link = shop.settings.links["shop"]
     booking = link.booking.model_copy(update={"reference_prefix": "NEW"})
     shop.settings = shop.settings.model_copy(update={"links": {"shop": link.model_copy(update={"booking": booking})}})

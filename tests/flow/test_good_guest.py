@@ -108,9 +108,9 @@ reference_prefix = "K2"
     path.write_text(path.read_text("utf-8") + more, "utf-8")
     running.settings = load(path)
     async with running.process() as bridge:
-        books = {id(pair.context.books) for pair in bridge.house.pairs}
-        tills = {id(pair.context.till) for pair in bridge.house.pairs}
-        assert (len(bridge.house.pairs), len(books), len(tills)) == (2, 1, 2)
+        books = {id(pair.context.books) for pair in bridge.app.pairs}
+        tills = {id(pair.context.till) for pair in bridge.app.pairs}
+        assert (len(bridge.app.pairs), len(books), len(tills)) == (2, 1, 2)
 
 
 async def test_registers_are_read_once_in_a_day_and_counted(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from connectors.port import Rejected
-from daemon.once import GaveUp
+from daemon.sync_until_idle import GaveUp
 from tests.flow.shop import Bridge, line, open_shop, receipt, world
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from connectors.sandbox.serve import serve
 from daemon.cli import login as command
 from daemon.cli.vendors import Vendors, configuration
 from daemon.engine.clock import SystemClock
-from daemon.runs import COMPANY_FACT
+from daemon.flow_run import COMPANY_FACT
 from daemon.settings import ConfigurationError
 from daemon.state.sqlite import open_store
 from daemon.state.tokens import LOOK_AGAIN, SqliteTokenStore

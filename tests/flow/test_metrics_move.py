@@ -178,7 +178,7 @@ def strike(vendors: Sequence[BooksSandbox | TillSandbox], seconds: float, outage
 
 def refuse(daemon: Daemon, key: str) -> None:
     """Let the books refuse one document, as a vendor does who dislikes what is in it."""
-    books: Any = daemon.house.pairs[0].context.books
+    books: Any = daemon.app.pairs[0].context.books
     real = books.book
 
     async def picky(draft: DocumentDraft) -> Document:

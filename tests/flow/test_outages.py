@@ -14,9 +14,9 @@ import anyio
 import pytest
 
 from connectors.sandbox.outages import Outage
-from daemon.core.health import Pace
-from daemon.core.life import Reason
-from daemon.once import PATIENCE, GaveUp
+from daemon.core.outcomes import Reason
+from daemon.core.reachability import Pace
+from daemon.sync_until_idle import PATIENCE, GaveUp
 from daemon.web.app import worst
 from daemon.web.page import render
 from tests.flow.running import running
@@ -361,8 +361,8 @@ async def test_what_fails_where_nobody_else_asks_is_held_after_longer_than_any_o
     """Whether one resource is away or dislikes one record cannot be seen: a night is waited for, two days are not (here: minutes)."""
     shop = open_shop(tmp_path, world(receipt("R999", line(), customer="b")), change=every(60, 600))
     async with running(shop) as daemon:
-        assert daemon.house.watches["books"].pace.alone == 24 * HOUR
-        daemon.house.watches["books"].pace = Pace(alone=24 * MINUTE)
+        assert daemon.app.watches["books"].pace.alone == 24 * HOUR
+        daemon.app.watches["books"].pace = Pace(alone=24 * MINUTE)
         refuse_the_document_of(daemon, "KB-R999")
         await anyio.sleep(16 * MINUTE)
         [work] = await daemon.store.open_work("shop/till", "sales")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from daemon.assembly import get_ready
+from daemon.app import get_ready
 from daemon.core.describe import summary
 from daemon.flows.planning import plan_sales
 from daemon.text import ENGLISH

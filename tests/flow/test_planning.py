@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from connectors.sandbox import shop
-from daemon.assembly import get_ready
+from daemon.app import get_ready
+from daemon.flow_health import FlowHealth
+from daemon.flow_run import Run
 from daemon.flows.planning import plan_products, plan_sales, plan_stock
-from daemon.flowstate import FlowState
-from daemon.runs import Run
-from daemon.status import Health
+from daemon.health import Health
 from tests.flow.shop import Bridge, line, open_shop, receipt, world
 
 if TYPE_CHECKING:
@@ -71,8 +71,8 @@ async def test_health_and_overview_follow_the_flows(tmp_path: Path) -> None:
     """In step, held, failing, signed out: probes and the dashboard say which, without a word about people or money."""
     running = open_shop(tmp_path, world(receipt("R1", line()), receipt("R2", line(), paymethod="ideal")), payment_methods='pin = "Pin"\n')
     async with running.process() as bridge:
-        flow = FlowState(bridge.pair, "sales")
-        health = Health(bridge.shared, bridge.house, [flow], lambda: True)
+        flow = FlowHealth(bridge.pair, "sales")
+        health = Health(bridge.shared, bridge.app, [flow], lambda: True)
         assert health.alive()
         flow.note(await bridge.runner.run("sales"), running.clock.now())
         overview = await health.overview()

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 
-from connectors.port import Change, Page, Position, Unreadable
+from connectors.port import Change, Cursor, Page, Unreadable
 from connectors.sandbox.salespos.ledger import receipts
 from daemon.core.cursor import AHEAD_VERSION
-from daemon.core.life import State
+from daemon.core.outcomes import State
 from daemon.engine.polling import read_pages
 from daemon.text import ENGLISH
 from tests.flow.shop import MORNING, line, open_shop, receipt, world
@@ -187,7 +187,7 @@ async def test_a_state_whose_position_lies_in_the_future_catches_up(tmp_path: Pa
     async with running.process() as bridge:
         await bridge.settle("sales")
         scope = bridge.pair.context.scope
-        await bridge.store.record_page(scope, "sales", Position(datetime(2031, 1, 1, tzinfo=UTC), frozenset({("9", "x")})), [])
+        await bridge.store.record_page(scope, "sales", Cursor(datetime(2031, 1, 1, tzinfo=UTC), frozenset({("9", "x")})), [])
         running.till.cashier.ring_up(dated(receipt("LOST", line()), timedelta(days=-40)))
         await bridge.settle("sales")
         assert await bridge.held() == {}
@@ -230,7 +230,7 @@ async def test_a_source_without_end_is_left_and_told() -> None:
     delivered: dict[datetime | None, int] = {}
 
     async def read() -> None:
-        async for reading in read_pages(source, Position(), overlap=timedelta(0), now=lambda: MORNING, most=50):
+        async for reading in read_pages(source, Cursor(), overlap=timedelta(0), now=lambda: MORNING, most=50):
             delivered[reading.position.moment] = len(reading.fresh)
 
     with pytest.raises(Unreadable, match="not come to its end after 50 pages"):

@@ -12,12 +12,12 @@ import httpx2
 import pytest
 
 from connectors.sandbox.salespos import TillSandbox, TillSwitches
-from daemon.assembly import Shared, assemble
+from daemon.app import Shared, assemble
+from daemon.flow_run import FlowRunner
 from daemon.observe.metrics import Metrics
-from daemon.once import settle_all
-from daemon.runs import Runner
 from daemon.settings import ConfigurationError, Settings, load
 from daemon.state.sqlite import open_store
+from daemon.sync_until_idle import settle_all
 from daemon.text import ENGLISH
 from tests.flow.shop import Shop, line, open_shop, receipt, world
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp
 
-    from daemon.assembly import House
+    from daemon.app import App
     from daemon.state.store import SqliteStore
 
 
@@ -39,7 +39,7 @@ class TwoTills:
     second: TillSandbox
 
     @asynccontextmanager
-    async def process(self, *, state: str = "state") -> AsyncIterator[tuple[House, SqliteStore]]:
+    async def process(self, *, state: str = "state") -> AsyncIterator[tuple[App, SqliteStore]]:
         """Run one process."""
         shop = self.shop
         store = await open_store(shop.directory / state, clock=shop.clock, inline=True)
@@ -48,16 +48,16 @@ class TwoTills:
         try:
             await store.recover()
             shared = Shared(shop.settings, store, shop.directory, shop.clock, Metrics(), random.Random(7), anyio.Event(), transports)
-            async with assemble(shared) as house:
-                yield house, store
+            async with assemble(shared) as app:
+                yield app, store
         finally:
             await store.close()
 
     async def settle(self, *, state: str = "state") -> None:
         """Book what there is, in one process."""
-        async with self.process(state=state) as (house, _):
-            for pair in house.pairs:
-                await settle_all(Runner(pair), ("sales",), waiting=lambda _: None)
+        async with self.process(state=state) as (app, _):
+            for pair in app.pairs:
+                await settle_all(FlowRunner(pair), ("sales",), waiting=lambda _: None)
 
     def configure(self, tills: str, more: str = "") -> None:
         """Name the tills of the link in this order."""
@@ -127,9 +127,9 @@ async def test_a_document_that_another_till_has_bound_is_never_adopted(tmp_path:
         # as the first version would have it after the order was changed: the second till books under the plain prefix
         await store.remember("shop", {"prefixes": '{"second": "KB", "till": "KB-till"}'})
     two.configure('"till", "second"')
-    async with two.process() as (house, store):
-        pair = next(pair for pair in house.pairs if pair.context.scope == "shop/second")
-        await settle_all(Runner(pair), ("sales",), waiting=lambda _: None)
+    async with two.process() as (app, store):
+        pair = next(pair for pair in app.pairs if pair.context.scope == "shop/second")
+        await settle_all(FlowRunner(pair), ("sales",), waiting=lambda _: None)
         [work] = await store.open_work("shop/second", "sales")
         assert (work.state, work.reason) == ("held", "document_ambiguous")
         assert ENGLISH(work.detail).endswith("is that of receipt 1 of shop/till")

@@ -158,7 +158,7 @@ async def test_two_processes_refresh_one_token_once(tmp_path: Path) -> None:
     """At the same moment: one of them asks, the other finds what it got, and both go on."""
     shop = open_shop(tmp_path, world())
     async with running(shop, loops=False) as one, running(shop, loops=False) as other:
-        both = [daemon.house.pairs[0].context.books for daemon in (one, other)]
+        both = [daemon.app.pairs[0].context.books for daemon in (one, other)]
         for books in both:
             await books.server_time()
         shop.clock.jumped += timedelta(minutes=59, seconds=30)
@@ -176,7 +176,7 @@ async def test_a_token_that_ends_between_two_pages_loses_none(tmp_path: Path, se
     many = tuple(replace(ARTICLES[0], sku=f"K{number}") for number in range(1500))
     shop = open_shop(tmp_path, world(articles=many))
     async with running(shop, loops=False) as daemon:
-        books = daemon.house.pairs[0].context.books
+        books = daemon.app.pairs[0].context.books
         await books.company()
 
         def end(path: str) -> None:
@@ -251,7 +251,7 @@ payment_methods = {{ pin = "Pin" }}
         assert [document.reference for document in books.ledger().documents] == ["KB-S1", "KB-S2"]
         assert daemon.told == [SIGN_IN_AGAIN]
         assert daemon.reauth()
-        assert {name for name, watch in daemon.house.watches.items() if watch.reauth_required} == {"books"}
+        assert {name for name, watch in daemon.app.watches.items() if watch.reauth_required} == {"books"}
 
 
 async def _appended(path: Path, text: str) -> Path:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from daemon.once import settle_all
-from daemon.runs import Runner
+from daemon.flow_run import FlowRunner
 from daemon.state.backup import FACT
 from daemon.state.retention import prune_when_due
+from daemon.sync_until_idle import settle_all
 from tests.flow.judge import disagreements
 from tests.flow.running import running
 from tests.flow.shop import MORNING, line, open_shop, receipt, world
@@ -76,7 +76,7 @@ async def test_a_daemon_forgets_by_itself(tmp_path: Path) -> None:
     ages = shop.settings.daemon.model_copy(update={"retention_days": 30, "activity_days": 30})
     shop.settings = shop.settings.model_copy(update={"daemon": ages})
     async with running(shop, loops=False) as daemon, anyio.create_task_group() as group:
-        runner = Runner(daemon.house.pairs[0])
+        runner = FlowRunner(daemon.app.pairs[0])
         await settle_all(runner, ("sales",), waiting=shop.told.append)
         group.start_soon(daemon.supervisor._forget_what_is_old)
         await anyio.sleep(timedelta(days=29).total_seconds())

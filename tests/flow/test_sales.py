@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import httpx2
 
-from daemon.core.life import Outcome
+from daemon.core.outcomes import Outcome
 from tests.flow.shop import ARTICLES, line, open_shop, receipt, world
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from connectors.sandbox.outages import Outage
-from daemon.core.life import Reason
+from daemon.core.outcomes import Reason
 from daemon.state.port import InHand
 from daemon.text import ENGLISH
 from tests.flow.shop import line, open_shop, receipt, world

@@ -14,7 +14,7 @@ from connectors.port import Rejected
 from connectors.sandbox.eaccounting import BooksSwitches
 from connectors.sandbox.outages import Outage
 from connectors.sandbox.salespos import TillSandbox, TillSwitches
-from daemon.runs import Runner
+from daemon.flow_run import FlowRunner
 from daemon.settings import load
 from tests.flow.running import running as daemon
 from tests.flow.shop import ARTICLES, Bridge, Shop, line, open_shop, receipt, world
@@ -22,9 +22,9 @@ from tests.flow.shop import ARTICLES, Bridge, Shop, line, open_shop, receipt, wo
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from connectors.model import ProductDraft
+    from connectors.model import ProductPatch
     from connectors.port import ConnectorError
-    from daemon.assembly import Pair
+    from daemon.app import Pair
 
 D = Decimal
 MINUTE = 60.0
@@ -202,7 +202,7 @@ async def test_a_second_till_counts_what_the_first_has_sold_and_not_booked(tmp_p
     running = open_shop(tmp_path, world(), open_at_once=False, payment_methods=PIN_ONLY)
     second = await with_second_till(tmp_path, running)
     async with daemon(running, {"second": second.app}, loops=False) as bridge:
-        one, two = (Runner(pair) for pair in bridge.house.pairs)
+        one, two = (FlowRunner(pair) for pair in bridge.app.pairs)
         for runner in (one, two):
             for flow in ("sales", "products", "stock"):
                 await runner.run(flow)
@@ -226,7 +226,7 @@ async def test_a_product_new_in_the_second_till_starts_with_what_is_left(tmp_pat
     running = open_shop(tmp_path, world(), open_at_once=False, payment_methods=PIN_ONLY)
     second = await with_second_till(tmp_path, running)
     async with daemon(running, {"second": second.app}, loops=False) as bridge:
-        one, two = (Runner(pair) for pair in bridge.house.pairs)
+        one, two = (FlowRunner(pair) for pair in bridge.app.pairs)
         for flow in ("products", "stock"):
             await one.run(flow)
         sell(running, "R1", "40", paymethod="ideal")
@@ -240,7 +240,7 @@ async def test_a_till_that_is_off_holds_up_no_other(tmp_path: Path) -> None:
     running = open_shop(tmp_path, world(), open_at_once=False, payment_methods=PIN_ONLY)
     second = await with_second_till(tmp_path, running)
     async with daemon(running, {"second": second.app}, loops=False) as bridge:
-        one, two = (Runner(pair) for pair in bridge.house.pairs)
+        one, two = (FlowRunner(pair) for pair in bridge.app.pairs)
         for runner in (one, two):
             for flow in ("sales", "products", "stock"):
                 await runner.run(flow)
@@ -372,7 +372,7 @@ def refuse_stock(running: Shop, bridge: Bridge, sku: str, error: ConnectorError)
     till: Any = bridge.pair.context.till
     real, disliked = till.update_product, str(running.till.till.product_id(sku))
 
-    async def picky(product_id: str, draft: ProductDraft) -> None:
+    async def picky(product_id: str, draft: ProductPatch) -> None:
         if product_id == disliked:
             raise error
         await real(product_id, draft)

@@ -20,7 +20,7 @@ from connectors.sandbox.eaccounting import BooksSwitches
 from connectors.sandbox.eaccounting import switches as books_switches
 from connectors.sandbox.salespos import TillSwitches
 from connectors.sandbox.salespos import switches as till_switches
-from daemon.once import GaveUp
+from daemon.sync_until_idle import GaveUp
 from tests.flow import small_day
 from tests.flow.small_day import ARTICLES, Outcome, live, shop
 

@@ -24,7 +24,7 @@ from daemon.cli.check import check
 from daemon.cli.login import login
 from daemon.cli.plan import plan
 from daemon.cli.run import sync
-from daemon.core.life import Reason, State
+from daemon.core.outcomes import Reason, State
 from daemon.engine.clock import SystemClock
 from daemon.observe.metrics import Metrics
 from daemon.settings import ConfigurationError, load

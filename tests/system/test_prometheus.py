@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from connectors.registry import CONNECTORS
-from daemon.core.life import Outcome
+from daemon.core.outcomes import Outcome
 from daemon.observe.metrics import Metrics
 
 FOLDER = Path(__file__).resolve().parents[2] / "config" / "prometheus"

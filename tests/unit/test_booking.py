@@ -43,8 +43,8 @@ from daemon.core.booking import (
     reference,
     triage,
 )
-from daemon.core.life import Reason
 from daemon.core.money import total
+from daemon.core.outcomes import Reason
 from daemon.text import ENGLISH
 
 D = Decimal

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from connectors.http import Response
 from connectors.port import Heard, Unreachable
-from daemon.core.health import Health, Level, Pace, after, is_alone, is_own, level, may_ask
+from daemon.core.reachability import Health, Level, Pace, after, is_alone, is_own, level, may_ask
 from daemon.engine.connection_health import ConnectionHealth, place_of, tracing
 from daemon.observe.metrics import Metrics
 from daemon.text import ENGLISH

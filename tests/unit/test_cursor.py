@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.port import Change, Page, Position
+from connectors.port import Change, Cursor, Page
 from daemon.core.cursor import AHEAD_VERSION, Pass, advance, begin, bounds, made_progress
 
 OVERLAP = timedelta(minutes=10)
@@ -31,7 +31,7 @@ class Read:
     pages: int = 0
 
 
-def look(position: Position, world: list[Change[str]], size: int, clock: datetime | None, ours: datetime) -> tuple[Read, Position]:
+def look(position: Cursor, world: list[Change[str]], size: int, clock: datetime | None, ours: datetime) -> tuple[Read, Cursor]:
     """Read a world to its end in pages, as a source that sorts by moment would give them, at a time of its clock."""
     current: Pass[str] = begin(position, OVERLAP)
     brought = Read()
@@ -54,7 +54,7 @@ def look(position: Position, world: list[Change[str]], size: int, clock: datetim
             return brought, position
 
 
-def read(position: Position, world: list[Change[str]], size: int) -> tuple[list[str], Position]:
+def read(position: Cursor, world: list[Change[str]], size: int) -> tuple[list[str], Cursor]:
     """Read to the end in the evening, when all that these tests know of has happened."""
     brought, after = look(position, world, size, EVENING, EVENING)
     assert brought.ahead == []
@@ -64,7 +64,7 @@ def read(position: Position, world: list[Change[str]], size: int) -> tuple[list[
 def test_the_edge_is_read_again_and_delivers_nothing_twice() -> None:
     """A second pass over an unchanged world brings nothing."""
     world = [change("a", 0), change("b", 5), change("c", 5)]
-    first, position = read(Position(), world, 2)
+    first, position = read(Cursor(), world, 2)
     second, after = read(position, world, 2)
     assert first == ["a", "b", "c"]
     assert second == []
@@ -73,14 +73,14 @@ def test_the_edge_is_read_again_and_delivers_nothing_twice() -> None:
 
 def test_a_record_that_shares_the_newest_moment_is_not_lost() -> None:
     """One more record with the very moment at which reading stopped arrives."""
-    _, position = read(Position(), [change("a", 0), change("b", 5)], 10)
+    _, position = read(Cursor(), [change("a", 0), change("b", 5)], 10)
     later, _ = read(position, [change("a", 0), change("b", 5), change("c", 5)], 10)
     assert later == ["c"]
 
 
 def test_a_record_that_became_visible_late_is_found_within_the_overlap() -> None:
     """Uploaded late with an older moment: still read, once."""
-    _, position = read(Position(), [change("a", 0), change("c", 30)], 10)
+    _, position = read(Cursor(), [change("a", 0), change("c", 30)], 10)
     world = [change("a", 0), change("b", 25), change("c", 30)]
     later, position = read(position, world, 10)
     again, _ = read(position, world, 10)
@@ -89,21 +89,21 @@ def test_a_record_that_became_visible_late_is_found_within_the_overlap() -> None
 
 def test_a_changed_record_is_delivered_again() -> None:
     """The version tells a change from a repetition."""
-    _, position = read(Position(), [change("a", 0)], 10)
+    _, position = read(Cursor(), [change("a", 0)], 10)
     later, _ = read(position, [change("a", 0, "2")], 10)
     assert later == ["a"]
 
 
 def test_an_empty_world_moves_nothing() -> None:
     """Nothing read, nothing remembered; above all, no clock is consulted."""
-    assert read(Position(), [], 10) == ([], Position())
+    assert read(Cursor(), [], 10) == ([], Cursor())
 
 
 def test_a_source_that_repeats_itself_makes_no_progress() -> None:
     """The page that was read already is recognised."""
     page = Page((change("a", 0), change("b", 1)), more=True)
-    current = advance(begin(Position(), OVERLAP), page, EVENING).following
-    assert made_progress(begin(Position(), OVERLAP), page)
+    current = advance(begin(Cursor(), OVERLAP), page, EVENING).following
+    assert made_progress(begin(Cursor(), OVERLAP), page)
     assert not made_progress(current, page)
 
 
@@ -115,7 +115,7 @@ def test_a_source_that_repeats_itself_makes_no_progress() -> None:
 def test_every_record_arrives_exactly_once(records: list[tuple[int, int]], size: int, looks: list[int]) -> None:
     """Records appear one by one, never more than the overlap late; however often one looks, each arrives once."""
     delivered: list[str] = []
-    position = Position()
+    position = Cursor()
     # a record with moment m becomes visible at minute m + up to 9
     visible = [(moment + late % 10, change(f"r{index}", moment)) for index, (moment, late) in enumerate(records)]
     for minute in [*sorted(looks), 80]:
@@ -138,7 +138,7 @@ def at(minute: float) -> datetime:
 def test_a_record_dated_in_the_future_does_not_end_the_reading_of_later_ones(dated: datetime) -> None:
     """It is delivered apart, once; the position stays at the source's clock, and what is made afterwards arrives."""
     odd = Change("odd", dated, "1", "odd")
-    first, position = look(Position(), [change("a", 0), odd], 10, at(5), at(5))
+    first, position = look(Cursor(), [change("a", 0), odd], 10, at(5), at(5))
     assert (first.fresh, first.ahead) == (["a"], ["odd"])
     assert position.moment == at(0)
     second, position = look(position, [change("a", 0), change("b", 20), odd], 10, at(21), at(21))
@@ -149,7 +149,7 @@ def test_a_record_dated_in_the_future_does_not_end_the_reading_of_later_ones(dat
 def test_a_record_whose_date_has_come_is_delivered_as_what_it_is() -> None:
     """Once, under its own version."""
     odd = change("odd", 300)
-    _, position = look(Position(), [odd], 10, at(0), at(0))
+    _, position = look(Cursor(), [odd], 10, at(0), at(0))
     assert position.moment is None
     when_it_came = at(301)
     brought, position = look(position, [odd], 10, when_it_came, when_it_came)
@@ -160,13 +160,13 @@ def test_a_record_whose_date_has_come_is_delivered_as_what_it_is() -> None:
 
 def test_the_version_of_a_record_dated_in_the_future_tells_its_date() -> None:
     """So that another wrong date is another version, and a right one the record's own."""
-    step = advance(begin(Position(), OVERLAP), Page((change("odd", 600, "v"),), more=False, server_time=at(0)), at(0))
+    step = advance(begin(Cursor(), OVERLAP), Page((change("odd", 600, "v"),), more=False, server_time=at(0)), at(0))
     assert [one.version for one in step.ahead] == [f"{AHEAD_VERSION}2026-03-14T19:00:00+00:00 v"]
 
 
 def test_a_position_that_passed_the_clock_is_not_believed() -> None:
     """An earlier version trusted dates: what lies behind such a position was never read, and is read from the beginning."""
-    astray = Position(datetime(9999, 1, 1, tzinfo=UTC), frozenset({("odd", "1")}))
+    astray = Cursor(datetime(9999, 1, 1, tzinfo=UTC), frozenset({("odd", "1")}))
     brought, position = look(astray, [change("a", 0), change("b", 60)], 1, at(61), at(61))
     assert brought.fresh == ["a", "b"]
     assert position.moment == at(60)
@@ -174,7 +174,7 @@ def test_a_position_that_passed_the_clock_is_not_believed() -> None:
 
 def test_a_clock_a_little_behind_only_brings_the_position_back() -> None:
     """A vendor has several servers: what lies in between is read twice, and delivered once."""
-    _, position = look(Position(), [change("a", 0), change("b", 60)], 10, at(60), at(60))
+    _, position = look(Cursor(), [change("a", 0), change("b", 60)], 10, at(60), at(60))
     brought, position = look(position, [change("a", 0), change("b", 60)], 10, at(55), at(60))
     assert (brought.fresh, brought.ahead, position.moment) == ([], [], at(55) + timedelta(seconds=30))
     brought, position = look(position, [change("a", 0), change("b", 60), change("c", 61)], 10, at(62), at(62))
@@ -183,7 +183,7 @@ def test_a_clock_a_little_behind_only_brings_the_position_back() -> None:
 
 def test_a_till_that_wakes_in_1970_is_not_believed() -> None:
     """Its clock contradicts what was read and our clock: nothing is read from the beginning, nothing counts as dated in the future."""
-    _, position = look(Position(), [change("a", 0)], 10, at(1), at(1))
+    _, position = look(Cursor(), [change("a", 0)], 10, at(1), at(1))
     brought, after = look(position, [change("a", 0), change("b", 5)], 10, datetime(1970, 1, 1, tzinfo=UTC), at(6))
     assert (brought.fresh, brought.ahead, brought.pages) == (["b"], [], 1)
     assert after.moment == at(5)
@@ -192,7 +192,7 @@ def test_a_till_that_wakes_in_1970_is_not_believed() -> None:
 def test_without_a_clock_of_the_source_ours_stands_in_with_a_day() -> None:
     """What is dated within a day of ours is taken, and no position goes further."""
     world = [change("a", 0), change("b", 23 * 60), change("c", 25 * 60)]
-    brought, position = look(Position(), world, 10, None, START)
+    brought, position = look(Cursor(), world, 10, None, START)
     assert (brought.fresh, brought.ahead, position.moment) == (["a", "b"], ["c"], at(23 * 60))
 
 
@@ -200,7 +200,7 @@ def test_without_a_clock_of_the_source_ours_stands_in_with_a_day() -> None:
 def test_no_clock_and_no_date_is_too_far_away_to_reckon_with(clock: datetime) -> None:
     """The ends of all time overflow nothing."""
     assert bounds(clock, clock, clock).position >= clock
-    position = Position(clock)
+    position = Cursor(clock)
     assert begin(position, OVERLAP).since in {None, clock - OVERLAP if clock.year > 1 else None}
     brought, _ = look(position, [Change("a", clock, "1", "a")], 10, clock, clock)
     assert brought.fresh + brought.ahead == ["a"]
@@ -235,7 +235,7 @@ def test_whatever_is_dated_in_the_future_everything_arrives_once(
 ) -> None:
     """Each record arrives at the first look at which it is visible and its date is no more than an hour ahead, and earlier apart, once."""
     visible = [(made + late, change(f"r{index}", made + off)) for index, (made, late, off) in enumerate(records)]
-    model, position = Model(), Position()
+    model, position = Model(), Cursor()
     for minute in [*sorted(looks), 330, 700]:
         clock = at(minute)
         world = [one for seen_at, one in visible if seen_at <= minute]

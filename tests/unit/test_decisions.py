@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import pytest
 
-from connectors.model import Address, Customer, LineKind, Product, ProductDraft, Sale, SaleLine, StockLevel
+from connectors.model import Address, Customer, LineKind, Product, ProductPatch, Sale, SaleLine, StockLevel
 from connectors.port import (
     ConnectorError,
     Missing,
@@ -23,7 +23,7 @@ from connectors.port import (
 from daemon.core.booking import Hold, Skip
 from daemon.core.brake import BrakeRules, Danger, exceeds, products_alarm, stock_alarm
 from daemon.core.customers import changed_fields, is_anonymous, pseudonym
-from daemon.core.life import CLAIMABLE_STATES, OPEN_STATES, TRANSITIONS, Outcome, Reason, State, may_follow
+from daemon.core.outcomes import CLAIMABLE_STATES, OPEN_STATES, TRANSITIONS, Outcome, Reason, State, may_follow
 from daemon.core.products import CreateProduct, FieldChange, KeepProduct, UpdateProduct, decide_product, match_product
 from daemon.core.retry import RetryPolicy, after_error, back_off
 from daemon.core.stock import Articles, Shelves, Shown, on_their_way, pieces, plan_stock, wanted_stock
@@ -32,7 +32,7 @@ from daemon.text import ENGLISH
 D = Decimal
 ARTICLE = Product("a1", "SKU-1", "Kaars", D("4.95"), D(21), tracked=True, quantity=D(7))
 IN_TILL = Product("t1", "sku-1", "Kaars", D("4.95"), D(21), tracked=True, quantity=D(7))
-DRAFT = ProductDraft(sku="SKU-1", name="Kaars", price=D("4.95"))
+DRAFT = ProductPatch(sku="SKU-1", name="Kaars", price=D("4.95"))
 
 
 # -- products -------------------------------------------------------------------------------------------------------------------
@@ -46,17 +46,17 @@ def test_a_product_the_till_lacks_is_created_with_its_free_stock() -> None:
 def test_only_the_fields_that_differ_are_written() -> None:
     """A new price does not overwrite the name."""
     decision = decide_product(
-        ARTICLE, on_create=DRAFT, on_update=ProductDraft(name="Kaars", price=D("5.25")), match=IN_TILL, opening_stock=None
+        ARTICLE, on_create=DRAFT, on_update=ProductPatch(name="Kaars", price=D("5.25")), match=IN_TILL, opening_stock=None
     )
     assert isinstance(decision, UpdateProduct)
-    assert decision.draft == ProductDraft(price=D("5.25"))
+    assert decision.draft == ProductPatch(price=D("5.25"))
     assert [(c.field, c.before, c.after) for c in decision.changes] == [("price", "4.95", "5.25")]
 
 
 def test_a_product_in_step_is_left_alone() -> None:
     """The same amount with other digits is no change."""
     decision = decide_product(
-        ARTICLE, on_create=DRAFT, on_update=ProductDraft(name="Kaars", price=D("4.950")), match=IN_TILL, opening_stock=None
+        ARTICLE, on_create=DRAFT, on_update=ProductPatch(name="Kaars", price=D("4.950")), match=IN_TILL, opening_stock=None
     )
     assert decision == KeepProduct(IN_TILL)
 
@@ -193,15 +193,15 @@ def test_an_alarm_names_what_and_how_many() -> None:
     """The shopkeeper reads numbers and article numbers, not a code."""
     rules = BrakeRules(D("0.2"), 2)
     change = FieldChange("price", "4.95", "9")
-    priced = [UpdateProduct(replace(IN_TILL, id=f"t{number}"), ProductDraft(price=D(9)), (change,)) for number in range(20)]
+    priced = [UpdateProduct(replace(IN_TILL, id=f"t{number}"), ProductPatch(price=D(9)), (change,)) for number in range(20)]
     alarm = products_alarm(priced, 40, rules)
     assert alarm is not None
     assert ENGLISH(alarm.question).startswith("This run would change the price of 20 of 40 products.")
     assert "sku-1 (4.95 -> 9)" in ENGLISH(alarm.question)
     assert "and 5 more" in ENGLISH(alarm.question)
     assert products_alarm(priced[:2], 40, rules) is None
-    free = products_alarm([UpdateProduct(IN_TILL, ProductDraft(price=D(0)), ())] * 20, 40, rules)
-    gone = products_alarm([UpdateProduct(IN_TILL, ProductDraft(active=False), ())] * 20, 40, rules)
+    free = products_alarm([UpdateProduct(IN_TILL, ProductPatch(price=D(0)), ())] * 20, 40, rules)
+    gone = products_alarm([UpdateProduct(IN_TILL, ProductPatch(active=False), ())] * 20, 40, rules)
     assert free is not None
     assert gone is not None
     assert [finding.danger for finding in free.findings] == [Danger.FREE, Danger.REPRICED]
@@ -226,7 +226,7 @@ def test_the_number_of_an_alarm_is_that_of_exactly_this_change() -> None:
     rules = BrakeRules(D("0.2"), 2)
 
     def number(prices: dict[str, str]) -> str:
-        updates = [UpdateProduct(replace(IN_TILL, id=product), ProductDraft(price=D(price)), ()) for product, price in prices.items()]
+        updates = [UpdateProduct(replace(IN_TILL, id=product), ProductPatch(price=D(price)), ()) for product, price in prices.items()]
         alarm = products_alarm(updates, 4, rules)
         assert alarm is not None
         return alarm.number

@@ -12,11 +12,11 @@ import anyio
 import pytest
 
 from connectors.model import ZERO, Address, Customer, Sale
-from connectors.port import Position
+from connectors.port import Cursor
 from daemon.cli.forget import names_of
 from daemon.core.customers import pseudonym
-from daemon.core.life import Outcome, Reason, State
-from daemon.flows.payload import dump_sale
+from daemon.core.outcomes import Outcome, Reason, State
+from daemon.flows.serialization import dump_sale
 from daemon.state.database import Database
 from daemon.state.owner import claim_ownership
 from daemon.state.port import Activity, AlertRow, Binding, Forgotten, Intent, IntentState, NewWork, Question, Settlement
@@ -73,7 +73,7 @@ def customer_write(customer: Customer, record: str, state: str = IntentState.DON
 async def plant(store: SqliteStore) -> None:
     """Two customers with all that the state may hold of them: bound, held, settled, refused in a vendor's words, asked about."""
     await store.remember("", {"salt": SALT})
-    await store.record_page("shop/till", "sales", Position(NOON), [sold_to(JAN, "1"), sold_to(ANS, "2"), sold_to(JAN, "3"), new("4")])
+    await store.record_page("shop/till", "sales", Cursor(NOON), [sold_to(JAN, "1"), sold_to(ANS, "2"), sold_to(JAN, "3"), new("4")])
     works = {work.record: work for work in await store.claim("shop/till", "sales", now=NOON, limit=9)}
     quoting = f"4000: VatNumber {JAN.vat_number} of {JAN.email} is not valid"
     await store.hold(works["1"], reason=Reason.REJECTED, outcome=Outcome.REJECTED, detail=quoting)
@@ -192,7 +192,7 @@ async def test_what_is_in_hand_is_waited_for(home: Path, tmp_path: Path) -> None
     """A worker would write it back: it is taken out as soon as it was put away."""
     store = await open_store(home, clock=StillClock())
     await store.remember("", {"salt": SALT})
-    await store.record_page("shop/till", "sales", Position(NOON), [sold_to(JAN, "1")])
+    await store.record_page("shop/till", "sales", Cursor(NOON), [sold_to(JAN, "1")])
     [work] = await store.claim("shop/till", "sales", now=NOON, limit=1)
     await store.intend(customer_write(JAN, "1", IntentState.SENT))
 

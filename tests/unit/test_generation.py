@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from daemon.state.database import Database
-from daemon.state.generation import Generation, Marker
 from daemon.state.port import IntentState, StoreError
+from daemon.state.restore_guard import Generation, Marker
 from daemon.state.sqlite import open_store
 from tests.unit.store_support import NOON, StillClock, intent
 

@@ -9,7 +9,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from connectors.registry import CONNECTORS
-from daemon.core.life import OPEN_STATES, Outcome, Reason, State
+from daemon.core.outcomes import OPEN_STATES, Outcome, Reason, State
 from daemon.observe.metrics import SKIP_REASONS, Metrics
 from daemon.state.port import Count
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
-from connectors.port import Position
-from daemon.core.life import Outcome, Reason, State
+from connectors.port import Cursor
+from daemon.core.outcomes import Outcome, Reason, State
 from daemon.state import intents as intent_rows
 from daemon.state import questions, schema
 from daemon.state.database import Database
@@ -73,7 +73,7 @@ async def sell_and_book(store: SqliteStore, now: datetime, receipts: int) -> Non
     """Take in the receipts of a day and settle them, each with two writes and a binding, as the flows do but in large transactions."""
     names = [f"{now:%y%j}{number:03}" for number in range(receipts)]
     works = [NewWork(name, name, "1", now, b"{}" * 300) for name in names]
-    await store.record_page("shop/till", "sales", Position(now, frozenset((name, "1") for name in names)), works)
+    await store.record_page("shop/till", "sales", Cursor(now, frozenset((name, "1") for name in names)), works)
     claimed = await store.claim("shop/till", "sales", now=now, limit=receipts)
 
     def write(connection: sqlite3.Connection) -> None:
@@ -171,7 +171,7 @@ async def test_pruning_never_keeps_the_writer_for_long(store: SqliteStore, clock
 
 async def test_it_is_done_once_a_day(store: SqliteStore, clock: StillClock) -> None:
     """Whoever asks, and however often; a clock that jumps back by a year does not put it off by a year."""
-    await store.record_page("shop", "sales", Position(NOON), [])
+    await store.record_page("shop", "sales", Cursor(NOON), [])
 
     async def ask() -> bool:
         return await prune_when_due(store, clock, settled_days=90, activity_days=90) is not None
@@ -200,7 +200,7 @@ async def test_the_activity_log_has_its_own_age(store: SqliteStore, clock: Still
     await store.note([Activity(NOON + 50 * DAY, "shop/till", "stock", "7", "MOK-1", "stock")])
     for name, over in (("old", minutes(1)), ("lasting", None), ("new", NOON + 60 * DAY)):
         await store.save_alert(AlertRow(name, NOON, NOON, over, name, "warning"))
-    await store.record_page("shop/till", "sales", Position(NOON + 100 * DAY), [])
+    await store.record_page("shop/till", "sales", Cursor(NOON + 100 * DAY), [])
     clock.moment = NOON + 100 * DAY
     assert await prune_when_due(store, clock, settled_days=400, activity_days=60) == Pruned(activity=3, alerts=1)
     assert [line.label for line in await store.activity()] == ["MOK-1"]
@@ -210,7 +210,7 @@ async def test_the_activity_log_has_its_own_age(store: SqliteStore, clock: Still
 
 async def test_what_is_not_over_stays(store: SqliteStore, clock: StillClock) -> None:
     """Held and waiting work with its payload, undecided writes, questions, positions and what is bound: however old."""
-    await store.record_page("shop", "sales", Position(NOON), [new("held", payload=b"its lines"), new("waiting"), new("done")])
+    await store.record_page("shop", "sales", Cursor(NOON), [new("held", payload=b"its lines"), new("waiting"), new("done")])
     works = {work.record: work for work in await store.claim("shop", "sales", now=NOON, limit=9)}
     await store.intend(intent("lost", record="waiting"))
     await store.hold(works["held"], reason=Reason.PAYMENT_METHOD_UNKNOWN, question=question())
@@ -236,7 +236,7 @@ async def test_a_state_of_the_version_before_is_brought_up_to_date(
         old = await open_store(tmp_path / "state", clock=clock, inline=True)
         assert schema.version(old._runner.database.connection) == 1
         await sell_and_book(old, NOON, 5)
-        await old.record_page("shop/till", "sales", Position(NOON), [new("open")])
+        await old.record_page("shop/till", "sales", Cursor(NOON), [new("open")])
         await old.close()
     store = await open_store(tmp_path / "state", clock=clock, inline=True)
     try:

@@ -16,7 +16,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from connectors.decimal_json import from_json, to_json
-from connectors.model import Address, LineKind, Payment, ProductDraft, Sale, SaleLine
+from connectors.model import Address, LineKind, Payment, ProductPatch, Sale, SaleLine
 from connectors.port import Rejected, Unreadable
 from connectors.salespos import dialect, translate, wire
 
@@ -390,7 +390,7 @@ def test_one_odd_field_does_not_hide_a_product() -> None:
 
 def test_only_what_is_given_is_written() -> None:
     """What a draft leaves out is not sent; zero and no are values; a price takes the discount off."""
-    draft = ProductDraft(price=Decimal("2.50"), vat_rate=Decimal("9.00"), active=False, quantity=Decimal(0), tracked=True)
+    draft = ProductPatch(price=Decimal("2.50"), vat_rate=Decimal("9.00"), active=False, quantity=Decimal(0), tracked=True)
     assert translate.product_body(draft, dialect.TARIFFS) == {
         "price": Decimal("2.50"),
         "discount": 0,
@@ -399,13 +399,13 @@ def test_only_what_is_given_is_written() -> None:
         "stock": 0,
         "stockenabled": True,
     }
-    assert translate.product_body(ProductDraft(), dialect.TARIFFS) == {}
+    assert translate.product_body(ProductPatch(), dialect.TARIFFS) == {}
 
 
 def test_a_rate_without_tariff_is_refused() -> None:
     """A VAT rate that the till does not know is never written as another."""
     with pytest.raises(Rejected, match="12 %"):
-        translate.product_body(ProductDraft(vat_rate=Decimal(12)), dialect.TARIFFS)
+        translate.product_body(ProductPatch(vat_rate=Decimal(12)), dialect.TARIFFS)
 
 
 # --- the till itself ---
@@ -534,7 +534,7 @@ def test_what_is_written_of_a_product_is_published() -> None:
     """Every field that is written is one that the vendor takes."""
     models = json.loads((REFERENCE / "salespos-webshop-fields-2022.json").read_text("utf-8"))["models"]
     accepted = {entry["name"] for entry in models["Internal/Resource/Products/Post/Post"]}
-    full = ProductDraft("s", "n", Decimal(1), Decimal(21), True, "d", "e", "u", Decimal(1), (), True, Decimal(1))
+    full = ProductPatch("s", "n", Decimal(1), Decimal(21), True, "d", "e", "u", Decimal(1), (), True, Decimal(1))
     body = translate.product_body(full, dialect.TARIFFS)
     assert set(body) <= accepted
     assert len(body) == 12
@@ -543,7 +543,7 @@ def test_what_is_written_of_a_product_is_published() -> None:
 @given(price=st.decimals(min_value=0, max_value=99999, places=2), rate=st.sampled_from([Decimal(21), Decimal(9), Decimal(0)]))
 def test_a_price_survives_a_till_that_means_net_prices(price: Decimal, rate: Decimal) -> None:
     """Written without VAT and read back, it is the same to the cent: nothing is written again for it."""
-    body = translate.product_body(ProductDraft(price=price, vat_rate=rate), dialect.TARIFFS, net_at=rate)
+    body = translate.product_body(ProductPatch(price=price, vat_rate=rate), dialect.TARIFFS, net_at=rate)
     assert body["price"] <= price
     shown = wire.read(wire.Product, {"id": 1, "taxtariff": body["taxtariff"], "price": body["price"], "discount": 0}, "product")
     assert translate.product_of(shown, dialect.TARIFFS, net=True).price == price

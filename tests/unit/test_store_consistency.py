@@ -13,9 +13,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from connectors.port import Position
-from daemon.core.life import Outcome, Reason, State
-from daemon.state import positions, work
+from connectors.port import Cursor
+from daemon.core.outcomes import Outcome, Reason, State
+from daemon.state import cursors, work
 from daemon.state.database import Database
 from daemon.state.port import Settlement
 from tests.unit.store_support import NOON, minutes, new
@@ -68,7 +68,7 @@ class ShopDay(RuleBasedStateMachine):
 
     def take_in(self, connection: sqlite3.Connection, works: list[NewWork]) -> None:
         """Store a page and its position."""
-        positions.put(connection, "shop", "sales", Position(minutes(self.page), frozenset((one.record, one.version) for one in works)))
+        cursors.put(connection, "shop", "sales", Cursor(minutes(self.page), frozenset((one.record, one.version) for one in works)))
         work.take_in(connection, self.cipher, "shop", "sales", works, now=NOON)
 
     @rule(records=st.lists(st.tuples(st.sampled_from("abcdef"), st.sampled_from("123")), max_size=4), cut=st.booleans())
@@ -152,7 +152,7 @@ class ShopDay(RuleBasedStateMachine):
     @invariant()
     def what_the_position_has_passed_is_stored(self) -> None:
         """In its newest version, with its payload for as long as it is not settled."""
-        position = self.database.read(lambda connection: positions.get(connection, "shop", "sales"))
+        position = self.database.read(lambda connection: cursors.get(connection, "shop", "sales"))
         assert position.moment == (minutes(self.page) if self.page else None)
         found = self.database.read(lambda connection: work.find(connection, self.cipher, "shop"))
         assert {one.record: one.version for one in found} == self.versions

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from connectors.port import Position, Tokens
-from daemon.core.life import Outcome, Reason
+from connectors.port import Cursor, Tokens
+from daemon.core.outcomes import Outcome, Reason
 from daemon.state import schema
 from daemon.state.cipher import Cipher, make_key
 from daemon.state.database import CHECKPOINT_BYTES, Database
@@ -82,7 +82,7 @@ async def test_everything_is_made_for_its_owner_alone(home: Path) -> None:
     before = os.umask(0)
     try:
         async with opened(home) as store:
-            await store.record_page("shop", "sales", Position(NOON), [new("1")])
+            await store.record_page("shop", "sales", Cursor(NOON), [new("1")])
             async with SqliteTokenStore(store, "till/1", home, clock=StillClock()).exclusive():
                 modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in home.iterdir()}
     finally:
@@ -127,10 +127,10 @@ async def test_the_connection_is_set_for_safety(home: Path) -> None:
 async def test_a_closed_store_is_one_file(home: Path) -> None:
     """The write-ahead log is folded in and gone, and everything is there at the next opening."""
     async with opened(home) as store:
-        await store.record_page("shop", "sales", Position(NOON), [new("1", payload=b"x")])
+        await store.record_page("shop", "sales", Cursor(NOON), [new("1", payload=b"x")])
     assert not (home / "state.sqlite3-wal").exists()
     async with opened(home) as store:
-        assert await store.position("shop", "sales") == Position(NOON)
+        assert await store.position("shop", "sales") == Cursor(NOON)
         assert [work.payload for work in await store.open_work("shop", "sales")] == [b"x"]
 
 
@@ -203,7 +203,7 @@ async def test_no_payload_and_no_token_is_readable_on_the_disk(home: Path) -> No
     async with opened(home) as store:
         tokens = Tokens(MARKER.decode(), MARKER.decode(), NOON)
         await SqliteTokenStore(store, "books", home, clock=StillClock()).save(tokens)
-        await store.record_page("shop", "sales", Position(NOON), [new("1", payload=MARKER), new("2", payload=MARKER)])
+        await store.record_page("shop", "sales", Cursor(NOON), [new("1", payload=MARKER), new("2", payload=MARKER)])
         works = await store.claim("shop", "sales", now=NOON, limit=2)
         await store.hold(works[0], reason=Reason.SUM_DIFFERS, payload=MARKER * 2)
         assert b"no 1" in bytes_in(home)  # labels are plain, so the search looks in the right place
@@ -263,7 +263,7 @@ async def test_the_key_of_systemds_credentials_comes_first(home: Path, tmp_path:
     (credentials / "state.key").rename(credentials / "kassabrug-state-key")
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(credentials))
     async with opened(home) as store:
-        await store.record_page("shop", "sales", Position(NOON), [new("1", payload=MARKER)])
+        await store.record_page("shop", "sales", Cursor(NOON), [new("1", payload=MARKER)])
     assert not (home / "state.key").exists()
     async with opened(home) as store:
         assert [work.payload for work in await store.find_work("1")] == [MARKER]
@@ -272,7 +272,7 @@ async def test_the_key_of_systemds_credentials_comes_first(home: Path, tmp_path:
 async def test_a_key_can_be_replaced(home: Path, tmp_path: Path) -> None:
     """A new key in the first line encrypts; the old one in the second still decrypts."""
     async with opened(home) as store:
-        await store.record_page("shop", "sales", Position(NOON), [new("1", payload=MARKER)])
+        await store.record_page("shop", "sales", Cursor(NOON), [new("1", payload=MARKER)])
     old = (home / "state.key").read_bytes()
     (home / "state.key").unlink()
     make_key(home)
@@ -295,8 +295,8 @@ def test_two_who_make_the_key_at_once_agree_on_one(home: Path) -> None:
 async def test_a_reader_sees_what_a_running_daemon_has_written(home: Path) -> None:
     """Beside it, at once, and without being able to write."""
     async with opened(home) as store, opened(home, readonly=True) as reader:
-        await store.record_page("shop", "sales", Position(NOON), [new("1", payload=b"x")])
-        assert await reader.position("shop", "sales") == Position(NOON)
+        await store.record_page("shop", "sales", Cursor(NOON), [new("1", payload=b"x")])
+        assert await reader.position("shop", "sales") == Cursor(NOON)
         assert [work.payload for work in await reader.find_work("1")] == [b"x"]
         with pytest.raises(StoreError, match="cannot be written"):
             await reader.remember("shop", {"a": "b"})
@@ -305,7 +305,7 @@ async def test_a_reader_sees_what_a_running_daemon_has_written(home: Path) -> No
 async def test_a_reader_of_nothing_sees_an_empty_store(home: Path) -> None:
     """``plan`` works before the first start, and makes nothing."""
     async with opened(home, readonly=True) as reader:
-        assert await reader.position("shop", "sales") == Position()
+        assert await reader.position("shop", "sales") == Cursor()
         assert await reader.counts() == []
         with pytest.raises(StoreError, match="cannot be written"):
             await reader.remember("shop", {"a": "b"})
@@ -315,7 +315,7 @@ async def test_a_reader_of_nothing_sees_an_empty_store(home: Path) -> None:
 async def test_a_reader_without_the_key_sees_all_but_payloads_and_tokens(home: Path) -> None:
     """The key may lie where only the daemon can read it."""
     async with opened(home) as store:
-        await store.record_page("shop", "sales", Position(NOON), [new("1", payload=b"x")])
+        await store.record_page("shop", "sales", Cursor(NOON), [new("1", payload=b"x")])
     (home / "state.key").unlink()
     async with opened(home, readonly=True) as reader:
         assert [(work.label, work.payload) for work in await reader.find_work("1")] == [("no 1", None)]
@@ -358,7 +358,7 @@ async def test_damage_is_found_after_an_unclean_stop(home: Path) -> None:
 async def test_damage_is_told_when_it_is_met(home: Path) -> None:
     """Reading ends in one clear line, closing too, and the next opening looks closer."""
     async with opened(home) as store:
-        await store.record_page("shop", "sales", Position(NOON), [new("1")])
+        await store.record_page("shop", "sales", Cursor(NOON), [new("1")])
     damage(home)
 
     async def read() -> None:
@@ -396,15 +396,15 @@ async def test_a_damaged_backup_is_refused(home: Path) -> None:
 async def test_a_full_disk_is_told_and_nothing_stored_is_lost(home: Path) -> None:
     """The page that did not fit is not there, its position neither; with space again it goes on."""
     async with opened(home) as store:
-        await store.record_page("shop", "sales", Position(NOON), [new("1")])
+        await store.record_page("shop", "sales", Cursor(NOON), [new("1")])
         await store.look(lambda connection: connection.execute("PRAGMA max_page_count = 1").fetchone())
         with pytest.raises(StoreError, match=r"state\.sqlite3: the disk is full; free some space"):
-            await store.record_page("shop", "sales", Position(minutes(1)), [new("2", payload=b"x" * 200_000)])
-        assert await store.position("shop", "sales") == Position(NOON)
+            await store.record_page("shop", "sales", Cursor(minutes(1)), [new("2", payload=b"x" * 200_000)])
+        assert await store.position("shop", "sales") == Cursor(NOON)
         assert [work.record for work in await store.open_work("shop", "sales")] == ["1"]
         await store.look(lambda connection: connection.execute("PRAGMA max_page_count = 100000").fetchone())
-        await store.record_page("shop", "sales", Position(minutes(1)), [new("2", payload=b"x" * 200_000)])
-        assert await store.position("shop", "sales") == Position(minutes(1))
+        await store.record_page("shop", "sales", Cursor(minutes(1)), [new("2", payload=b"x" * 200_000)])
+        assert await store.position("shop", "sales") == Cursor(minutes(1))
 
 
 def test_a_read_only_directory_is_told(tmp_path: Path) -> None:
@@ -507,7 +507,7 @@ async def test_a_backup_is_the_store_of_one_moment(home: Path, tmp_path: Path) -
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir(mode=0o700)
     async with opened(home) as store:
-        await store.record_page("shop", "sales", Position(NOON), [new("1", payload=b"x"), new("2")])
+        await store.record_page("shop", "sales", Cursor(NOON), [new("1", payload=b"x"), new("2")])
         await store.backup(elsewhere / "state.sqlite3")
         [work] = await store.claim("shop", "sales", now=NOON, limit=1)
         await store.finish(work, Settlement(Outcome.CREATED))

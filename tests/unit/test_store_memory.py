@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
-from connectors.port import Position
-from daemon.core.life import Outcome, Reason, State
+from connectors.port import Cursor
+from daemon.core.outcomes import Outcome, Reason, State
 from daemon.state.port import Activity, AlertRow, AnswerUse, Binding, Intent, IntentState, Question, Settlement, StoreError, WrongAnswer
 from daemon.state.sqlite import open_store
 from tests.unit.store_support import NOON, StillClock, intent, minutes, new, pair, question
@@ -39,7 +39,7 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path, clock: StillCloc
 
 async def claimed(store: SqliteStore, *records: str, at: int = 0) -> list[Work]:
     """Take sales in and claim what is due."""
-    await store.record_page("shop", "sales", Position(NOON), [new(record) for record in records])
+    await store.record_page("shop", "sales", Cursor(NOON), [new(record) for record in records])
     return list(await store.claim("shop", "sales", now=minutes(at), limit=100))
 
 
@@ -208,7 +208,7 @@ async def test_one_question_however_many_wait_for_it(store: SqliteStore) -> None
 async def test_an_answer_releases_exactly_what_waited_for_it(store: SqliteStore, clock: StillClock) -> None:
     """Other questions, other holds and other links stay; the answer is remembered."""
     works = await claimed(store, "1", "2", "3", "4")
-    await store.record_page("other", "sales", Position(), [new("5")])
+    await store.record_page("other", "sales", Cursor(), [new("5")])
     works += await store.claim("other", "sales", now=NOON, limit=1)
     await store.hold(works[0], reason=Reason.PAYMENT_METHOD_UNKNOWN, question=question())
     await store.hold(works[1], reason=Reason.VAT_RATE_UNKNOWN, question=question("vat:7"))
@@ -359,10 +359,10 @@ async def test_a_question_withdrawn_sets_its_work_free(store: SqliteStore) -> No
 
 async def test_one_look_tells_how_far_everything_is(store: SqliteStore, clock: StillClock) -> None:
     """In hand or settled lately, of several links, with the state of its document; what was settled earlier is no part of it."""
-    await store.record_page("shop", "sales", Position(NOON), [new("early"), new("late"), new("sent"), new("waits")])
+    await store.record_page("shop", "sales", Cursor(NOON), [new("early"), new("late"), new("sent"), new("waits")])
     works = {work.record: work for work in await store.claim("shop", "sales", now=NOON, limit=9)}
-    await store.record_page("other", "sales", Position(NOON), [new("elsewhere")])
-    await store.record_page("third", "sales", Position(NOON), [new("not asked for")])
+    await store.record_page("other", "sales", Cursor(NOON), [new("elsewhere")])
+    await store.record_page("third", "sales", Cursor(NOON), [new("not asked for")])
     await store.finish(works["early"], Settlement(Outcome.CREATED))
     clock.moment = minutes(5)
     await store.finish(works["late"], Settlement(Outcome.CREATED, bindings=(pair("late", "d1"),)))

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from connectors.port import Position
-from daemon.core.life import Outcome, Reason
+from connectors.port import Cursor
+from daemon.core.outcomes import Outcome, Reason
 from daemon.state.port import Intent, IntentState, Settlement
 from daemon.state.sqlite import open_store
 from tests.unit.store_support import NOON, StillClock, intent, new
@@ -38,7 +38,7 @@ FOUND_BY: dict[str, tuple[Callable[[SqliteStore], Awaitable[object]], str]] = {
 async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
     """A store with some records and their intents, nearly all of them settled."""
     opened = await open_store(tmp_path / "state", clock=StillClock(), inline=True)
-    await opened.record_page("shop", "sales", Position(NOON), [new(str(number)) for number in range(300)])
+    await opened.record_page("shop", "sales", Cursor(NOON), [new(str(number)) for number in range(300)])
     done = await opened.claim("shop", "sales", now=NOON, limit=297)
     await opened.finish_many([(work, Settlement(Outcome.CREATED, amounts={"till": "1.00", "books": "1.00"})) for work in done])
     for number in range(60):

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
-from connectors.port import Position, Tokens
-from daemon.core.life import State
+from connectors.port import Cursor, Tokens
+from daemon.core.outcomes import State
 from daemon.state.owner import AlreadyRunning, claim_ownership, read_owner
 from daemon.state.port import StoreError
 from daemon.state.sqlite import open_store
@@ -66,8 +66,8 @@ WRITE_WITHOUT_END = """
 import sys
 from pathlib import Path
 import anyio
-from connectors.port import Position
-from daemon.core.life import Outcome
+from connectors.port import Cursor
+from daemon.core.outcomes import Outcome
 from daemon.state.port import IntentState, Settlement
 from daemon.state.sqlite import open_store
 from tests.unit.store_support import NOON, StillClock, intent, minutes, new, pair
@@ -76,7 +76,7 @@ async def main():
     number = 0
     while True:
         number += 1
-        await store.record_page("shop", "sales", Position(minutes(number)), [new(str(number), at=number)])
+        await store.record_page("shop", "sales", Cursor(minutes(number)), [new(str(number), at=number)])
         [work] = await store.claim("shop", "sales", now=minutes(number), limit=1)
         await store.intend(intent(f"till:{number}:book", record=str(number)))
         print(f"sent {number}", flush=True)
@@ -281,4 +281,4 @@ async def test_a_killed_process_has_not_lost_what_it_reported(home: Path) -> Non
         assert position.moment is not None
         assert position.moment >= minutes(max(map(int, done)))
         assert await store.recover() <= 1
-        assert await store.record_page("shop", "sales", Position(NOON), [new("after")]) == 1
+        assert await store.record_page("shop", "sales", Cursor(NOON), [new("after")]) == 1

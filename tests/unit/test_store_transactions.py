@@ -11,8 +11,8 @@ import anyio
 import pytest
 from anyio.lowlevel import checkpoint
 
-from connectors.port import Position
-from daemon.core.life import Outcome
+from connectors.port import Cursor
+from daemon.core.outcomes import Outcome
 from daemon.state.port import Settlement, StoreError
 from daemon.state.sqlite import open_store
 from tests.unit.store_support import NOON, StillClock, intent, minutes, new, pair
@@ -74,7 +74,7 @@ async def test_an_error_of_the_database_undoes_the_transaction(store: SqliteStor
 
 async def test_a_page_fails_as_a_whole(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """When the work cannot be stored, the position has not moved."""
-    await store.record_page("shop", "sales", Position(NOON), [new("1")])
+    await store.record_page("shop", "sales", Cursor(NOON), [new("1")])
     encrypt = store.cipher.encrypt
 
     def fail_on_the_third(plain: bytes) -> bytes:
@@ -84,8 +84,8 @@ async def test_a_page_fails_as_a_whole(store: SqliteStore, monkeypatch: pytest.M
 
     monkeypatch.setattr(store.cipher, "encrypt", fail_on_the_third)
     with pytest.raises(MemoryError):
-        await store.record_page("shop", "sales", Position(minutes(9)), [new("2"), new("1", version="2"), new("3", payload=b"3")])
-    assert await store.position("shop", "sales") == Position(NOON)
+        await store.record_page("shop", "sales", Cursor(minutes(9)), [new("2"), new("1", version="2"), new("3", payload=b"3")])
+    assert await store.position("shop", "sales") == Cursor(NOON)
     assert [(work.record, work.version) for work in await store.open_work("shop", "sales")] == [("1", "1")]
 
 
@@ -115,7 +115,7 @@ async def test_tasks_that_interleave_do_not_get_into_each_others_transactions(st
 
 async def test_every_piece_of_work_is_claimed_by_one_worker(store: SqliteStore) -> None:
     """Workers that claim at the same time share the work out between them."""
-    await store.record_page("shop", "sales", Position(NOON), [new(str(number)) for number in range(100)])
+    await store.record_page("shop", "sales", Cursor(NOON), [new(str(number)) for number in range(100)])
     claimed: list[str] = []
 
     async def worker() -> None:
@@ -191,7 +191,7 @@ async def test_a_closed_store_says_so(store: SqliteStore) -> None:
 async def test_payloads_never_reach_the_log(store: SqliteStore, caplog: pytest.LogCaptureFixture) -> None:
     """Not even with every library at its most talkative."""
     with caplog.at_level(logging.DEBUG):
-        await store.record_page("shop", "sales", Position(NOON), [new("1", payload=b"jan@example.test")])
+        await store.record_page("shop", "sales", Cursor(NOON), [new("1", payload=b"jan@example.test")])
         [work] = await store.claim("shop", "sales", now=NOON, limit=1)
         await store.finish(work, Settlement(Outcome.CREATED))
     assert "jan@example.test" not in caplog.text

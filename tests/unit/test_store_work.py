@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from connectors.port import Position
-from daemon.core.life import Outcome, Reason, State
+from connectors.port import Cursor
+from daemon.core.outcomes import Outcome, Reason, State
 from daemon.state.port import Pruned, Settlement, StoreError, Work
 from daemon.state.sqlite import open_store
 from tests.unit.store_support import NOON, StillClock, minutes, new, pair, question
@@ -40,7 +40,7 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path, clock: StillCloc
 
 async def take_in(store: SqliteStore, *works: NewWork) -> int:
     """Store one page of sales."""
-    return await store.record_page("shop", "sales", Position(NOON), works)
+    return await store.record_page("shop", "sales", Cursor(NOON), works)
 
 
 async def claim(store: SqliteStore, *, at: int = 0, limit: int = 100) -> list[Work]:
@@ -57,16 +57,16 @@ async def state_of(store: SqliteStore, record: str = "1") -> State:
 
 async def test_a_flow_never_read_has_an_empty_position(store: SqliteStore) -> None:
     """Reading starts at the beginning."""
-    assert await store.position("shop", "sales") == Position()
+    assert await store.position("shop", "sales") == Cursor()
 
 
 async def test_a_page_is_stored_with_its_position(store: SqliteStore) -> None:
-    """Position, seen pairs and work come back exactly as given, each link and flow for itself."""
-    position = Position(minutes(3).replace(microsecond=1), frozenset({("1", "a|b"), ("2", 'quote " and ü')}))
+    """Cursor, seen pairs and work come back exactly as given, each link and flow for itself."""
+    position = Cursor(minutes(3).replace(microsecond=1), frozenset({("1", "a|b"), ("2", 'quote " and ü')}))
     assert await store.record_page("shop", "sales", position, [new("1", payload=b"\x00raw"), new("2")]) == 2
     assert await store.position("shop", "sales") == position
-    assert await store.position("shop", "products") == Position()
-    assert await store.position("other", "sales") == Position()
+    assert await store.position("shop", "products") == Cursor()
+    assert await store.position("other", "sales") == Cursor()
     work = await store.work("shop", "sales", "1")
     assert work == Work(
         link="shop",
@@ -311,7 +311,7 @@ async def test_resend_queues_what_is_held_dead_or_done(store: SqliteStore) -> No
 async def test_resend_can_name_the_flow(store: SqliteStore) -> None:
     """The same label in another flow stays where it is."""
     for flow in ("sales", "stock"):
-        await store.record_page("shop", flow, Position(), [new("1")])
+        await store.record_page("shop", flow, Cursor(), [new("1")])
         [work] = await store.claim("shop", flow, now=NOON, limit=1)
         await store.finish(work, CREATED)
     assert await store.resend("shop", "no 1", flow="stock") == 1
@@ -323,7 +323,7 @@ async def test_resend_can_name_the_flow(store: SqliteStore) -> None:
 async def test_a_connection_that_comes_back_releases_what_waited_for_it(store: SqliteStore) -> None:
     """Only the waiting, only for this reason, only in this link; retries keep their time."""
     await take_in(store, *(new(record) for record in "123"))
-    await store.record_page("other", "sales", Position(), [new("4")])
+    await store.record_page("other", "sales", Cursor(), [new("4")])
     works = [*await claim(store), *await store.claim("other", "sales", now=NOON, limit=1)]
     for work, state, reason in zip(
         works,
@@ -363,7 +363,7 @@ async def test_open_work_is_everything_that_is_not_settled(store: SqliteStore) -
 async def test_work_is_found_by_label_and_by_record_in_every_flow(store: SqliteStore) -> None:
     """``why`` starts from what a person sees."""
     await take_in(store, new("1"))
-    await store.record_page("other", "stock", Position(), [new("1")])
+    await store.record_page("other", "stock", Cursor(), [new("1")])
     assert [(work.link, work.flow) for work in await store.find_work("no 1")] == [("other", "stock"), ("shop", "sales")]
     assert len(await store.find_work("1")) == 2
     assert await store.find_work("no 2") == []
@@ -402,7 +402,7 @@ async def test_counts_tell_what_waits_and_since_when(store: SqliteStore, clock: 
     await store.finish(work, CREATED)
     clock.moment = minutes(10)
     await store.resend("shop", "no 1")
-    await store.record_page("shop", "stock", Position(), [new("9")])
+    await store.record_page("shop", "stock", Cursor(), [new("9")])
     counted = {(count.flow, count.state): (count.records, count.oldest) for count in await store.counts()}
     assert counted == {("sales", State.QUEUED): (2, NOON), ("stock", State.QUEUED): (1, minutes(10))}
     [work] = await claim(store, at=10, limit=1)
@@ -435,7 +435,7 @@ async def test_a_fraction_of_a_cent_is_refused(store: SqliteStore) -> None:
 async def test_a_moment_without_a_time_zone_is_refused(store: SqliteStore) -> None:
     """Local time never gets into the store."""
     with pytest.raises(ValueError, match="without a time zone"):
-        await store.record_page("shop", "sales", Position(NOON.replace(tzinfo=None)), [])
+        await store.record_page("shop", "sales", Cursor(NOON.replace(tzinfo=None)), [])
 
 
 async def test_pruning_forgets_what_is_settled_and_old(store: SqliteStore, clock: StillClock) -> None:
@@ -450,7 +450,7 @@ async def test_pruning_forgets_what_is_settled_and_old(store: SqliteStore, clock
     assert [await state_of(store, record) for record in "23"] == [State.DONE, State.QUEUED]
     assert len(await store.activity()) == 1
     assert await store.bindings("shop", "product") == {"1": pair("1", "17")}
-    assert await store.position("shop", "sales") == Position(NOON)
+    assert await store.position("shop", "sales") == Cursor(NOON)
 
 
 async def test_a_moment_written_by_a_clock_that_ran_ahead_is_forgotten_when_the_record_changes(

@@ -13,8 +13,8 @@ import daemon
 from connectors.model import LineKind
 from daemon.core.booked import Difference
 from daemon.core.brake import Danger
-from daemon.core.life import Reason
 from daemon.core.message import Message, decode, encode, mapped, message, word
+from daemon.core.outcomes import Reason
 from daemon.core.sale_plan import CORRECT, FIRST_OPEN_DAY, KEEP, REBOOK, WAIT
 from daemon.engine.braking import CHOICES, CONTINUE
 from daemon.settings.tables import DaemonSettings

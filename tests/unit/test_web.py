@@ -16,7 +16,7 @@ import pytest
 from starlette.responses import PlainTextResponse
 from starlette.testclient import TestClient
 
-from daemon.core.life import Reason
+from daemon.core.outcomes import Reason
 from daemon.observe.metrics import Metrics
 from daemon.web.app import Check, build, document, worst
 from daemon.web.page import ActivityView, ConnectionView, FlowView, HeldView, Overview, QuestionView, render

@@ -9,10 +9,10 @@ from connectors.model import ZERO
 from connectors.port import Conflict, Locked, Missing, Rejected, Transient
 from daemon.core.booking import Hold, fit_quantities
 from daemon.core.flow_registry import SALES
-from daemon.core.life import Reason
 from daemon.core.message import message
+from daemon.core.outcomes import Reason
 from daemon.core.sale_plan import document_write_key, proposal_write_key
-from daemon.engine.writes import OnceWrite, once
+from daemon.engine.at_most_once import OnceWrite, at_most_once
 from daemon.state.port import IntentState
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ class Invoices:
         self, layout: Layout, content: object, memo: dict[str, str], send: Callable[[], Awaitable[str]], answered: list[Document]
     ) -> Booking:
         write = OnceWrite(document_write_key(layout.record, layout.key), FLOW, layout.record, "document", layout.key, repr(content), memo)
-        written = await once(self._context, self._context.scope, write, send=send, find=self._lookup.document_of)
+        written = await at_most_once(self._context, self._context.scope, write, send=send, find=self._lookup.document_of)
         document = answered[0] if answered else await self._context.books.get_document(written.remote_id)
         return Booking(document, adopted=written.adopted)
 
@@ -156,7 +156,7 @@ class Invoices:
 
         key = proposal_write_key(layout.record, layout.key)
         write = OnceWrite(key, FLOW, layout.record, "proposal", layout.key, repr(draft.rows))
-        written = await once(context, context.scope, write, send=send, find=self._lookup.proposal_of)
+        written = await at_most_once(context, context.scope, write, send=send, find=self._lookup.proposal_of)
         try:
             proposal = answered[0] if answered else await context.books.revise(written.remote_id, draft)
             agreed = await self._agree(layout, proposal, includes_vat=draft.prices_include_vat)

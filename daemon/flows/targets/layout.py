@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from connectors.model import ZERO
 from daemon.core.booking import Debtor, Hold, compose
-from daemon.core.life import Reason
 from daemon.core.message import message
+from daemon.core.outcomes import Reason
 
 if TYPE_CHECKING:
     from decimal import Decimal

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from connectors.model import BookPayment
 from daemon.core.booking import Hold
 from daemon.core.flow_registry import SALES
-from daemon.core.life import Reason
 from daemon.core.message import message
 from daemon.core.money import total
-from daemon.engine.writes import OnceWrite, Undecidable, Written, once
+from daemon.core.outcomes import Reason
+from daemon.engine.at_most_once import OnceWrite, Undecidable, Written, at_most_once
 from daemon.state.port import IntentState
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ async def _register(
         {"remaining": str(before), "amount": str(entry.amount)},
         named=False,
     )
-    return await once(context, context.scope, write, send=send, find=find)
+    return await at_most_once(context, context.scope, write, send=send, find=find)
 
 
 def amounts_to_pay(document: Document, payments: Sequence[PlannedPayment]) -> list[Decimal]:

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from daemon.core.flow_registry import KINDS, SALES
-from daemon.core.life import Reason, State
+from daemon.core.outcomes import Reason, State
 from daemon.engine.tally import COLUMNS
 from daemon.text import ENGLISH
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
-    from daemon.assembly import House
-    from daemon.runs import Run, Runner
+    from daemon.app import App
+    from daemon.flow_run import FlowRunner, Run
     from daemon.text import Speaker
 
 #: what is worth waiting for; anything else needs a person
@@ -32,7 +32,7 @@ class GaveUp(Exception):
     """A flow cannot go on without a person; the text is one line."""
 
 
-async def settle_all(runner: Runner, flows: Sequence[str], *, waiting: Callable[[str], None], say: Speaker = ENGLISH) -> None:
+async def settle_all(runner: FlowRunner, flows: Sequence[str], *, waiting: Callable[[str], None], say: Speaker = ENGLISH) -> None:
     """Run the flows in order, again and again, until none has anything due; ``waiting`` is told what is waited for.
 
     Raises:
@@ -59,7 +59,7 @@ async def settle_all(runner: Runner, flows: Sequence[str], *, waiting: Callable[
         await context.rest(seconds)
 
 
-async def _one_round(runner: Runner, flows: Sequence[str]) -> tuple[Run | None, str]:
+async def _one_round(runner: FlowRunner, flows: Sequence[str]) -> tuple[Run | None, str]:
     """Run the flows in order up to the first that fails; return how it failed, and which it was."""
     for flow in flows:
         run = await runner.run(flow)
@@ -68,7 +68,7 @@ async def _one_round(runner: Runner, flows: Sequence[str]) -> tuple[Run | None, 
     return None, ""
 
 
-def _wait(runner: Runner, failed: Run | None, due: Sequence[datetime]) -> float:
+def _wait(runner: FlowRunner, failed: Run | None, due: Sequence[datetime]) -> float:
     """Return how long until it is worth trying again."""
     context = runner.pair.context
     again = (runner.again_in(failed) or _WAIT_SECONDS) if failed else 0.0
@@ -105,12 +105,12 @@ class Result:
         }
 
 
-async def result(house: House) -> Result:
+async def result(app: App) -> Result:
     """Sum up: every receipt that this run settled or found settled, and what each flow did."""
     receipts, documents, held = 0, 0, 0
     till, books = Decimal(0), Decimal(0)
     flows = {name: dict.fromkeys(COLUMNS, 0) for name in KINDS}
-    for pair in house.pairs:
+    for pair in app.pairs:
         context = pair.context
         sums = await context.store.sums(context.scope, SALES.name)
         receipts += int(sums["records"])
@@ -120,7 +120,7 @@ async def result(house: House) -> Result:
         for name, row in flows.items():
             for column, number in context.tally.row(name).items():
                 row[column] += number
-    for count in await house.pairs[0].context.store.counts():
+    for count in await app.pairs[0].context.store.counts():
         if count.state in {State.HELD, State.DEAD}:
             held += count.records
     return Result(receipts, till, documents, books, held, flows)

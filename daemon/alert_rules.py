@@ -13,16 +13,16 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from daemon.assembly import House
+    from daemon.app import App
     from daemon.core.message import Text
     from daemon.engine.connection_health import ConnectionHealth
-    from daemon.flowstate import FlowState
+    from daemon.flow_health import FlowHealth
     from daemon.observe.alerts import Alerts
     from daemon.settings import AlertsSettings
     from daemon.state.port import Count, Store
 
 
-def keeps_failing(state: FlowState, settings: AlertsSettings, now: datetime) -> bool:
+def keeps_failing(state: FlowHealth, settings: AlertsSettings, now: datetime) -> bool:
     """Tell whether a flow has failed often enough and long enough: both, so that a blip wakes nobody."""
     long_enough = state.failing_since is not None and now - state.failing_since >= timedelta(minutes=settings.failing_minutes)
     return state.failures >= settings.failing_runs and long_enough
@@ -31,8 +31,8 @@ def keeps_failing(state: FlowState, settings: AlertsSettings, now: datetime) -> 
 async def look_after(
     alerts: Alerts,
     store: Store,
-    house: House,
-    flows: Sequence[FlowState],
+    app: App,
+    flows: Sequence[FlowHealth],
     settings: AlertsSettings,
     *,
     now: datetime,
@@ -51,7 +51,7 @@ async def look_after(
             await alerts.raise_alert(fingerprint, message("alert.failing", flow=state.name), "critical", body)
         elif state.failures == 0 and state.last_run is not None:
             await alerts.resolve(fingerprint)
-    for name, watch in house.watches.items():
+    for name, watch in app.watches.items():
         fingerprint = f"reauth:{name}"
         if watch.reauth_required:
             body = message("alert.reauth_body", cure=watch.cure)
@@ -79,7 +79,7 @@ async def _outage(alerts: Alerts, watch: ConnectionHealth, settings: AlertsSetti
         await alerts.raise_alert(fingerprint, summary, "critical", body)
 
 
-async def _held_records(alerts: Alerts, store: Store, flows: Sequence[FlowState], counts: Sequence[Count]) -> None:
+async def _held_records(alerts: Alerts, store: Store, flows: Sequence[FlowHealth], counts: Sequence[Count]) -> None:
     held = Counter[tuple[str, str]]()
     for count in counts:
         if count.state in HELD:

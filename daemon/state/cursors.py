@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from connectors.port import Position
+from connectors.port import Cursor
 from daemon.state.values import dump, load, to_optional_moment, to_optional_text
 
 if TYPE_CHECKING:
@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 
-def get(connection: sqlite3.Connection, link: str, flow: str) -> Position:
+def get(connection: sqlite3.Connection, link: str, flow: str) -> Cursor:
     """Return the stored position, an empty one when there is none."""
     row = connection.execute("SELECT moment, seen FROM position WHERE link = ? AND flow = ?", (link, flow)).fetchone()
     if row is None:
-        return Position()
-    return Position(to_optional_moment(row["moment"]), frozenset((record, version) for record, version in load(row["seen"])))
+        return Cursor()
+    return Cursor(to_optional_moment(row["moment"]), frozenset((record, version) for record, version in load(row["seen"])))
 
 
 def scopes(connection: sqlite3.Connection) -> list[tuple[str, str]]:
@@ -30,7 +30,7 @@ def newest(connection: sqlite3.Connection) -> datetime | None:
     return to_optional_moment(connection.execute("SELECT max(moment) AS newest FROM position").fetchone()["newest"])
 
 
-def put(connection: sqlite3.Connection, link: str, flow: str, position: Position) -> None:
+def put(connection: sqlite3.Connection, link: str, flow: str, position: Cursor) -> None:
     """Store a position in the place of the one before."""
     connection.execute(
         "INSERT OR REPLACE INTO position (link, flow, moment, seen) VALUES (?, ?, ?, ?)",

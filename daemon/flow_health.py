@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from daemon.assembly import Pair
-    from daemon.runs import Run
+    from daemon.app import Pair
+    from daemon.flow_run import Run
 
 
 @dataclass(slots=True)
-class FlowState:
+class FlowHealth:
     """One flow of one pair, and how it does."""
 
     pair: Pair

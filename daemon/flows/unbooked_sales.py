@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 from connectors.model import Sale
 from connectors.port import ConnectorError, Missing, Unreadable
 from daemon.core.flow_registry import SALES
-from daemon.core.life import State
 from daemon.core.money import ZERO
+from daemon.core.outcomes import State
 from daemon.engine.connection_health import tracing
-from daemon.flows.payload import load_sale
+from daemon.flows.serialization import load_sale
 from daemon.state.port import IntentState
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from connectors.eaccounting import translate, wire
-from connectors.eaccounting.lists import Listing, read_all, read_page
+from connectors.eaccounting.listing import Listing, read_all, read_page
 from connectors.model import BooksFacts, FiscalYear, Obstacle, Refusal
 from connectors.port import Rejected
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from connectors.eaccounting.api import Api
-    from connectors.eaccounting.registers import Registers
+    from connectors.eaccounting.reference_cache import Registers
     from connectors.port import Clock, Tokens
 
 T = TypeVar("T")

@@ -10,13 +10,13 @@ import anyio
 from connectors.port import ConnectorError, Missing, Throttled, Transient, Uncertain, Unreachable, Unreadable
 from daemon.core.booking import Hold
 from daemon.core.brake import exceeds
-from daemon.core.life import Outcome, Reason, State
 from daemon.core.message import message, word
-from daemon.core.retry import Fate, after_error
+from daemon.core.outcomes import Outcome, Reason, State
+from daemon.core.retry import RetryDecision, after_error
+from daemon.engine.at_most_once import TooEarly, Undecidable
 from daemon.engine.braking import CONTINUE
 from daemon.engine.connection_health import tracing
 from daemon.engine.polling import UNREADABLE_VERSION
-from daemon.engine.writes import TooEarly, Undecidable
 from daemon.state.port import Question, Settlement, StoreError
 
 if TYPE_CHECKING:
@@ -290,7 +290,7 @@ def _outage(error: Exception, *, own: bool) -> ConnectorError | None:
     return error if passing and not own and isinstance(error, ConnectorError) else None
 
 
-async def _defer(context: Context, processor: Processor, work: Work, fate: Fate, detail: str) -> None:
+async def _defer(context: Context, processor: Processor, work: Work, fate: RetryDecision, detail: str) -> None:
     # never at once: what is due again before anything else could happen would be claimed again and again
     delay = max(fate.delay.total_seconds(), _SHORTEST_DELAY)
     if fate.reason is Reason.UNAUTHORIZED:

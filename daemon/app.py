@@ -27,11 +27,11 @@ from daemon.core.retry import RetryPolicy
 from daemon.engine.connection_health import ConnectionHealth
 from daemon.engine.context import Common, Context, Mappings
 from daemon.flows.after_restore import AfterRestore
-from daemon.flows.moving import Counter
 from daemon.flows.products import Products
 from daemon.flows.sales import Sales
 from daemon.flows.starting import PREFIXES_FACT, Configured, begin
 from daemon.flows.stock import Stock
+from daemon.flows.unbooked_sales import Counter
 from daemon.mappings import load_all
 from daemon.settings import ConfigurationError
 from daemon.state.tokens import SqliteTokenStore
@@ -103,7 +103,7 @@ class Pair:
 
 
 @dataclass(slots=True)
-class House:
+class App:
     """All pairs of the configuration, and what they share."""
 
     pairs: tuple[Pair, ...]
@@ -219,7 +219,7 @@ def _connect(shared: Shared, watches: dict[str, ConnectionHealth]) -> tuple[dict
 
 
 @asynccontextmanager
-async def assemble(shared: Shared) -> AsyncIterator[House]:
+async def assemble(shared: Shared) -> AsyncIterator[App]:
     """Build everything that the configuration names, and give it back at the end; raises ``ConfigurationError``."""
     watches: dict[str, ConnectionHealth] = {}
     loaded = load_all(shared.settings.links)
@@ -249,7 +249,7 @@ async def assemble(shared: Shared) -> AsyncIterator[House]:
                 pair = Pair(context, link, sales, products, stock, watched, after_restore, said)
                 after_restore.expect(context, pair.enabled, _prefix_of(sales))
                 pairs.append(pair)
-        yield House(tuple(pairs), watches)
+        yield App(tuple(pairs), watches)
 
 
 def _prefix_of(sales: Sales) -> Callable[[], str]:

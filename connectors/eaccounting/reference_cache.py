@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import anyio
 
 from connectors.eaccounting import wire
-from connectors.eaccounting.lists import Listing, read_all
+from connectors.eaccounting.listing import Listing, read_all
 from connectors.port import Rejected
 
 if TYPE_CHECKING:

@@ -57,7 +57,7 @@ class Written:
     adopted: bool
 
 
-async def once(
+async def at_most_once(
     context: Context,
     scope: str,
     write: OnceWrite,

@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from connectors.port import ConnectorError, Unauthorized
-from daemon.assembly import get_ready
-from daemon.core.life import Reason
+from daemon.app import get_ready
 from daemon.core.message import message
+from daemon.core.outcomes import Reason
 from daemon.core.retry import after_error
-from daemon.engine.handling import FlowStopped
+from daemon.engine.worker import FlowStopped
 from daemon.waiting import HELD, waiting
 
 if TYPE_CHECKING:
-    from daemon.assembly import Pair
+    from daemon.app import Pair
     from daemon.core.message import Message, Text
 
 #: the fact of a link that names the company whose books it knows
@@ -34,7 +34,7 @@ class Run:
     again_in: float = 0.0
 
 
-class Runner:
+class FlowRunner:
     """Runs the flows of one pair."""
 
     def __init__(self, pair: Pair) -> None:

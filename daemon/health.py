@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from daemon.core.life import State
 from daemon.core.message import message
+from daemon.core.outcomes import State
 from daemon.state.port import StoreError
 from daemon.text import Speaker
 from daemon.waiting import HELD, RECEIPTS, WAITS_LONG, WAITS_TOO_LONG, Waiting, amount_of, waiting
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
-    from daemon.assembly import House, Shared
+    from daemon.app import App, Shared
     from daemon.core.message import Message, Text
     from daemon.engine.connection_health import ConnectionHealth
-    from daemon.flowstate import FlowState
+    from daemon.flow_health import FlowHealth
     from daemon.state.port import Count, Work
     from daemon.web.app import Status
     from daemon.web.page import Tone
@@ -38,8 +38,8 @@ class Health:
     """Implements :class:`daemon.web.app.HealthSource`."""
 
     shared: Shared
-    house: House
-    flows: Sequence[FlowState]
+    app: App
+    flows: Sequence[FlowHealth]
     ticking: Callable[[], bool]
 
     @property
@@ -56,12 +56,12 @@ class Health:
             await self.shared.store.size()
         except StoreError as error:
             return [Check("statedb", "readable", "fail", output=str(error))]
-        return [Check("statedb", "readable", "pass"), *(self._signed_in(watch) for watch in self.house.watches.values())]
+        return [Check("statedb", "readable", "pass"), *(self._signed_in(watch) for watch in self.app.watches.values())]
 
     async def health(self) -> Sequence[Check]:
         """The state of every connection and flow, and what waits."""
         checks = list(await self.ready())
-        checks += [self._answering(watch) for watch in self.house.watches.values()]
+        checks += [self._answering(watch) for watch in self.app.watches.values()]
         checks += [self._fresh(state) for state in self.flows]
         counts = await self.shared.store.counts()
         checks += [self._waiting(flow, counts) for flow in dict.fromkeys(state.flow for state in self.flows)]
@@ -94,13 +94,13 @@ class Health:
             output = self._say(message("health.waits", records=found.records, since=_since(found.since)))
         return Check(f"flow-{flow}", "oldestWaiting", status, round(seconds), "s", output)
 
-    def _late(self, state: FlowState) -> bool:
+    def _late(self, state: FlowHealth) -> bool:
         if state.last_success is None:
             return state.failures > 0
         allowed = LATE_INTERVALS * state.pair.interval(state.flow) + LATE_SECONDS
         return (self.shared.clock.now() - state.last_success).total_seconds() > allowed
 
-    def _fresh(self, state: FlowState) -> Check:
+    def _fresh(self, state: FlowHealth) -> Check:
         value = None if state.last_success is None else state.last_success.isoformat()
         status = "fail" if self._late(state) and state.last_success is not None else "warn" if state.failures else "pass"
         output = self._say(state.last_run.error) if state.last_run is not None else ""
@@ -124,7 +124,7 @@ class Health:
             say(headline),
             tone,
             [await self._flow_view(state, counts, works) for state in self.flows],
-            [self._connection_view(watch) for watch in self.house.watches.values()],
+            [self._connection_view(watch) for watch in self.app.watches.values()],
             alerts,
             [QuestionView(question.key, say(question.text), question.choices, question.waiting) for question in questions],
             [HeldView(w.link, w.flow, w.label, w.reason, say(w.detail), w.updated_at) for w in held[:_SHOWN]],
@@ -135,8 +135,8 @@ class Health:
 
     def _headline(self, receipts: Waiting, held: int, questions: int) -> tuple[Message, Tone]:
         now = self.shared.clock.now()
-        troubles = [(watch.name, watch.trouble) for watch in self.house.watches.values() if watch.trouble is not None]
-        if any(watch.reauth_required for watch in self.house.watches.values()):
+        troubles = [(watch.name, watch.trouble) for watch in self.app.watches.values() if watch.trouble is not None]
+        if any(watch.reauth_required for watch in self.app.watches.values()):
             return message("headline.signed_out"), "bad"
         if troubles:
             name, trouble = min(troubles, key=lambda one: one[1].since)
@@ -155,7 +155,7 @@ class Health:
             return message("headline.failed"), "warn"
         return (message("headline.booking", waiting=receipts.says), "good") if receipts.records else (message("headline.good"), "good")
 
-    async def _flow_view(self, state: FlowState, counts: Sequence[Count], works: Sequence[Work]) -> FlowView:
+    async def _flow_view(self, state: FlowHealth, counts: Sequence[Count], works: Sequence[Work]) -> FlowView:
         scope = state.pair.context.scope
         newest = (await self.shared.store.position(scope, state.flow)).moment
         open_since = [one.moment for one in works if (one.link, one.flow) == (scope, state.flow) and one.state not in HELD]
@@ -164,7 +164,7 @@ class Health:
         told, tone = self._flow_state(state, own)
         return FlowView(scope, state.flow, self._say(told), tone, state.last_success, newest, settled, own)
 
-    def _flow_state(self, state: FlowState, counts: dict[str, int]) -> tuple[Text, Tone]:
+    def _flow_state(self, state: FlowHealth, counts: dict[str, int]) -> tuple[Text, Tone]:
         if state.last_run is None:
             return message("flow.starting"), "idle"
         if state.failures:
