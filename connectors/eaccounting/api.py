@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, urlencode
 
-from connectors.decimal_json import from_json, to_json
+from connectors.bounded_json import from_json, to_json
 from connectors.eaccounting import wire
 from connectors.eaccounting.errors import Meaning, failure
 from connectors.http import Request, retried

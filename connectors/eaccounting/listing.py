@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from pydantic import ValidationError
 
-from connectors.decimal_json import from_json
+from connectors.bounded_json import from_json
 from connectors.eaccounting import wire
 from connectors.port import Unreadable
 
