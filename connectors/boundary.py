@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from pydantic import ValidationError
+from pydantic_core import PydanticCustomError
 
 from connectors.bounded_json import digest, to_json
 from connectors.port import ConnectorError, Rejected, Unreadable
@@ -82,6 +83,8 @@ def reason(wrong: Exception) -> str:
         return "; ".join(f"{_field(one['loc'])}: {one['type']}" for one in errors)
     if isinstance(wrong, Refusal):
         return str(wrong)
+    if isinstance(wrong, PydanticCustomError):
+        return wrong.type
     return f"an answer that cannot be understood ({type(wrong).__name__})"
 
 

@@ -10,7 +10,7 @@ import zlib
 from collections import deque
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import anyio
 import httpx2
@@ -20,7 +20,7 @@ from connectors.unpacking import MOST, Body, TooMuch
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
     from connectors.port import Clock, HttpGate, HttpObserver
 
@@ -359,7 +359,9 @@ def _path(url: str) -> str:
 
 def _pieces(answer: httpx2.Response) -> AsyncIterator[bytes]:
     """Return the body as it comes over the wire, packed as it is: what unpacks has to know when to stop."""
-    return aiter(cast("AsyncIterable[bytes]", answer.stream))
+    stream: Any = answer.stream  # an asynchronous one, as the transport is
+    pieces: AsyncIterator[bytes] = aiter(stream)
+    return pieces
 
 
 def _failure(request: Request, error: Exception) -> ConnectorError:

@@ -7,17 +7,14 @@ are held to the same bounds.
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any, Final, LiteralString
+from typing import Any, Final, LiteralString
 
 from pydantic_core import PydanticCustomError
 
 from connectors.boundary import Refusal, attempt
-
-if TYPE_CHECKING:
-    from datetime import date
 
 #: years that a record of a shop can carry: neither vendor existed before, and nobody plans beyond
 FIRST_YEAR: Final = 2000
@@ -65,6 +62,16 @@ def _in_range(read: datetime) -> datetime:
     if not FIRST_YEAR <= read.year < END_YEAR:
         raise nonsense("date_out_of_range")
     return read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
+
+
+def day(text: str) -> date:
+    """Read the day with which a moment begins, as it is written and whatever its offset."""
+    read = attempt(lambda: date.fromisoformat(text[:10]), None)
+    if read is None:
+        raise nonsense("date_not_readable")
+    if not FIRST_YEAR <= read.year < END_YEAR:
+        raise nonsense("date_out_of_range")
+    return read
 
 
 def number(value: Any) -> Decimal:

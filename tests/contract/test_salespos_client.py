@@ -395,7 +395,7 @@ async def test_a_broken_sale_does_not_hide_the_others(till: Till) -> None:
     assert set(bad) - set(nameless) == set(map(str, range(2, 400)))
     assert len(set(nameless)) == 2, "each has a name of its own, the same whenever it is read"
     page = await connect(till).read_changes(None)
-    assert page.bad[0] == ("2", START + timedelta(seconds=2), "orders: total_price: decimal_parsing")
+    assert page.bad[0] == ("2", START + timedelta(seconds=2), "orders/: total_price: number_not_readable")
 
 
 async def test_a_whole_sale_is_read_leniently(till: Till) -> None:
