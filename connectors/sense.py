@@ -16,7 +16,7 @@ from pydantic_core import PydanticCustomError
 
 from connectors.boundary import Refusal, attempt
 
-#: years that a record of a shop can carry: neither vendor existed before, and nobody plans beyond
+#: years that a shop can have: neither vendor existed before, and nobody plans beyond
 FIRST_YEAR: Final = 2000
 END_YEAR: Final = 2100
 #: of one price, total or payment: a hundred million
@@ -47,21 +47,23 @@ def nonsense(name: LiteralString) -> PydanticCustomError:
 
 
 def moment(value: Any) -> datetime:
-    """Read a moment as ISO 8601 writes it, without an offset as UTC; a number is no moment, whatever it counts from."""
-    if isinstance(value, datetime):
-        return _in_range(value)
-    if not isinstance(value, str) or len(value) > _LONGEST_DATE or value[4:5] != "-":
-        raise nonsense("date_not_readable")
-    read = attempt(lambda: datetime.fromisoformat(value), None)
+    """Read the moment of a record as ISO 8601 writes it, without an offset as UTC; a number is no moment, whatever it counts from.
+
+    One that lies ahead is taken: by how much it does is for whoever knows the vendor's clock to judge (``daemon/core/cursor.py``).
+    """
+    read = value if isinstance(value, datetime) else None
+    if isinstance(value, str) and len(value) <= _LONGEST_DATE and value[4:5] == "-":
+        read = attempt(lambda: datetime.fromisoformat(value), None)
     if read is None:
         raise nonsense("date_not_readable")
-    return _in_range(read)
-
-
-def _in_range(read: datetime) -> datetime:
-    if not FIRST_YEAR <= read.year < END_YEAR:
+    if read.year < FIRST_YEAR:
         raise nonsense("date_out_of_range")
-    return read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
+    if read.tzinfo is UTC:
+        return read
+    moved = read.replace(tzinfo=UTC) if read.tzinfo is None else attempt(lambda: read.astimezone(UTC), None)
+    if moved is None:
+        raise nonsense("date_out_of_range")
+    return moved
 
 
 def day(text: str) -> date:
@@ -178,7 +180,8 @@ def told_moment(text: str) -> datetime | None:
     """Return the moment that a header tells, as ISO 8601 or as HTTP writes it; ``None`` where it tells none that can be."""
     if len(text) > _LONGEST_DATE:
         return None
-    return attempt(lambda: moment(text), None) or attempt(lambda: _in_range(parsedate_to_datetime(text)), None)
+    told = attempt(lambda: moment(text), None) or attempt(lambda: moment(parsedate_to_datetime(text)), None)
+    return told if told is not None and told.year < END_YEAR else None
 
 
 def believed_clock(told: datetime | None, ours: datetime) -> datetime | None:
@@ -186,7 +189,9 @@ def believed_clock(told: datetime | None, ours: datetime) -> datetime | None:
 
     A vendor's clock is better than one of ours that was never set.
     """
-    return None if told is not None and ours >= _CLOCK_IS_SET and told - ours > _AHEAD else told
+    if told is None or told.year >= END_YEAR:
+        return None
+    return None if ours >= _CLOCK_IS_SET and told - ours > _AHEAD else told
 
 
 def asked_wait(header: str, now: datetime) -> float | None:

@@ -432,7 +432,9 @@ class EAccounting:
 
     async def server_time(self) -> datetime:
         """Return the vendor's clock, as a listing of one record tells it."""
-        told = (await read_page(self._api, Listing("/units", wire.Recorded, None, size=1), 1)).server_time
+        told = believed_clock(
+            (await read_page(self._api, Listing("/units", wire.Recorded, None, size=1), 1)).server_time, self._clock.now()
+        )
         if told is None:
             raise Unreadable("GET /units: the vendor tells no time that can be")
         return told
