@@ -31,7 +31,6 @@ from connectors.port import Change, ConnectorError, Missing, Page, Rejected, Unc
 from connectors.sense import believed_clock
 
 if TYPE_CHECKING:
-    from collections import Counter
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from datetime import date, datetime
 
@@ -111,7 +110,7 @@ class EAccounting:
         self._unfilterable: dict[str, str] = {}
 
     @property
-    def register_reads(self) -> Counter[str]:
+    def register_reads(self) -> Mapping[str, int]:
         """How often each register was really read."""
         return self._registers.reads
 
