@@ -92,7 +92,10 @@ def _loads(content: bytes) -> Any:
 def _fraction(text: str) -> Decimal:
     if len(text) > LONGEST_NUMBER:
         return UNREADABLE
-    number = Decimal(text)
+    try:
+        number = Decimal(text)
+    except ArithmeticError:  # an exponent that no computer has
+        return UNREADABLE
     return number if -_LARGEST_POWER <= number.adjusted() <= _LARGEST_POWER else UNREADABLE
 
 

@@ -66,6 +66,14 @@ def moment(value: Any) -> datetime:
     return moved
 
 
+def planned(value: Any) -> datetime:
+    """Read a moment that may lie ahead, though not beyond what anybody plans."""
+    read = moment(value)
+    if read.year >= END_YEAR:
+        raise nonsense("date_out_of_range")
+    return read
+
+
 def day(text: str) -> date:
     """Read the day with which a moment begins, as it is written and whatever its offset."""
     read = attempt(lambda: date.fromisoformat(text[:10]), None)
@@ -180,8 +188,8 @@ def told_moment(text: str) -> datetime | None:
     """Return the moment that a header tells, as ISO 8601 or as HTTP writes it; ``None`` where it tells none that can be."""
     if len(text) > _LONGEST_DATE:
         return None
-    told = attempt(lambda: moment(text), None) or attempt(lambda: moment(parsedate_to_datetime(text)), None)
-    return told if told is not None and told.year < END_YEAR else None
+    told = attempt(lambda: planned(text), None)
+    return told or attempt(lambda: planned(parsedate_to_datetime(text)), None)
 
 
 def believed_clock(told: datetime | None, ours: datetime) -> datetime | None:

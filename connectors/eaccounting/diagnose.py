@@ -43,8 +43,8 @@ _ACTIVE: Final = 1
 class FiscalYearRecord(wire.Recorded):
     """A fiscal year (FiscalYearApi)."""
 
-    start_date: wire.Moment
-    end_date: wire.Moment
+    start_date: wire.Planned
+    end_date: wire.Planned
     is_locked_for_accounting: bool | None = None
 
 

@@ -18,6 +18,7 @@ from urllib.parse import urlencode
 import anyio
 
 from connectors.boundary import Refusal, understood
+from connectors.bounded_json import from_json
 from connectors.eaccounting import errors
 from connectors.eaccounting.wire import TokenAnswer
 from connectors.http import Request
@@ -282,7 +283,7 @@ def read_tokens(content: bytes, *, error: type[ConnectorError]) -> TokenAnswer:
     """
 
     def read() -> TokenAnswer:
-        answer = TokenAnswer.model_validate_json(content)
+        answer = TokenAnswer.model_validate(from_json(content))
         if answer.access_token is None and answer.refresh_token is None:
             raise Refusal("there is no token in it")
         return answer

@@ -34,7 +34,7 @@ def _or_none(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
 
 def _closed_until(value: Any) -> datetime | None:
     """Read the last day that is closed; the beginning of time, as .NET writes nothing, is none."""
-    return None if value is None or str(value).startswith("0001-01-01") else sense.moment(value)
+    return None if value is None or str(value).startswith("0001-01-01") else sense.planned(value)
 
 
 #: what becomes part of an address, and tells records apart
@@ -51,7 +51,8 @@ Rate = Annotated[Decimal, PlainValidator(sense.rate)]
 Whole = Annotated[int, Field(strict=True, ge=-(2**53), le=2**53)]
 #: a moment without an offset is UTC, which the fields' names say it is
 Moment = Annotated[datetime, PlainValidator(sense.moment)]
-Clock = Annotated[Moment | None, WrapValidator(_or_none)]
+Planned = Annotated[datetime, PlainValidator(sense.planned)]
+Clock = Annotated[Planned | None, WrapValidator(_or_none)]
 ClosedUntil = Annotated[datetime | None, PlainValidator(_closed_until)]
 
 
