@@ -124,7 +124,10 @@ def _spoil_json(seed: bytes, random: Random) -> bytes:
             owner[key] = _nested(random)
         case _:
             owner[key] = _hostile(owner[key], random)
-    return _written(holder[0]).encode("utf-8", "surrogatepass")
+    try:
+        return _written(holder[0]).encode("utf-8", "surrogatepass")
+    except RecursionError:  # a seed that is nested deeply itself
+        return _spoil_bytes(seed, random)
 
 
 def _places(value: Any) -> Sequence[tuple[Any, Any]]:
