@@ -115,7 +115,8 @@ class Tape(httpx2.AsyncBaseTransport):
             answer = await self.inner.handle_async_request(request)
             body = b"".join([part async for part in answer.stream])  # type: ignore[union-attr]  # it is asynchronous
             headers = {name: value for name, value in answer.headers.items() if name not in {"content-length", "x-hash"}}
-            self.kept[key] = self.kept[place] = Recorded(answer.status_code, headers, body)
+            self.kept[key] = Recorded(answer.status_code, headers, body)
+            self.kept.setdefault(place, self.kept[key])
         told = self.kept.get(key) or self.kept.get(place) or Recorded(404, {}, b"")
         if not self.recording and place == self.target:
             told = self.spoilt(told)
