@@ -36,6 +36,8 @@ SHORTEST_LIFE: Final = timedelta(minutes=2)
 USUAL_LIFE: Final = timedelta(hours=1)
 LONGEST_LIFE: Final = timedelta(days=1)
 
+#: as a binary fraction, for which most numbers are sent: compared at once
+_AMOUNT: Final = float(LARGEST_AMOUNT)
 _NUMBER: Final = re.compile(r"[+-]?[0-9]{1,20}(?:\.[0-9]{1,20})?")
 _LONGEST_DATE: Final = 40
 _BITS: Final = 100
@@ -51,19 +53,25 @@ def moment(value: Any) -> datetime:
 
     One that lies ahead is taken: by how much it does is for whoever knows the vendor's clock to judge (``daemon/core/cursor.py``).
     """
-    read = value if isinstance(value, datetime) else None
-    if isinstance(value, str) and len(value) <= _LONGEST_DATE and value[4:5] == "-":
-        read = attempt(lambda: datetime.fromisoformat(value), None)
-    if read is None:
+    if isinstance(value, datetime):
+        read = value
+    elif isinstance(value, str) and len(value) <= _LONGEST_DATE and value[4:5] == "-":
+        try:
+            read = datetime.fromisoformat(value)
+        except ValueError:
+            raise nonsense("date_not_readable") from None
+    else:
         raise nonsense("date_not_readable")
     if read.year < FIRST_YEAR:
         raise nonsense("date_out_of_range")
     if read.tzinfo is UTC:
         return read
-    moved = read.replace(tzinfo=UTC) if read.tzinfo is None else attempt(lambda: read.astimezone(UTC), None)
-    if moved is None:
-        raise nonsense("date_out_of_range")
-    return moved
+    if read.tzinfo is None:
+        return read.replace(tzinfo=UTC)
+    try:
+        return read.astimezone(UTC)
+    except OverflowError:
+        raise nonsense("date_out_of_range") from None
 
 
 def planned(value: Any) -> datetime:
@@ -106,16 +114,16 @@ def number(value: Any) -> Decimal:
 
 def amount(value: Any) -> Decimal:
     """Read an amount of money."""
-    read = number(value)
-    if abs(read) > LARGEST_AMOUNT:
+    read = Decimal(repr(value)) if type(value) is float and -_AMOUNT <= value <= _AMOUNT else number(value)
+    if not -LARGEST_AMOUNT <= read <= LARGEST_AMOUNT:
         raise nonsense("amount_out_of_range")
     return read
 
 
 def quantity(value: Any) -> Decimal:
     """Read how many of something there are."""
-    read = number(value)
-    if abs(read) > LARGEST_QUANTITY:
+    read = Decimal(repr(value)) if type(value) is float and -_AMOUNT <= value <= _AMOUNT else number(value)
+    if not -LARGEST_QUANTITY <= read <= LARGEST_QUANTITY:
         raise nonsense("quantity_out_of_range")
     return read
 

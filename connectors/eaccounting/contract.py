@@ -7,6 +7,7 @@ from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
+from connectors.boundary import attempt
 from connectors.bounded_json import from_json
 from connectors.eaccounting import diagnose, translate, wire
 from connectors.eaccounting.config import REFERENCE_LENGTHS
@@ -106,10 +107,7 @@ async def fetch(http: HttpClient, address: str) -> Mapping[str, Any]:
         ConnectorError: it could not be had, or is none.
     """
     response = await http.send(Request("GET", address, {"accept": "application/json"}))
-    try:
-        document = from_json(response.content) if response.ok else None
-    except ValueError:
-        document = None
+    document = attempt(lambda: from_json(response.content), None) if response.ok else None
     if not isinstance(document, dict) or not isinstance(document.get("paths"), dict):
         raise Unreadable(f"{address} is not an OpenAPI document (status {response.status})")
     return document

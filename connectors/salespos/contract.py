@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import BaseModel
 
+from connectors.boundary import attempt
 from connectors.bounded_json import from_json
 from connectors.http import Request
 from connectors.model import Difference, ProductPatch
@@ -129,10 +130,7 @@ class Published:
         if name in self.schemas or len(self.schemas) >= _MOST:
             return self.schemas.get(name)
         response = await self._http.send(Request("GET", f"{self._host}/API/Schema/{name}", {"accept": "application/json"}))
-        try:
-            found = from_json(response.content) if response.ok else None
-        except ValueError:
-            found = None
+        found = attempt(lambda: from_json(response.content), None) if response.ok else None
         self.schemas[name] = found if isinstance(found, dict) else None
         for reference in _references(found):
             await self.schema(reference)
@@ -150,14 +148,16 @@ def _file(name: str) -> str:
 
 
 def _references(value: Any) -> Iterator[str]:
-    if isinstance(value, dict):
-        if isinstance(reference := value.get("$ref"), str) and not reference.startswith("#"):
-            yield reference
-        for inner in value.values():
-            yield from _references(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _references(inner)
+    """Yield what a schema refers to outside of itself; without recursion, for nobody says how deep it goes."""
+    todo = [value]
+    while todo:
+        one = todo.pop()
+        if isinstance(one, dict):
+            if isinstance(reference := one.get("$ref"), str) and not reference.startswith("#"):
+                yield reference
+            todo += one.values()
+        elif isinstance(one, list):
+            todo += one
 
 
 async def differences(http: HttpClient, host: str) -> list[Difference]:

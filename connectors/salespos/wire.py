@@ -99,6 +99,7 @@ Moment = Annotated[datetime | None, PlainValidator(_or_nothing(sense.moment))]
 Instant = Annotated[datetime, PlainValidator(sense.moment)]
 #: read where the other side is master: what cannot be read is unknown, differs, and is written anew
 LooseReference = Annotated[Reference, WrapValidator(_or_none)]
+LooseKey = Annotated[Key, WrapValidator(_or_none)]
 LooseText = Annotated[Text, WrapValidator(_or_none)]
 LooseAmount = Annotated[Amount, WrapValidator(_or_none)]
 LooseQuantity = Annotated[Decimal | None, PlainValidator(_or_nothing(_of(sense.quantity))), WrapValidator(_or_none)]
@@ -254,7 +255,7 @@ class Product(Wire):
     id: Id
     is_active: LooseFlag = None
     modifydate: LooseMoment = None
-    productnumber: LooseText = None
+    productnumber: LooseKey = None
     eannumber: LooseText = None
     name: LooseText = None
     description: LooseText = None

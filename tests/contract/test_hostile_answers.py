@@ -195,6 +195,13 @@ async def test_a_product_of_the_till_that_cannot_be_read_stops_no_other(till: Ti
         await connect_till(till).find_products(["B"])
 
 
+async def test_a_number_that_no_product_can_have_is_none(till: Till) -> None:
+    """Where the books are master, what cannot be read is unknown and written anew: no control character becomes part of a key."""
+    till.lists("products/", [{"id": 1, "productnumber": "\0"}, {"id": 2, "productnumber": "A", "price": "NaN", "stock": "1e20"}])
+    [nameless, absurd] = await connect_till(till).all_products()
+    assert (nameless.sku, absurd.price, absurd.quantity) == ("", 0, None)
+
+
 # --- one answer stops only its request ---
 
 
