@@ -31,8 +31,8 @@ from connectors.boundary import Bad, attempt, name_of, understood
 from connectors.port import Unreadable
 from connectors.salespos import dialect
 
-#: so many records are asked for at most; a page of more than this is none
-_MOST_ITEMS: Final = 10_000
+#: a hundred and fifty are asked for; a page of more records than this is none
+_MOST_ITEMS: Final = 1_000
 _ID: Final = StringConstraints(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]*$")
 _TEXT: Final = StringConstraints(max_length=20_000)
 
