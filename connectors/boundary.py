@@ -5,7 +5,7 @@ Each connector passes what it was answered through here once, and has no other p
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from pydantic import ValidationError
@@ -30,11 +30,15 @@ _LONGEST_NAME: Final = 100
 
 @dataclass(frozen=True, slots=True)
 class Bad:
-    """A record that cannot be read: the name under which it is held, its moment if that can be told, and why."""
+    """A record that cannot be read: the name under which it is held, its moment if that can be told, and why.
+
+    ``raw`` is what came, for whoever has to know whether it may be what he looks for; it is never shown.
+    """
 
     id: str
     moment: datetime | None
     reason: str
+    raw: Any = field(default=None, repr=False, compare=False)
 
     @property
     def told(self) -> tuple[str, datetime | None, str]:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from datetime import date, datetime
 
+    from connectors.boundary import Bad
     from connectors.eaccounting.config import EAccountingConfig
     from connectors.http import Transport
     from connectors.model import BookPayment, BooksFacts, Company, Customer, Document, DocumentDraft, MoneyAccount, Product, StockLevel
@@ -207,10 +208,10 @@ class EAccounting:
         everybody = Listing("/customers", wire.CustomerRecord, None)
         found: dict[str, Customer] = {}
         for where in terms if len(terms) > _TERMS_AT_ONCE else [" or ".join(terms)] if terms else []:
-            found |= _matching(await self._whole(replace(everybody, where=where)), addresses, wanted)
+            found |= await self._customers(replace(everybody, where=where), addresses, wanted)
         there = {(customer.email or "").strip().casefold() for customer in found.values()}
         if set(addresses) - there and await self._case.regarded():
-            found |= _matching(await self._whole(everybody), addresses, wanted)
+            found |= await self._customers(everybody, addresses, wanted)
         for one in sorted(set(ids) - set(found)):
             try:
                 record = await self._api.read(f"/customers/{one}", wire.CustomerRecord.model_validate_json, addressed=True)
@@ -218,6 +219,23 @@ class EAccounting:
                 continue
             found[one] = translate.customer(record)
         return list(found.values())
+
+    async def _customers(
+        self, listing: Listing[wire.CustomerRecord], addresses: Collection[str], numbers: Collection[str]
+    ) -> dict[str, Customer]:
+        """Return who of a listing has one of the addresses or numbers; one who cannot be read matters only where it may be he.
+
+        Raises:
+            Unreadable: it may be, by what can be read or because the vendor was asked for nobody else.
+        """
+        records, bad = await read_all(self._api, listing)
+        for one in bad:
+            known = one.raw if isinstance(one.raw, dict) else {}
+            email, number = known.get("EmailAddress"), known.get("CustomerNumber")
+            is_asked_for = str(email).strip().casefold() in addresses or str(number) in numbers
+            if is_asked_for or (listing.where is not None and not isinstance(email, str)):
+                raise _unreadable(listing, one)
+        return understood(f"GET {listing.path}", partial(_matching, records, addresses, numbers))
 
     async def create_customer(self, customer: Customer) -> Customer:
         """Create a debtor and return it as the vendor keeps it, or with an empty id where the vendor answered without a body."""
@@ -403,7 +421,7 @@ class EAccounting:
         """Return every record of a listing of which none may be left out; raises :class:`Unreadable`."""
         records, bad = await read_all(self._api, listing)
         if bad:
-            raise Unreadable(f"GET {listing.path}: record {bad[0].id}: {bad[0].reason.removeprefix(listing.path + ': ')}")
+            raise _unreadable(listing, bad[0])
         return records
 
     # -- the company ---------------------------------------------------------------------------------------------------------------
@@ -437,6 +455,10 @@ class EAccounting:
         if told is None:
             raise Unreadable("GET /units: the vendor tells no time that can be")
         return told
+
+
+def _unreadable(listing: Listing[R], bad: Bad) -> Unreadable:
+    return Unreadable(f"GET {listing.path}: record {bad.id}: {bad.reason.removeprefix(listing.path + ': ')}")
 
 
 def _matching(records: Iterable[wire.CustomerRecord], addresses: Collection[str], numbers: Collection[str]) -> dict[str, Customer]:

@@ -190,7 +190,7 @@ def _page(model: type[R], number: int, place: str, content: bytes) -> Part[R]:
             try:
                 records.append(understood(place, partial(model.model_validate, raw)))
             except Unreadable as error:
-                bad.append(Bad(name_of(raw, "Id", given), attempt(partial(_moment_of, raw), None), error.text))
+                bad.append(Bad(name_of(raw, "Id", given), attempt(partial(_moment_of, raw), None), error.text, raw))
     count = len(records) + len(bad)
     expected = min(meta.page_size, max(meta.total_number_of_results - (number - 1) * meta.page_size, 0))
     if meta.current_page != number or count < expected:

@@ -199,7 +199,21 @@ async def test_a_number_that_no_product_can_have_is_none(till: Till) -> None:
     """Where the books are master, what cannot be read is unknown and written anew: no control character becomes part of a key."""
     till.lists("products/", [{"id": 1, "productnumber": "\0"}, {"id": 2, "productnumber": "A", "price": "NaN", "stock": "1e20"}])
     [nameless, absurd] = await connect_till(till).all_products()
-    assert (nameless.sku, absurd.price, absurd.quantity) == ("", 0, None)
+    assert nameless.sku == ""
+    assert absurd.price == 0
+    assert absurd.quantity is None
+
+
+async def test_a_debtor_that_cannot_be_read_matters_only_where_it_is_looked_for() -> None:
+    """In the whole list of debtors one broken stranger stops nobody; the one that is looked for is not made a second time."""
+    everybody = listing(
+        {"Id": "c1", "EmailAddress": "ANN@shop.example"}, {"Id": "c2", "EmailAddress": "Bo@shop.example", "Name": ["x"]}, None
+    )
+    vendor = Vendor().on("GET /customers", lambda asked: listing() if "$filter" in asked.query else everybody)
+    vendor.on("GET /termsofpayments", lambda asked: listing() if "$filter" in asked.query else listing({"Id": "t", "Name": "30 dagen"}))
+    assert [one.id for one in await connect_books(vendor).find_customers(emails=["ann@shop.example"])] == ["c1"]
+    with pytest.raises(Unreadable, match="c2: Name"):
+        await connect_books(vendor).find_customers(emails=["bo@shop.example"])
 
 
 # --- one answer stops only its request ---

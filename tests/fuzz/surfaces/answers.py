@@ -63,7 +63,7 @@ def absurd(value: object, name: str = "value") -> str:
 
 
 def _absurd_number(value: float | Decimal, name: str) -> str:
-    if not math.isfinite(value) or abs(value) > 10**9:
+    if not math.isfinite(value) or not -(10**9) <= value <= 10**9:
         return f"{name} is without measure"
     field_name = name.rpartition(".")[2]
     if field_name == "vat_rate" and not (0 <= value <= 50 or value == -1):  # minus one: a tariff that has no rate
@@ -121,8 +121,9 @@ class Tape(httpx2.AsyncBaseTransport):
         if not self.recording and place == self.target:
             told = self.spoilt(told)
         # what is signed is signed again, or nothing but the signature would be tried
-        headers = {name: value.encode("utf-8", "surrogateescape") for name, value in (told.headers | self.sign(request, told.body)).items()}
-        return httpx2.Response(told.status, headers=list(headers.items()), stream=httpx2.ByteStream(told.body))
+        pairs = (told.headers | self.sign(request, told.body)).items()
+        signed = [(name.encode(), value.encode("utf-8", "surrogateescape")) for name, value in pairs]
+        return httpx2.Response(told.status, headers=signed, stream=httpx2.ByteStream(told.body))
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +203,8 @@ async def _recorded_till() -> Rig:
 
 
 async def _linked(till: SalesPos, product_id: str) -> object:
-    return await till.update_product(product_id, ProductPatch(categories=("Thee",)))
+    await till.update_product(product_id, ProductPatch(categories=("Thee",)))
+    return None
 
 
 # --- the books ----------------------------------------------------------------------------------------------------------------------
