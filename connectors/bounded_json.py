@@ -30,6 +30,7 @@ _TOO_DEEP: Final = b"[[]]"
 _TOKENS: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[\]{}]', re.DOTALL)
 #: what is nested too deeply is cut out of no more than this: it takes a third of a second for each megabyte
 _MOST_PRUNED: Final = 512 * 1024
+_MOST_OPENED: Final = 50_000
 
 
 def from_json(content: bytes) -> Any:
@@ -45,7 +46,7 @@ def from_json(content: bytes) -> Any:
     try:
         return _loads(content)
     except RecursionError:
-        if len(content) > _MOST_PRUNED:
+        if len(content) > _MOST_PRUNED or content.count(b"[") + content.count(b"{") > _MOST_OPENED:
             raise ValueError("nested too deeply") from None
         return _loads(_pruned(content))
 
