@@ -304,7 +304,7 @@ _drafts = st.builds(
     st.sampled_from([DocumentKind.INVOICE, DocumentKind.CREDIT]),
     st.text(min_size=1, max_size=35),
     st.just(NOBODY),
-    st.dates(),
+    st.dates(date(2000, 1, 1), date(2099, 12, 31)),
     st.lists(_rows, min_size=1, max_size=3).map(tuple),
     _money,
     st.just("EUR"),
