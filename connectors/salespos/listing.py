@@ -25,8 +25,9 @@ M = TypeVar("M", bound=wire.Wire)
 
 #: by how many records the reading goes back at first, doubled each time that this is not enough
 _STEP_BACK: Final = 10
-#: so many pages in a row may bring nothing new
+#: so many pages in a row may bring nothing new, and so many may be the same
 _GIVE_UP_AFTER: Final = 20
+_MOST_REPEATED: Final = 6
 #: so many records one reading may bring: they are in memory together, and a listing without end has no end
 MOST_RECORDS: Final = 60_000
 
@@ -49,8 +50,9 @@ async def pages(client: Client, path: str, record: type[M], query: Mapping[str, 
         Unreadable: the answer is not a listing, or it never ends.
     """
     known: set[str] = set()
-    start = steps_back = idle = 0
-    while idle <= _GIVE_UP_AFTER:
+    before: list[str] = []
+    start = steps_back = idle = repeated = 0
+    while idle <= _GIVE_UP_AFTER and repeated < _MOST_REPEATED:
         asked = {**(query or {}), "start": str(start), "size": str(dialect.PAGE_SIZE)}
         answer = await client.get(path, wire.Listing.model_validate, asked)
         envelope = answer.value
@@ -63,6 +65,8 @@ async def pages(client: Client, path: str, record: type[M], query: Mapping[str, 
         more = envelope.next is not None
         if more and len(names) <= 1:
             raise Unreadable(f"{path}: the listing goes on without end")
+        repeated = repeated + 1 if names == before else 0
+        before = names
         fresh = {name: item for name, item in zip(names, envelope.items, strict=True) if name not in known}
         if fresh:
             known.update(fresh)
