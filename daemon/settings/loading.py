@@ -14,7 +14,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from connectors.registry import CONNECTORS
 from connectors.settings import ConnectionSettings
 from daemon.core.flow_registry import NAMES, Side, wanted_of
-from daemon.settings.document import cause, read_document
+from daemon.settings.document import LARGEST_SECRET, cause, read_bounded, read_document
 from daemon.settings.problems import ConfigurationError, Problem, all_problems, likely
 from daemon.settings.tables import AlertsSettings, BookingSettings, DaemonSettings, LinkSettings, Name
 
@@ -113,7 +113,7 @@ def _credential(place: tuple[str, ...], owner: str, secret: str, table: Mapping[
 
 def _read_secret(path: Path, place: tuple[str, ...], *, may_be_missing: bool = False) -> str | None:
     try:
-        text = path.read_text(encoding="utf-8").strip()
+        text = read_bounded(path, LARGEST_SECRET).strip()
     except (OSError, UnicodeDecodeError, ValueError) as error:
         if may_be_missing and isinstance(error, FileNotFoundError):
             return None
@@ -145,8 +145,9 @@ def load(path: Path | None, *, secrets: bool = True) -> Settings:
     reading, settings = _reading(problems, secrets=secrets), None
     try:
         settings = reading(**data)
-    except SettingsError as error:
-        raise ConfigurationError("environment", "", str(error), "JSON for a list or a table") from error
+    except (SettingsError, RecursionError) as error:
+        why = str(error) if isinstance(error, SettingsError) else "JSON that is nested too deeply"
+        raise ConfigurationError("environment", "", why, "JSON for a list or a table") from None
     except ValidationError as error:
         problems += all_problems(error, reading, _secrets())
     problems += _contradictions(data if settings is None else settings.model_dump(include={"connections", "links"}))

@@ -86,7 +86,7 @@ def quoted(text: str) -> str:
     return '"' + "".join(f"\\U{ord(one):08X}" if one in '"\\\x7f' or ord(one) < 32 else one for one in text) + '"'
 
 
-WORDS = st.text(st.characters(exclude_categories=["Cs"]), max_size=6)
+WORDS = st.text(st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"]), max_size=6)
 VALUES = st.recursive(
     st.one_of(WORDS.map(quoted), st.integers(-9, 9).map(str), st.just("'#]}'"), st.just('"""\n"# x = 1\n"""')),
     lambda inner: st.one_of(

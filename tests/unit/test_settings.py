@@ -109,9 +109,9 @@ def test_secrets_do_not_show_when_settings_are_printed(tmp_path: Path) -> None:
     [
         pytest.param(MINIMAL + "x = = 3\n", "invalid value, expected TOML", id="syntax"),
         pytest.param(MINIMAL + "books = 'till'\n", "cannot overwrite a value, expected TOML", id="twice"),
-        pytest.param("x = " + "9" * 5000 + "\n" + MINIMAL, "cannot take it (ValueError), expected TOML of a sensible size", id="digits"),
-        pytest.param("x = 1e9999999999999999999\n" + MINIMAL, "cannot take it (InvalidOperation), expected", id="exponent"),
-        pytest.param("x = " + "[" * 5000 + "]" * 5000 + "\n" + MINIMAL, "cannot take it (RecursionError), expected TOML", id="nesting"),
+        pytest.param("x = " + "9" * 5000 + "\n" + MINIMAL, "cannot be taken, expected a number of at most 18 digits", id="digits"),
+        pytest.param("x = 1e9999999999999999999\n" + MINIMAL, "x: 1e9999999999999999999 is not accepted, expected a number of at most 18 digits", id="exponent"),
+        pytest.param("x = " + "[" * 5000 + "]" * 5000 + "\n" + MINIMAL, "a line of 10004 characters, expected at most 8192", id="nesting"),
         pytest.param("[daemn]\n" + MINIMAL, "daemn: unknown key, expected daemon", id="table"),
         pytest.param("_case_sensitive = true\n" + MINIMAL, "_case_sensitive: unknown key, expected one of", id="underscore"),
         pytest.param(MINIMAL + "[daemon]\nlisten_on = 'x:1'\n", "daemon.listen_on: unknown key, expected listen", id="key"),
@@ -140,12 +140,12 @@ def test_secrets_do_not_show_when_settings_are_printed(tmp_path: Path) -> None:
         ),
         pytest.param(
             MINIMAL + "[links.shop.flows.sales]\ninterval = 0\n",
-            "links.shop.flows.sales.interval: 0 is not accepted, expected more than 0.0",
+            "links.shop.flows.sales.interval: 0 is not accepted, expected 0.1 or more",
             id="interval",
         ),
         pytest.param(
             MINIMAL + "[links.shop.flows.sales]\ninterval = nan\n",
-            "links.shop.flows.sales.interval: NaN is not accepted, expected",
+            "links.shop.flows.sales.interval: nan is not accepted, expected a number of at most 18 digits",
             id="nan",
         ),
         pytest.param(
@@ -252,7 +252,7 @@ def test_everything_that_is_wrong_is_said_at_once_with_its_place(tmp_path: Path)
         ("14:1", f"connections.till.public_key_file: cannot read {absent} (no such file or directory), expected a readable text file"),
         ("17:1", 'links.shop.books: no connection "boeken", expected books'),
         ("19:17", "links.shop.flows.sales.enabld: unknown key, expected enabled"),
-        ("19:32", "links.shop.flows.sales.interval: 0 is not accepted, expected more than 0.0"),
+        ("19:32", "links.shop.flows.sales.interval: 0 is not accepted, expected 0.1 or more"),
         ("22:1", "links.shop.booking.rounding_cup: unknown key, expected rounding_cap"),
     ]
 
