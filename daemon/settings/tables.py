@@ -114,6 +114,11 @@ class DaemonSettings(_Table):
         host, _, port = self.listen.rpartition(":")
         return host.strip("[]"), int(port)
 
+    @property
+    def answers_to(self) -> frozenset[str]:
+        """The names under which the page may be asked for."""
+        return frozenset({*self.hosts, self.listen_on[0].lower()})
+
     @field_validator("listen")
     @classmethod
     def _said(cls, value: str, info: ValidationInfo) -> str:

@@ -95,7 +95,7 @@ def browser(monkeypatch: pytest.MonkeyPatch, visit: Callable[[str], Any]) -> Non
 
 def paste(monkeypatch: pytest.MonkeyPatch, address: Callable[[], str]) -> None:
     """Let somebody paste an address when it is asked for."""
-    monkeypatch.setattr("sys.stdin", SimpleNamespace(readline=lambda: address() + "\n"))
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(readline=lambda _: address() + "\n"))
 
 
 def shown_address(capsys: pytest.CaptureFixture[str]) -> str:

@@ -110,7 +110,11 @@ def test_secrets_do_not_show_when_settings_are_printed(tmp_path: Path) -> None:
         pytest.param(MINIMAL + "x = = 3\n", "invalid value, expected TOML", id="syntax"),
         pytest.param(MINIMAL + "books = 'till'\n", "cannot overwrite a value, expected TOML", id="twice"),
         pytest.param("x = " + "9" * 5000 + "\n" + MINIMAL, "cannot be taken, expected a number of at most 18 digits", id="digits"),
-        pytest.param("x = 1e9999999999999999999\n" + MINIMAL, "x: 1e9999999999999999999 is not accepted, expected a number of at most 18 digits", id="exponent"),
+        pytest.param(
+            "x = 1e9999999999999999999\n" + MINIMAL,
+            "x: 1e9999999999999999999 is not accepted, expected a number of at most 18 digits",
+            id="exponent",
+        ),
         pytest.param("x = " + "[" * 5000 + "]" * 5000 + "\n" + MINIMAL, "a line of 10004 characters, expected at most 8192", id="nesting"),
         pytest.param("[daemn]\n" + MINIMAL, "daemn: unknown key, expected daemon", id="table"),
         pytest.param("_case_sensitive = true\n" + MINIMAL, "_case_sensitive: unknown key, expected one of", id="underscore"),

@@ -57,7 +57,7 @@ class Source:
 
 def client(source: Source | None = None) -> TestClient:
     """Return a client of the application."""
-    return TestClient(build(source or Source(), Metrics()))
+    return TestClient(build(source or Source(), Metrics()), base_url="http://localhost")
 
 
 def test_livez_follows_the_loop_alone() -> None:
