@@ -71,12 +71,14 @@ def _leaves(error: BaseException) -> Iterator[BaseException]:
 def _refused(error: OSError) -> str | None:
     """Say what the system would not do: to the output, or to a file that it names."""
     why = (error.strerror or type(error).__name__).lower()
-    try:
-        sys.stdout.flush()
-    except OSError:  # what could not be written is still there to be written
-        return "" if error.errno == errno.EPIPE else f"standard output: {why}"
     if isinstance(error.filename, str | bytes):
         return f"{os.fsdecode(error.filename)}: {why}"
+    if error.errno in (errno.ENOSPC, errno.EPIPE, errno.EIO):
+        try:
+            sys.stdout.write("\n")  # whether it was the output that is full or gone, only writing tells
+            sys.stdout.flush()
+        except OSError:
+            return "" if error.errno == errno.EPIPE else f"standard output: {why}"
     return None
 
 

@@ -282,7 +282,7 @@ def _parsed(source: str) -> ast.expr:
         offset = _offset_of(source, found[1]) if found else 0
         raise MappingError(f"{source!r}: {len(found)} expressions", expected="one expression", offset=offset)
     if not isinstance(found[0], ast.Expr):
-        raise MappingError(f"{source!r}: a {type(found[0]).__name__.lower()} is no expression", offset=0)
+        raise MappingError(f"{source!r}: {type(found[0]).__name__.lower()} is no expression", offset=0)
     return found[0].value
 
 

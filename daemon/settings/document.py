@@ -187,7 +187,7 @@ def _senseless(data: Mapping[str, Any]) -> Iterator[Problem]:
     while waiting:
         names, value = waiting.pop()
         if isinstance(value, dict | list) and len(names) > DEEPEST:
-            yield Problem(names[:-1], "is nested too deeply", f"at most {DEEPEST} levels")
+            yield Problem(tuple(name for name in names[:-1] if name), "is nested too deeply", f"at most {DEEPEST} levels")
         elif isinstance(value, dict):
             bad = [name for name in value if _CONTROL.search(name)]
             if bad:

@@ -29,7 +29,7 @@ MOST_CONNECTIONS: Final = 256
 #: how many are taken over in one go; fewer than are kept, so that what has just come in is read before anything else makes room
 _TAKEN_AT_ONCE: Final = 64
 #: how many may wait for that in the kernel
-_WAITING: Final = 1_024
+_WAITING: Final = 2_048
 #: how long a request may take to arrive, and its answer to be made and fetched, in seconds
 ARRIVAL_SECONDS: Final = 10.0
 ANSWER_SECONDS: Final = 30.0
@@ -150,7 +150,8 @@ class _Connection(HttpToolsProtocol):
         self._listener = listener
         self._received = 0
         self._deadline: asyncio.TimerHandle | None = None
-        #: whether a whole request has come
+        #: whether the head of a request has come, and whether all of it has
+        self._began = False
         self.asked = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
@@ -169,16 +170,17 @@ class _Connection(HttpToolsProtocol):
         if self.transport.is_closing() or (self.asked and self._received <= LARGEST_REQUEST):
             return
         if self._received > LARGEST_REQUEST:
-            if self.cycle is None:
+            if not self._began:
                 self.transport.write(_TOO_LARGE)
             self.transport.close()
             return
         super().data_received(data)
 
     def on_headers_complete(self) -> None:
-        if self.cycle is not None:  # a second request in the same bytes
+        if self._began:  # a second request in the same bytes
             return
         super().on_headers_complete()
+        self._began = True
         self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
@@ -199,7 +201,7 @@ class _Connection(HttpToolsProtocol):
     def end(self) -> None:
         """Let go at once."""
         self._end_deadline()
-        if self.cycle is not None:
+        if self._began:
             self.cycle.disconnected = True
         self._listener.went(self)
         self.transport.abort()
