@@ -27,10 +27,11 @@ if TYPE_CHECKING:
 LONGEST_EXPRESSION: Final = 500
 MOST_NODES: Final = 150
 DEEPEST_NESTING: Final = 20
-#: of any value on its way: characters of a text, items of a list, digits before and after the point of a number
+#: of any value on its way: characters of a text, items of a list, digits before the point of a number, and naughts after it
 LONGEST_TEXT: Final = 10_000
 MOST_ITEMS: Final = 1_000
-MOST_DIGITS: Final = 30
+MOST_DIGITS: Final = 18
+_SMALLEST: Final = -30
 _LARGEST: Final = 10**MOST_DIGITS
 _NUMBER = re.compile(r"[+-]?[0-9]{1,30}(\.[0-9]{0,30})?")
 
@@ -75,7 +76,7 @@ def _bounded(value: Any) -> Any:
     elif isinstance(value, int):
         good = -_LARGEST < value < _LARGEST
     elif isinstance(value, Decimal):
-        good = value.is_finite() and -MOST_DIGITS <= value.adjusted() < MOST_DIGITS
+        good = value.is_finite() and _SMALLEST <= value.adjusted() < MOST_DIGITS
     else:
         good = not isinstance(value, list | tuple) or len(value) <= MOST_ITEMS
     if not good:

@@ -291,7 +291,7 @@ def _ends(place: tuple[str, ...], connections: Sequence[str], flows: Sequence[st
     for connection in connections:
         kind = kinds.get(connection)
         if kind is None:
-            yield Problem(place, f'no connection "{connection}"', likely(connection, fitting or kinds))
+            yield Problem(place, f'no connection "{connection}"', likely(connection, fitting or kinds) or "a table [connections.NAME]")
         elif kind in CONNECTORS and kind not in able:
             yield Problem(place, f'connection "{connection}" is of kind {kind}', f"one of kind {' or '.join(able)}")
         elif kind in able:

@@ -323,6 +323,12 @@ def test_what_is_missing_is_pointed_at_where_it_belongs(tmp_path: Path) -> None:
     assert [place for place, _ in problems(tmp_path, "")] == ["", ""]
 
 
+def test_a_link_without_any_connection_is_told_what_is_missing(tmp_path: Path) -> None:
+    """Something is expected, also where there is nothing to choose from."""
+    found = [line for _, line in problems(tmp_path, '[connections]\n[links.shop]\nbooks = "books"\ntills = ["till"]\n')]
+    assert 'links.shop.books: no connection "books", expected a table [connections.NAME]' in found
+
+
 def test_text_that_is_no_toml_has_its_place(tmp_path: Path) -> None:
     """As a person counts, from one."""
     assert problems(tmp_path, MINIMAL + "x = = 3\n") == [("16:5", "invalid value, expected TOML")]
