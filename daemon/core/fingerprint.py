@@ -21,5 +21,5 @@ def fingerprint(error: BaseException) -> str:
     """Return eight hexadecimal digits for the kind of an error and its place; its text, which may quote a record, is not in it."""
     cause = innermost(error)
     frames = traceback.extract_tb(cause.__traceback__)[-_PLACES:]
-    places = [f"{frame.filename.rpartition("/")[2]}:{frame.name}" for frame in frames]
+    places = [f"{frame.filename.rpartition('/')[2]}:{frame.name}" for frame in frames]
     return hashlib.sha256("\n".join([type(cause).__qualname__, *places]).encode()).hexdigest()[:8]

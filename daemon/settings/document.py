@@ -77,12 +77,14 @@ class Document:
 
     ``keys`` has the place of each key by the names that lead there, ``texts`` that of the first character of its text, where the text is
     written on one line as it is.  Names inside a list are those of the list; of a table in several pieces the first counts.
+    ``problems`` are the values that nobody can mean.
     """
 
     file: Path
     data: dict[str, Any]
     keys: Mapping[Names, Place] = field(default_factory=dict)
     texts: Mapping[Names, Place] = field(default_factory=dict)
+    problems: tuple[Problem, ...] = ()
 
     def where(self, names: Sequence[str], *, offset: int | None = None) -> str:
         """Name the file, and the line and column of a key, or of the nearest table around it; with an offset, of a place in its text."""
@@ -118,12 +120,16 @@ def read_bounded(file: Path, largest: int) -> str:
     return content.decode()
 
 
-def read_document(file: Path) -> Document:
+def read_document(file: Path, *, strict: bool = True) -> Document:
     """Read a TOML file; numbers with a fraction are ``Decimal``.
+
+    Args:
+        file: where it lies.
+        strict: whether values that nobody can mean are raised, or left to whoever has more to say about the same file.
 
     Raises:
         FileNotFoundError: there is none.
-        ConfigurationError: it cannot be read, is no TOML, or holds what nobody means; as much of it as can be told at once.
+        ConfigurationError: it cannot be read, is no TOML, or holds what nobody means; all of that at once.
     """
     try:
         text = read_bounded(file, LARGEST_FILE)
@@ -147,9 +153,10 @@ def read_document(file: Path) -> Document:
     except ValueError as error:
         match = _DIGITS.search(text)
         raise ConfigurationError(_at(file, text, match.start() if match else None), "", "cannot be taken", _A_NUMBER) from error
-    document = Document(file, data, scanner.keys, scanner.texts)
-    if errors := [ConfigurationError(document.where(one.names), one.key, one.wrong, one.expected) for one in _senseless(data)]:
-        raise ConfigurationError.together(errors)
+    document = Document(file, data, scanner.keys, scanner.texts, tuple(_senseless(data)))
+    if strict and document.problems:
+        told = [ConfigurationError(document.where(one.names), one.key, one.wrong, one.expected) for one in document.problems]
+        raise ConfigurationError.together(told)
     return document
 
 

@@ -315,6 +315,17 @@ def test_everything_that_is_wrong_is_said_at_once_with_its_place(tmp_path: Path)
     ]
 
 
+def test_what_nobody_can_mean_is_said_with_all_the_rest(tmp_path: Path) -> None:
+    """Once each, in the order of the file."""
+    text = MINIMAL + "[daemon]\nworkerz = 1\nshutdown_seconds = nan\ncontact = 'a'\n[alerts]\nfailing_minutes = inf\nrepeat_hours = 0\n"
+    assert problems(tmp_path, text) == [
+        ("17:1", "daemon.workerz: unknown key, expected workers"),
+        ("18:1", "daemon.shutdown_seconds: nan is not accepted, expected a number of at most 18 digits"),
+        ("21:1", "alerts.failing_minutes: inf is not accepted, expected a number of at most 18 digits"),
+        ("22:1", "alerts.repeat_hours: 0 is not accepted, expected more than 0.0"),
+    ]
+
+
 def test_what_is_missing_is_pointed_at_where_it_belongs(tmp_path: Path) -> None:
     """The table that lacks it; nothing at all has no place."""
     assert problems(tmp_path, MINIMAL.replace('client_id = "id"', "")) == [
