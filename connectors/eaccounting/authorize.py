@@ -15,13 +15,12 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from pydantic import ValidationError
-
 from connectors.eaccounting import errors
-from connectors.eaccounting.wire import TokenAnswer
+from connectors.eaccounting.signin import MOST_TOKENS, read_tokens
 from connectors.http import Request
 from connectors.offer import OtherSignIn, SignInRefused
 from connectors.port import Tokens, Unreadable
+from connectors.sense import token_life
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -120,18 +119,16 @@ class Attempt:
                 content=urlencode(form).encode(),
                 budget="/connect/token",
                 effect=True,
+                most=MOST_TOKENS,
             )
         )
         if not response.ok:
             raise SignInRefused(f"the identity server refuses: {errors.oauth_error(response.content) or response.status}")
-        try:
-            answer = TokenAnswer.model_validate_json(response.content)
-        except ValidationError:
-            raise Unreadable("the identity server's answer cannot be read") from None  # its text holds tokens
+        answer = read_tokens(response.content, error=Unreadable)
         if not answer.refresh_token:
             raise SignInRefused("the sign-in cannot be renewed: offline_access was not granted to this application")
-        expires_at = asked_at + timedelta(seconds=answer.expires_in)
-        return Tokens(answer.access_token, answer.refresh_token, expires_at, scope=answer.scope or " ".join(SCOPES), generation=1)
+        expires_at = asked_at + (token_life(answer.expires_in) if answer.access_token else timedelta())
+        return Tokens(answer.access_token or "", answer.refresh_token, expires_at, scope=answer.scope or " ".join(SCOPES), generation=1)
 
 
 def begin(application: Application, redirect_uri: str, *, token: Callable[[int], str] = secrets.token_urlsafe) -> Attempt:

@@ -1,7 +1,7 @@
 """The command line: arguments in, exit code out, and never a traceback.
 
 Whatever ends a command is one sentence on standard error and an exit code: what a person can cure says what and where, and what is a
-fault of this program says its fingerprint and where the details were written (:mod:`daemon.cli.problems`).
+fault of this program says its mark and where the details were written (:mod:`daemon.cli.problems`).
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from connectors.sandbox.receipts import BrokenReceipts
-from daemon.core.fingerprint import fingerprint, innermost
+from daemon.engine.last_line import fault_of
 from daemon.observe.log import redact_text
 from daemon.settings import ConfigurationError
 from daemon.state.owner import AlreadyRunning
@@ -56,8 +56,12 @@ def told(error: BaseException, command: str) -> tuple[str, int]:
     for one in _leaves(error):
         if isinstance(one, OSError) and (found := _refused(one)) is not None:
             return found, FAILED
-    mark, kind = fingerprint(error), type(innermost(error)).__name__
-    return f"internal error {mark}: a fault of this program ({kind}); the details are in {_details(error, mark, command)}", FAILED
+    cause = next((one for one in _leaves(error) if isinstance(one, Exception)), None)
+    if cause is None:
+        return f"ended by {type(error).__name__}", FAILED
+    fault = fault_of(cause)
+    details = _details(error, fault.mark, command)
+    return f"internal error {fault.mark}: a fault of this program ({fault.what} at {fault.where}); the details are in {details}", FAILED
 
 
 def _leaves(error: BaseException) -> Iterator[BaseException]:
@@ -86,7 +90,7 @@ def _details(error: BaseException, mark: str, command: str) -> str:
     """Write the details where they can be found, without what is private, and say where that is."""
     text = redact_text("".join(traceback.format_exception(error)))
     if command == "run":
-        structlog.get_logger("kassabrug").error("internal_error", fingerprint=mark, exception=text)
+        structlog.get_logger("kassabrug").error("internal_error", mark=mark, exception=text)
         return "the log, under internal_error"
     try:
         number, name = tempfile.mkstemp(prefix=f"kassabrug-{mark}-", suffix=".txt")
