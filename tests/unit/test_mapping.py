@@ -257,6 +257,27 @@ def test_a_wrong_mapping_is_one_clear_line(tmp_path: Path, text: str, line: str)
     assert only.startswith(line)
 
 
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("[[sku]]\n", "sales.toml:1:3: sku: not a table, expected [sku]"),
+        ("[[articles]]\n", "sales.toml:1:3: articles: not a table, expected [articles]"),
+        *(
+            (f'[articles.free]\n"{rate}" = "X"\n', "sales.toml:2:1: articles.free.")
+            for rate in ("2_1", "nan", "-0", "1e1", "٩", "Infinity", "100.1")
+        ),
+        *(
+            (f"[sku]\nA = {number}\n", "sales.toml:2:1: sku.A: not an article number")
+            for number in ("-1", '"a\\nb"', "''", "1.5", f"'{'9' * 200}'")
+        ),
+    ],
+)
+def test_a_table_of_articles_that_makes_no_sense_is_one_line(tmp_path: Path, text: str, line: str) -> None:
+    """Rates as a country writes them, numbers that an article can have, tables that are tables."""
+    [only] = said(tmp_path, sales=text)
+    assert only.startswith(line)
+
+
 def test_everything_that_is_wrong_in_all_files_is_said_at_once(tmp_path: Path) -> None:
     """Also files and tables that nobody would read, and a filter where none is used."""
     (tmp_path / "prodcuts.toml").touch()
