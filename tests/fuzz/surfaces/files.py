@@ -22,7 +22,7 @@ from daemon.cli.main import _parser
 from daemon.cli.vendors import _load_faults
 from daemon.core.mapping import MappingError, compile_expression
 from daemon.flows.products import PRODUCT_NAMES
-from daemon.mappings import load_mappings, shipped
+from daemon.mappings import FILES, load_mappings, shipped
 from daemon.settings import ConfigurationError, load
 from tests.fuzz.surface import Refused, Surface, Taken
 
@@ -149,6 +149,14 @@ def _configuration(folder: Path, given: bytes) -> Verdict:
     often = [flow.interval for link in settings.links.values() for flow in link.flows.by_name().values()]
     found = absurd(settings.model_dump()) or ("an interval without rest" if min(often) < _SMALLEST_INTERVAL else "")
     return Taken("a configuration", found)
+
+
+#: read here: looking for a file would hold the loop
+_SHIPPED: Final = {name: (shipped() / name).read_bytes() for name in FILES}
+
+
+def _mappings(name: str) -> Sequence[bytes]:
+    return [_SHIPPED[name]]
 
 
 def _mapping(name: str, folder: Path, given: bytes) -> Verdict:
@@ -295,10 +303,7 @@ def _surface(name: str, grammar: Any, seeds: Callable[[], Sequence[bytes]], judg
 
 SURFACES: Final = (
     _surface("configuration", "lines", _configurations, _configuration),
-    *(
-        _surface(f"mapping {name}", "lines", partial(lambda name: [(shipped() / name).read_bytes()], name), partial(_mapping, name))
-        for name in ("products.toml", "customers.toml", "sales.toml")
-    ),
+    *(_surface(f"mapping {name}", "lines", partial(_mappings, name), partial(_mapping, name)) for name in FILES),
     _surface("faults", "lines", lambda: [_FAULTS], _faults),
     _surface("receipts", "lines", lambda: [_RECEIPTS], _receipts),
     _surface("expression", "text", lambda: _EXPRESSIONS, _expression),
