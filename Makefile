@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 REMEMBER = cache="$$(cd "$(VENV)" && pwd)/cache" && export RUFF_CACHE_DIR="$$cache/ruff" MYPY_CACHE_DIR="$$cache/mypy" \
   COVERAGE_FILE="$$cache/coverage" HYPOTHESIS_STORAGE_DIRECTORY="$$cache/hypothesis" PATH="$$(cd "$(BIN)" && pwd):$$PATH" &&
 
-.PHONY: help environment wheels demo lint test coverage test-all bench soak fault people fuzz fuzz-books format lock
+.PHONY: help environment wheels demo lint test coverage test-all bench soak fault people fuzz fuzz-books flood format lock
 
 help:  ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' Makefile | expand -t 14
@@ -59,6 +59,9 @@ fuzz: environment  ## spoilt inputs at every place where something comes in from
 
 fuzz-books: environment  ## generated requests from the published document against the eAccounting sandbox
 	"$(BIN)/python" -m tests.contract.fuzz_books $(ARGS)
+
+flood: environment  ## thousands of half-open connections and a header without end while a day is booked (ARGS='--sales 500')
+	"$(BIN)/python" -m tests.system.flood $(ARGS)
 
 format: environment  ## let ruff lay the code out
 	$(REMEMBER) ruff check --fix-only .

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from decimal import Decimal
 
+#: characters of an address
+LONGEST = 2_000
 _LOOPBACK = re.compile(r"localhost|127\.\d+\.\d+\.\d+|::1")
 _NO_RATES: Mapping[str, Decimal] = MappingProxyType({})
 
@@ -40,13 +42,21 @@ def _redirect(value: str) -> str:
     return value  # as it was registered, to the last slash
 
 
-Address = Annotated[str, AfterValidator(_address)]
+def _sendable(value: SecretStr) -> SecretStr:
+    text = value.get_secret_value()
+    if not (text.isascii() and text.isprintable()):
+        raise wrong("has a sign in it that cannot be sent", "letters, digits and signs of ASCII, on one line")
+    return value
+
+
+Address = Annotated[str, Field(max_length=LONGEST), AfterValidator(_address)]
 #: where a browser comes back to after a sign-in
-Redirect = Annotated[str, AfterValidator(_redirect)]
-Text = Annotated[str, Field(min_length=1)]
-Secret = Annotated[SecretStr, Field(min_length=1)]
+Redirect = Annotated[str, Field(max_length=LONGEST), AfterValidator(_redirect)]
+Text = Annotated[str, Field(min_length=1, max_length=200)]
+#: what goes into a request as it is
+Secret = Annotated[SecretStr, Field(min_length=1, max_length=8_000), AfterValidator(_sendable)]
 #: requests a minute; 0 is no limit
-Limit = Annotated[int, Field(ge=0)]
+Limit = Annotated[int, Field(ge=0, le=1_000_000)]
 InFlight = Annotated[int, Field(ge=1, le=100)]
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 FILES = ("products.toml", "customers.toml", "sales.toml")
 _SALES_TABLES = ("articles", "sku")
 _WHOLE = Decimal(100)
+_RATE = re.compile(r"[0-9]{1,3}(\.[0-9]{1,4})?")
+#: characters of an article's number
+_LONGEST_NUMBER = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +147,9 @@ class _Sales:
         return {}
 
     def _number(self, names: tuple[str, ...], number: object) -> str:
-        if (isinstance(number, str) and number.strip()) or (isinstance(number, int) and not isinstance(number, bool)):
+        if isinstance(number, str) and number.strip() and number.isprintable() and len(number) <= _LONGEST_NUMBER:
+            return number
+        if isinstance(number, int) and not isinstance(number, bool) and number >= 0:
             return str(number)
         self._wrong(names, "not an article number", "an article number in quotes")
         return ""
@@ -172,11 +178,8 @@ class _Sales:
 
 
 def _percentage(text: str) -> Decimal | None:
-    try:
-        rate = Decimal(text)
-    except InvalidOperation:
-        return None
-    return rate if rate.is_finite() and 0 <= rate <= _WHOLE else None
+    rate = Decimal(text) if _RATE.fullmatch(text) else None
+    return rate if rate is not None and rate <= _WHOLE else None
 
 
 def _compiled(file: _Layered, words: Vocabulary, errors: list[ConfigurationError]) -> FieldMap:

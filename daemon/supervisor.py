@@ -66,7 +66,8 @@ class Supervisor:
     async def run(self, listening: socket.socket) -> None:
         """Run until SIGTERM or SIGINT; a second signal ends at once what is still in hand."""
         async with anyio.create_task_group() as root:
-            url = await root.start(serve, build(self.health, self._shared.metrics), listening)
+            app = build(self.health, self._shared.metrics, self._shared.settings.daemon.answers_to)
+            url = await root.start(serve, app, listening)
             root.start_soon(self._heart)
             root.start_soon(self._steadily, "looking after", self._look_after, HEARTBEAT)
             root.start_soon(self._steadily, "forgetting", self._forget_what_is_old, PRUNE_CHECK)

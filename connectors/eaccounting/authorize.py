@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 import secrets
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from connectors.boundary import attempt
 from connectors.eaccounting import errors
 from connectors.eaccounting.signin import MOST_TOKENS, read_tokens
 from connectors.http import Request
@@ -30,10 +30,14 @@ if TYPE_CHECKING:
 
 #: what is asked for; bank accounts belong to the purchases, and are only read (reference: section 3)
 SCOPES: Final = ("ea:api", "offline_access", "ea:sales", "ea:accounting", "ea:purchase_readonly")
+#: characters of what comes back, and how many parameters it has (RFC 6749 knows five)
+_LONGEST: Final = 8_192
+_MOST_PARAMETERS: Final = 20
+#: what a code, and what an error, is made of (RFC 6749, appendix A)
+_CODE: Final = re.compile(r"[\x20-\x7e]{1,4000}")
+_NOT_SAID: Final = re.compile(r"[^\x20\x21\x23-\x5b\x5d-\x7e]")
 #: the shortest verifier that RFC 7636 allows has 43 characters: 32 bytes
 _BYTES: Final = 32
-#: of an address that a browser is sent back to
-_LONGEST_ADDRESS: Final = 16_384
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,25 @@ class Application:
     identity: str
     client_id: str
     client_secret: str = field(repr=False)
+
+
+def _answer(address: str) -> dict[str, str]:
+    """Return the parameters of an address, or of its query alone: the one place where what came back becomes values.
+
+    Raises:
+        OtherSignIn: it is no address, or more than an answer is.
+    """
+    text = address.strip()
+    if len(text) > _LONGEST:
+        raise OtherSignIn("this is longer than the answer to a sign-in")
+    try:
+        pairs = parse_qsl(urlsplit(text).query if "?" in text else text, max_num_fields=_MOST_PARAMETERS)
+    except ValueError:
+        raise OtherSignIn("this is no address") from None
+    answer = dict(pairs)
+    if len(answer) != len(pairs):
+        raise OtherSignIn("this says something twice")
+    return answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,17 +85,15 @@ class Attempt:
             OtherSignIn: it belongs to no sign-in or to another one.
             SignInRefused: the vendor or the person refused.
         """
-        text = address.strip()
-        if len(text) > _LONGEST_ADDRESS:
-            raise OtherSignIn("this is not the answer to this sign-in")
-        answer = attempt(lambda: dict(parse_qsl(urlsplit(text).query if "?" in text else text)), {})
-        if not secrets.compare_digest(answer.get("state", "").encode("utf-8", "replace"), self.state.encode()):
+        answer = _answer(address)
+        if not secrets.compare_digest(answer.get("state", "").encode(errors="replace"), self.state.encode()):
             raise OtherSignIn("this is not the answer to this sign-in")
         if error := answer.get("error"):
-            raise SignInRefused(f"the sign-in was refused: {error[:100]}")
-        if not answer.get("code"):
+            raise SignInRefused(f"the sign-in was refused: {_NOT_SAID.sub('?', error[:100])}")
+        code = answer.get("code", "")
+        if not _CODE.fullmatch(code):
             raise OtherSignIn("there is no code in this address")
-        return answer["code"]
+        return code
 
     async def exchange(self, code: str, *, http: HttpClient, clock: Clock) -> Tokens:
         """Exchange a code, which works once, for tokens.

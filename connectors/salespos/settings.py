@@ -36,7 +36,7 @@ class SalesPosSettings(ConnectionSettings):
             "zero": Decimal(0),
         },
     )
-    package_id: int | None = None
+    package_id: Annotated[int | None, Field(ge=0, lt=2**31)] = None
     voucher_pattern: Text = "gift_*"
     check_response_hash: bool = True
 

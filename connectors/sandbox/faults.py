@@ -10,9 +10,10 @@ so that a faults file can say them.
 
 from __future__ import annotations
 
-import tomllib
 from collections import Counter
 from dataclasses import dataclass, field, fields
+from decimal import Decimal
+from math import isfinite
 from random import Random
 from typing import TYPE_CHECKING, Protocol
 
@@ -22,7 +23,6 @@ from connectors.sandbox.outages import Outages, read_all
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
-    from pathlib import Path
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -35,6 +35,11 @@ _STRIKES = ("reset_before", "reset_after", "slow", "cut_body", "not_json", "stat
 #: whose tables a faults file can have
 VENDORS = ("eaccounting", "salespos")
 _RATES = ("refuse", *_STRIKES, "duplicate_page", "shifted_page", "webhook_lost", "webhook_repeated", "webhook_reordered")
+#: a year in seconds, and more requests than a sandbox ever gets
+_LARGEST = 31_622_400
+_HIGHEST_SEED = 2**63 - 1
+_SIGNED = ("clock_skew_seconds",)
+_WHOLE = ("revoke_token_after", "seed")
 _NO_CONTENT = 204
 MAINTENANCE = b"<!DOCTYPE html><html><head><title>Down for maintenance</title></head><body><h1>We will be right back</h1></body></html>"
 
@@ -108,9 +113,7 @@ class FaultPlan:
         for name, value in changes.items():
             if name not in known:
                 raise ValueError(f"unknown fault {name!r}, expected one of {', '.join(sorted({*known, 'outage'}))}")
-            if isinstance(value, bool) or not isinstance(value, int | float):
-                raise ValueError(f"{name}: {value!r} is not a number")  # noqa: TRY004 - to a reader of the file it is a wrong value
-            merged[name] = value
+            merged[name] = _read_number(name, value)
         for name in _RATES:
             if not 0 <= merged[name] <= 1:
                 raise ValueError(f"{name}: {merged[name]!r} is not a rate from 0 to 1")
@@ -138,28 +141,52 @@ class FaultPlan:
         return next((name for name in _STRIKES if (name != "post_204" or method == "POST") and self.fires(name)), None)
 
 
-def load(path: Path) -> dict[str, FaultPlan]:
-    """Read a faults file: TOML with a table for each vendor.
+class BrokenFaults(ValueError):
+    """The tables of a faults file make no sense; ``names`` lead to the place."""
+
+    def __init__(self, names: tuple[str, ...], text: str) -> None:
+        super().__init__(": ".join((*names[:1], text)))
+        self.names = names
+
+
+def read(tables: Mapping[str, object]) -> dict[str, FaultPlan]:
+    """Read what a faults file holds: a table for each vendor, as TOML has it.
 
     Raises:
-        ValueError: not TOML, or a table with something wrong in it; one line that names the file and the table.
+        BrokenFaults: a table with something wrong in it; one line.
     """
-    try:
-        tables = tomllib.loads(path.read_text("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path}: {error}") from error
     plans: dict[str, FaultPlan] = {}
     for vendor, table in tables.items():
         if vendor not in VENDORS:
-            raise ValueError(f"{path}: {vendor}: expected a table named {' or '.join(VENDORS)}")
+            raise BrokenFaults((vendor,), f"expected a table named {' or '.join(VENDORS)}")
         if not isinstance(table, dict):
-            raise ValueError(f"{path}: {vendor}: expected a table of faults")  # noqa: TRY004 - to a reader of the file it is a wrong value
+            raise BrokenFaults((vendor,), "expected a table of faults")
         plans[vendor] = FaultPlan()
         try:
             plans[vendor].update(table)
         except ValueError as error:
-            raise ValueError(f"{path}: {vendor}: {error}") from error
+            named = str(error).partition(":")[0]
+            raise BrokenFaults((vendor, named) if named in table else (vendor,), str(error)) from error
     return plans
+
+
+def _read_number(name: str, value: object) -> float:
+    """Return a number of a plan, or of an outage, as it is reckoned with.
+
+    Raises:
+        ValueError: it is none, or none that a sandbox can live with.
+    """
+    number = float(value) if isinstance(value, Decimal) else value
+    if isinstance(number, bool) or not isinstance(number, int | float):
+        raise ValueError(f"{name}: {value!r} is not a number")  # noqa: TRY004 - to a reader of the file it is a wrong value
+    most = _HIGHEST_SEED if name == "seed" else _LARGEST
+    if not isfinite(number) or abs(number) > most:
+        raise ValueError(f"{name}: {value!s:.40} is not a number up to {most}")
+    if number < 0 and name not in _SIGNED:
+        raise ValueError(f"{name}: {value!r} is less than 0")
+    if name in _WHOLE and number != int(number):
+        raise ValueError(f"{name}: {value!r} is not a whole number")
+    return int(number) if name in _WHOLE else number
 
 
 class Connection(Protocol):

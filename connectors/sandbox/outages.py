@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Final
 
@@ -26,6 +27,11 @@ KINDS: Final[dict[str, frozenset[str]]] = {
     "status_429": frozenset({"retry_after"}),
     "slow": frozenset({"seconds"}),
 }
+#: a year, in seconds
+_LONGEST: Final = 31_622_400
+#: a path, and how many outages a file has
+_LONGEST_PATH: Final = 500
+_MOST: Final = 1_000
 METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _ALWAYS: Final = frozenset({"kind", "path", "method", "from", "to"})
 _EVERYTHING: Final = _ALWAYS | frozenset[str]().union(*KINDS.values())
@@ -136,6 +142,8 @@ def read_all(tables: object) -> list[Outage]:
     """
     if not isinstance(tables, list):
         raise ValueError("outage: expected a list of tables, [[vendor.outage]]")  # noqa: TRY004 - the same
+    if len(tables) > _MOST:
+        raise ValueError(f"outage: {len(tables)} of them, expected at most {_MOST}")
     return [read(table) for table in tables]
 
 
@@ -191,8 +199,8 @@ class Outages:
 
 def _text(table: Mapping[str, Any], name: str) -> str:
     value = table.get(name, "")
-    if not isinstance(value, str):
-        raise ValueError(f"{name}: {value!r} is not a text")  # noqa: TRY004 - to a reader of the file it is a wrong value
+    if not isinstance(value, str) or len(value) > _LONGEST_PATH:
+        raise ValueError(f"{name}: {value!r:.80} is not a text of at most {_LONGEST_PATH} characters")
     return value.upper() if name == "method" else value
 
 
@@ -205,9 +213,10 @@ def _flag(table: Mapping[str, Any], name: str) -> bool:
 
 def _number(table: Mapping[str, Any], name: str, otherwise: float) -> float:
     value = table.get(name, otherwise)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
-        raise ValueError(f"{name}: {value!r} is not a number of seconds")
-    return value
+    number = float(value) if isinstance(value, Decimal) else value
+    if isinstance(number, bool) or not isinstance(number, int | float) or not 0 <= number <= _LONGEST:
+        raise ValueError(f"{name}: {value!r} is not a number of seconds up to {_LONGEST}")
+    return number
 
 
 def _moment(table: Mapping[str, Any], name: str) -> datetime | None:

@@ -25,6 +25,7 @@ from connectors.sandbox.world import World, WorldArticle, WorldCustomer, WorldLi
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
+    from typing import TextIO
 
 T = TypeVar("T")
 COLUMNS: Final = ("InvoiceNo", "StockCode", "Description", "Quantity", "InvoiceDate", "UnitPrice", "CustomerID", "Country")
@@ -32,7 +33,16 @@ HOME: Final = "NL"
 _ZONE: Final = ZoneInfo("Europe/Amsterdam")
 _SHIPPING: Final = frozenset({"POST", "DOT", "C2"})
 _GOODS: Final = re.compile(r"\d{5}[A-Z]*")
-_NUMBER: Final = re.compile(r"-?\d{1,9}(\.\d{1,9})?")
+_NUMBER: Final = re.compile(r"-?[0-9]{1,9}(\.[0-9]{1,9})?")
+_CUSTOMER: Final = re.compile(r"[0-9]{1,12}(\.0)?")
+_AT: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}")
+#: the years in which a shop can have sold something
+_YEARS: Final = range(1990, 2101)
+#: characters of a line and of a column, lines of a file, and how many of them may be unreadable
+_LONGEST_LINE: Final = 10_000
+_LONGEST_COLUMN: Final = 200
+_MOST_LINES: Final = 2_000_000
+_MOST_LEFT_OUT: Final = 1_000
 _LABELS: Final = ("Cadeau", "Keuken", "Kantoor", "Seizoen", "Wonen")
 _STANDARD: Final = Decimal(21)
 _ZERO: Final = Decimal(0)
@@ -96,7 +106,8 @@ def load(paths: Iterable[Path]) -> World:
 def load_lenient(paths: Iterable[Path]) -> tuple[World, tuple[BrokenReceipts, ...]]:
     """Build one shop from the lines that can be read, and return what was left out beside it.
 
-    A line that cannot be read leaves only itself out; a receipt that another file has already is left out line by line.
+    A line that cannot be read leaves only itself out; a receipt that another file has already is left out line by line.  More than a
+    thousand lines that cannot be read are no receipts: the last of what was left out says so, and nothing after it was read.
 
     Raises:
         OSError: a file cannot be opened.
@@ -105,21 +116,46 @@ def load_lenient(paths: Iterable[Path]) -> tuple[World, tuple[BrokenReceipts, ..
     left_out: list[BrokenReceipts] = []
     owner: dict[str, int] = {}
     files = list(paths)
+    for line, day, path, row in _lines_of(files):
+        if len(left_out) >= _MOST_LEFT_OUT:
+            left_out.append(BrokenReceipts(str(path), line, f"{_MOST_LEFT_OUT} lines cannot be read; nothing from here on is"))
+            break
+        if isinstance(row, str):
+            left_out.append(BrokenReceipts(str(path), line, row))
+        elif owner.setdefault(row.invoice, day) != day:
+            left_out.append(BrokenReceipts(str(path), line, f"receipt {row.invoice} is already in {files[owner[row.invoice]]}"))
+        else:
+            rows.append(row)
+    return _world(rows), tuple(left_out)
+
+
+def _lines_of(files: Sequence[Path]) -> Iterator[tuple[int, int, Path, _Row | str]]:
+    """Give each line's number, file and meaning."""
     for day, path in enumerate(files):
         for line, row in _read(path, day):
-            if isinstance(row, str):
-                left_out.append(BrokenReceipts(str(path), line, row))
-            elif owner.setdefault(row.invoice, day) != day:
-                left_out.append(BrokenReceipts(str(path), line, f"receipt {row.invoice} is already in {files[owner[row.invoice]]}"))
-            else:
-                rows.append(row)
-    return _world(rows), tuple(left_out)
+            yield line, day, path, row
+
+
+class _TooLong(Exception):
+    """A line, or the file, has no end within sight."""
+
+
+def _bounded(file: TextIO) -> Iterator[str]:
+    """Give the lines of a file; raises for one that is longer than any, and when there are more than a shop has."""
+    number = 0
+    while line := file.readline(_LONGEST_LINE):
+        number += 1
+        if len(line) == _LONGEST_LINE and not line.endswith("\n"):
+            raise _TooLong(f"more than {_LONGEST_LINE} characters")
+        if number > _MOST_LINES:
+            raise _TooLong(f"more than {_MOST_LINES} lines")
+        yield line
 
 
 def _read(path: Path, day: int) -> Iterator[tuple[int, _Row | str]]:
     """Give each line's number with what it says, or with why it cannot be read."""
     with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
-        reader = csv.reader(file, strict=True)
+        reader = csv.reader(_bounded(file), strict=True)
         header: list[str] | None = None
         while True:
             line = reader.line_num + 1
@@ -130,6 +166,9 @@ def _read(path: Path, day: int) -> Iterator[tuple[int, _Row | str]]:
             except csv.Error as error:
                 yield line, f"not CSV: {error}"
                 continue
+            except _TooLong as error:
+                yield line, f"{error}; nothing after it is read"
+                return
             if not columns:
                 continue
             if header is None:
@@ -148,6 +187,8 @@ def _row(columns: Sequence[str], day: int) -> _Row | str:
         return f"{len(columns)} columns, expected {len(COLUMNS)}"
     if any("\udc80" <= sign <= "\udcff" for text in columns for sign in text):
         return "not UTF-8"
+    if (problem := _unfit(columns)) is not None:
+        return problem
     invoice, code, text, quantity, at, price, buyer, country = (one.strip() for one in columns)
     if not invoice or not code:
         return "no InvoiceNo" if not invoice else "no StockCode"
@@ -156,14 +197,26 @@ def _row(columns: Sequence[str], day: int) -> _Row | str:
             return f"{name} {number!r} is not a number"
     if country not in _COUNTRIES:
         return f"Country {country!r} is not known"
-    if buyer and not re.fullmatch(r"\d{1,12}(\.0)?", buyer):
+    if buyer and not _CUSTOMER.fullmatch(buyer):
         return f"CustomerID {buyer!r} is not a number"
     try:
-        local = datetime.strptime(at, "%Y-%m-%d %H:%M:%S").replace(tzinfo=_ZONE)
+        local = datetime.strptime(at if _AT.fullmatch(at) else "", "%Y-%m-%d %H:%M:%S").replace(tzinfo=_ZONE)
     except ValueError:
         return f"InvoiceDate {at!r} is not a date and time"
+    if local.year not in _YEARS:
+        return f"InvoiceDate {at!r} is not in the years from {_YEARS[0]} to {_YEARS[-1]}"
     moment = local.astimezone(UTC)
     return _Row(day, invoice, code, text, Decimal(quantity), moment, Decimal(price), buyer.removesuffix(".0") or None, _COUNTRIES[country])
+
+
+def _unfit(columns: Sequence[str]) -> str | None:
+    """Say which column no till would hold."""
+    for name, text in zip(COLUMNS, columns, strict=True):
+        if len(text) > _LONGEST_COLUMN:
+            return f"{name} has {len(text)} characters, expected at most {_LONGEST_COLUMN}"
+        if not text.strip().isprintable():
+            return f"{name} has a control character in it"
+    return None
 
 
 def _world(rows: Sequence[_Row]) -> World:

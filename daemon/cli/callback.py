@@ -14,6 +14,7 @@ from starlette.routing import Route
 
 from connectors.offer import OtherSignIn, SignInRefused
 from daemon.settings import ConfigurationError
+from daemon.web.guard import Guard
 from daemon.web.serve import CannotListen, bind, serve
 
 if TYPE_CHECKING:
@@ -69,8 +70,9 @@ class Callback:
 
         path = urlsplit(attempt.redirect_uri).path or "/"
         app = Starlette(routes=[Route(path, answer, methods=["GET"])], exception_handlers={404: nothing, 405: nothing})
+        app.router.redirect_slashes = False
         async with anyio.create_task_group() as group:
-            await group.start(serve, app, self._bound)
+            await group.start(serve, Guard(app), self._bound)
             group.start_soon(meanwhile)
             await told.wait()
             group.cancel_scope.cancel()

@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 _LOOPBACK = ("localhost", "127.0.0.1")
 #: how long a person may take at the vendor's page, in seconds
 WAIT_SECONDS = 600.0
+#: characters of a line that is pasted
+_LONGEST_LINE = 10_000
 _ANOTHER = (
     "these books belong to another company; nothing was changed.  Sign in to that one.  If the books really moved, stop the daemon, give "
     "it a new state directory, for all that is known of the old company is wrong for this one, and sign in with --other-company."
@@ -119,7 +121,10 @@ async def _allowed(own: ConnectionSettings, sign_in: SignIn, args: argparse.Name
 async def _pasted(attempt: Attempt) -> str:
     show.OUT.print(f"Open this address in a browser, on any machine:\n{attempt.address}", markup=False)
     show.OUT.print(f"It ends at {attempt.redirect_uri}?…, which need not load.  Paste that whole address here:", markup=False)
-    line: str = await anyio.to_thread.run_sync(sys.stdin.readline, abandon_on_cancel=True)
+    try:
+        line: str = await anyio.to_thread.run_sync(sys.stdin.readline, _LONGEST_LINE, abandon_on_cancel=True)
+    except UnicodeDecodeError:
+        raise OtherSignIn("what was pasted is no text") from None
     if not line.strip():
         raise OtherSignIn("no address was pasted")
     return line

@@ -1,17 +1,23 @@
-"""The command line: arguments in, exit code out, and never a traceback for what a person can cure."""
+"""The command line: arguments in, exit code out, and never a traceback.
+
+Whatever ends a command is one sentence on standard error and an exit code: what a person can cure says what and where, and what is a
+fault of this program says its mark and where the details were written (:mod:`daemon.cli.problems`).
+"""
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
+import os
 import sys
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import anyio
 
 from daemon import __version__
+from daemon.cli import arguments
 from daemon.core.flow_registry import NAMES
 
 if TYPE_CHECKING:
@@ -54,44 +60,59 @@ def _parser() -> argparse.ArgumentParser:
 
 def _configured(own: argparse.ArgumentParser) -> None:
     own.add_argument(
-        "--config", type=Path, metavar="FILE", help="default: $KASSABRUG_CONFIG, ./kassabrug.toml, /etc/kassabrug/kassabrug.toml"
+        "--config", type=arguments.path, metavar="FILE", help="default: $KASSABRUG_CONFIG, ./kassabrug.toml, /etc/kassabrug/kassabrug.toml"
     )
-    own.add_argument("--state-dir", type=Path, metavar="DIR", help="default: the configuration's, $STATE_DIRECTORY, the XDG state folder")
+    own.add_argument(
+        "--state-dir", type=arguments.path, metavar="DIR", help="default: the configuration's, $STATE_DIRECTORY, the XDG state folder"
+    )
 
 
 def _with_flows(own: argparse.ArgumentParser) -> None:
     _configured(own)
-    own.add_argument("--flow", action="append", metavar="NAME", help=f"{', '.join(NAMES[:-1])} or {NAMES[-1]}; may be given several times")
+    own.add_argument(
+        "--flow",
+        action="append",
+        type=arguments.flow,
+        metavar="NAME",
+        help=f"{', '.join(NAMES[:-1])} or {NAMES[-1]}; may be given several times",
+    )
 
 
 def _world(own: argparse.ArgumentParser) -> None:
     own.add_argument(
-        "--receipts", type=Path, action="append", default=[], metavar="FILE.csv", help="a day of receipts; may be given several times"
+        "--receipts",
+        type=arguments.path,
+        action="append",
+        default=[],
+        metavar="FILE.csv",
+        help="a day of receipts; may be given several times",
     )
     own.add_argument("--lenient", action="store_true", help="load what can be read of a receipts file with broken lines")
-    own.add_argument("--seed", type=int, default=1, metavar="N", help="of the shop that is made up without receipts")
+    own.add_argument("--seed", type=arguments.seed, default=1, metavar="N", help="of the shop that is made up without receipts")
     own.add_argument("--limits", choices=("vendor", "off"), default="off", help="the vendors' rate limits")
 
 
 def _demo(own: argparse.ArgumentParser) -> None:
     _world(own)
     own.add_argument("--once", action="store_true", help="stop when all is settled")
-    own.add_argument("--state-dir", type=Path, metavar="DIR", help="default: a folder that is thrown away")
+    own.add_argument("--state-dir", type=arguments.path, metavar="DIR", help="default: a folder that is thrown away")
 
 
 def _sandbox(own: argparse.ArgumentParser) -> None:
     _world(own)
-    own.add_argument("--eaccounting-port", type=int, default=0, metavar="N", help="default: a free one")
-    own.add_argument("--salespos-port", type=int, default=0, metavar="N", help="default: a free one")
-    own.add_argument("--faults", type=Path, metavar="FILE.toml", help="faults on demand")
-    own.add_argument("--config-out", type=Path, metavar="FILE.toml", help="write a configuration that run, sync and plan take as it is")
+    own.add_argument("--eaccounting-port", type=arguments.port, default=0, metavar="N", help="default: a free one")
+    own.add_argument("--salespos-port", type=arguments.port, default=0, metavar="N", help="default: a free one")
+    own.add_argument("--faults", type=arguments.path, metavar="FILE.toml", help="faults on demand")
+    own.add_argument(
+        "--config-out", type=arguments.path, metavar="FILE.toml", help="write a configuration that run, sync and plan take as it is"
+    )
 
 
 def _login(own: argparse.ArgumentParser) -> None:
     _configured(own)
-    own.add_argument("connection", metavar="CONNECTION", help="its name in the configuration")
+    own.add_argument("connection", type=arguments.words, metavar="CONNECTION", help="its name in the configuration")
     own.add_argument("--no-browser", action="store_true", help="print the address, and read the one it ends at")
-    own.add_argument("--port", type=int, metavar="N", help="where to wait for the browser; default: that of redirect_uri")
+    own.add_argument("--port", type=arguments.port, metavar="N", help="where to wait for the browser; default: that of redirect_uri")
     own.add_argument("--other-company", action="store_true", help="take the sign-in though it is for another company than before")
 
 
@@ -100,6 +121,7 @@ def _check(own: argparse.ArgumentParser) -> None:
     own.add_argument(
         "--vendor-schemas",
         nargs="*",
+        type=arguments.address,
         metavar="ADDRESS",
         help="compare with the vendors' published documents too; addresses instead of the vendors' own: one that ends in .json is "
         "eAccounting's OpenAPI document, another is a host with SalesPOS's /API/Docs/ and /API/Schema/",
@@ -108,38 +130,32 @@ def _check(own: argparse.ArgumentParser) -> None:
 
 def _why(own: argparse.ArgumentParser) -> None:
     _configured(own)
-    own.add_argument("record", metavar="RECORD", help="receipt number, SKU or id")
+    own.add_argument("record", type=arguments.words, metavar="RECORD", help="receipt number, SKU or id")
 
 
 def _answer(own: argparse.ArgumentParser) -> None:
     _configured(own)
-    own.add_argument("key", metavar="QUESTION", help="its key, as questions shows it")
+    own.add_argument("key", type=arguments.words, metavar="QUESTION", help="its key, as questions shows it")
     given = own.add_mutually_exclusive_group(required=True)
-    given.add_argument("answer", nargs="?", metavar="ANSWER", help="one that was given before is corrected")
+    given.add_argument("answer", nargs="?", type=arguments.said, metavar="ANSWER", help="one that was given before is corrected")
     given.add_argument("--revoke", action="store_true", help="take the answer back, as though it was never given")
-    own.add_argument("--link", metavar="LINK/TILL", help="whose question, where several ask the same")
+    own.add_argument("--link", type=arguments.words, metavar="LINK/TILL", help="whose question, where several ask the same")
     own.add_argument("--unchecked", action="store_true", help="take it though the books cannot be asked whether there is such a thing")
 
 
 def _resend(own: argparse.ArgumentParser) -> None:
     _configured(own)
-    own.add_argument("records", nargs="+", metavar="RECORD", help="receipt number, SKU or id")
+    own.add_argument("records", nargs="+", type=arguments.words, metavar="RECORD", help="receipt number, SKU or id")
 
 
 def _forget(own: argparse.ArgumentParser) -> None:
     _configured(own)
-    own.add_argument("--email", required=True, type=_email, metavar="ADDRESS", help="the person's e-mail address")
-
-
-def _email(text: str) -> str:
-    if "@" not in text.strip("@ ") or text != text.strip():
-        raise argparse.ArgumentTypeError("is not an e-mail address")
-    return text
+    own.add_argument("--email", required=True, type=arguments.email, metavar="ADDRESS", help="the person's e-mail address")
 
 
 def _settle(own: argparse.ArgumentParser) -> None:
     _configured(own)
-    own.add_argument("record", metavar="RECORD", help="receipt number, SKU or id")
+    own.add_argument("record", type=arguments.words, metavar="RECORD", help="receipt number, SKU or id")
     own.add_argument(
         "--as", dest="outcome", required=True, choices=("happened", "did-not"), help="whether it stands there, looked up by a person"
     )
@@ -147,13 +163,13 @@ def _settle(own: argparse.ArgumentParser) -> None:
 
 def _backup(own: argparse.ArgumentParser) -> None:
     _configured(own)
-    own.add_argument("file", type=Path, metavar="FILE", help="where to; what is there is replaced")
+    own.add_argument("file", type=arguments.path, metavar="FILE", help="where to; what is there is replaced")
     own.add_argument("--with-key", action="store_true", help="write the key to FILE.key too; both together are a secret")
 
 
 def _restore(own: argparse.ArgumentParser) -> None:
     _configured(own)
-    own.add_argument("file", type=Path, metavar="FILE", help="what backup has written; FILE.key is tried if it is there")
+    own.add_argument("file", type=arguments.path, metavar="FILE", help="what backup has written; FILE.key is tried if it is there")
 
 
 _ADD: dict[str, Callable[[argparse.ArgumentParser], None]] = {
@@ -176,20 +192,67 @@ _ADD: dict[str, Callable[[argparse.ArgumentParser], None]] = {
 }
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(given: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code."""
-    args = _parser().parse_args(arguments)
-    module, function, _ = COMMANDS[args.command]
-    command: Callable[[Any], Awaitable[int]] = getattr(importlib.import_module(f"daemon.cli.{module}"), function)
+    _open_streams()
+    command = ""
     try:
-        return anyio.run(partial(command, args))
+        args = _parser().parse_args(given)
+        command = args.command
+        module, function, _ = COMMANDS[command]
+        run: Callable[[Any], Awaitable[int]] = getattr(importlib.import_module(f"daemon.cli.{module}"), function)
+        code = anyio.run(partial(run, args))
+        sys.stdout.flush()  # or it would fail where nobody can say so any more
+    except SystemExit as ended:  # argparse has said what is wrong, or what was asked for
+        return _flushed(ended.code if isinstance(ended.code, int) else 1)
     except KeyboardInterrupt:
         return INTERRUPTED
-    except Exception as error:
-        from daemon.cli.problems import explain  # noqa: PLC0415 - imports the store and the settings, which --help does not need
+    except BaseException as error:  # noqa: BLE001 - the last line: whatever it is, a person is told
+        return _told(error, command)
+    return code
 
-        known = explain(error)
-        if known is None:
-            raise
-        sys.stderr.write(known[0] + "\n")
-        return known[1]
+
+def _open_streams() -> None:
+    """See that there is a standard input, output and error, and that they take every text.
+
+    What is closed would otherwise be given to the next file that is opened, and a sentence could land in the state.
+    """
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, _nowhere())
+        elif hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _nowhere() -> TextIO:
+    return open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123 - for as long as the process lives
+
+
+def _flushed(code: int) -> int:
+    """Return the exit code, or another where what was said could not be written."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        return _told(error, "")
+    return code
+
+
+def _told(error: BaseException, command: str) -> int:
+    """Say on standard error what ended the command, and return its exit code."""
+    from daemon.cli.problems import told  # noqa: PLC0415 - imports the store and the settings, which --help does not need
+
+    line, code = told(error, command)
+    try:
+        sys.stdout.flush()
+    except OSError:
+        sys.stdout = _nowhere()  # what is still in the buffer would fail once more at the exit, and be shown as a traceback
+    with contextlib.suppress(OSError, ValueError):
+        sys.stderr.write(line + "\n" if line else "")
+        sys.stderr.flush()
+    return code

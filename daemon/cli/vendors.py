@@ -18,6 +18,7 @@ from connectors.sandbox.salespos import TillSandbox
 from connectors.sandbox.serve import serve
 from daemon.cli import show
 from daemon.settings import ConfigurationError
+from daemon.settings.document import cause, read_document
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from connectors.sandbox.world import World
 
 _VENDORS = ("eaccounting", "salespos")
+#: lines of receipts files that are told one by one
+_MOST_TOLD = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +71,10 @@ def _load_world(paths: Sequence[Path], *, lenient: bool, seed: int) -> World:
         world, left_out = receipts.load_lenient(paths)
     except OSError as error:
         raise ConfigurationError(str(error.filename), "", error.strerror or str(error), "a readable receipts file") from error
-    for broken in left_out:
+    for broken in left_out[:_MOST_TOLD]:
         show.ERR.print(f"left out: {broken}", markup=False)
+    if len(left_out) > _MOST_TOLD:
+        show.ERR.print(f"left out: {len(left_out) - _MOST_TOLD} more")
     return world
 
 
@@ -77,12 +82,13 @@ def _load_faults(path: Path | None) -> dict[str, FaultPlan]:
     if path is None:
         return {}
     try:
-        plans = faults.load(path)
-    except (OSError, ValueError) as error:
-        raise ConfigurationError(str(path), "", str(error).removeprefix(f"{path}: "), "a faults file") from error
-    if unknown := set(plans) - set(_VENDORS):
-        raise ConfigurationError(str(path), min(unknown), "unknown vendor", " or ".join(_VENDORS))
-    return plans
+        document = read_document(path)
+    except FileNotFoundError as error:
+        raise ConfigurationError(str(path), "", f"cannot read it ({cause(error)})", "a readable faults file") from error
+    try:
+        return faults.read(document.data)
+    except faults.BrokenFaults as error:
+        raise ConfigurationError(document.where(error.names), "", str(error), "a faults file") from error
 
 
 @asynccontextmanager

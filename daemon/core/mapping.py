@@ -1,26 +1,39 @@
 """The one expression language of mappings, filters and conditions: compiled once, bounded, over plain data, exact on amounts.
 
 An expression is Python-like and evaluated by simpleeval over dicts, lists, strings, booleans, ``None`` and ``Decimal``.  A literal such
-as ``1.21`` is a ``Decimal``.  The functions are those of :data:`FUNCTIONS` and no others.
+as ``1.21`` is a ``Decimal``.  The functions are those of :data:`FUNCTIONS` and no others; there are no methods, no loops and no powers.
+
+What an expression can cost is bounded three times: its text, before it is parsed; its parts, once, when it is compiled (each is evaluated
+at most once); and every value on its way, its record's too, by digits, length and items.
 """
 
 from __future__ import annotations
 
 import ast
+import operator
+import re
+import warnings
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from inspect import signature
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from simpleeval import SimpleEval
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
-LONGEST_EXPRESSION = 500
-MOST_NODES = 150
-DEEPEST_NESTING = 20
+LONGEST_EXPRESSION: Final = 500
+MOST_NODES: Final = 150
+DEEPEST_NESTING: Final = 20
+#: of any value on its way: characters of a text, items of a list, digits before the point of a number, and naughts after it
+LONGEST_TEXT: Final = 10_000
+MOST_ITEMS: Final = 1_000
+MOST_DIGITS: Final = 18
+_SMALLEST: Final = -30
+_LARGEST: Final = 10**MOST_DIGITS
+_NUMBER = re.compile(r"[+-]?[0-9]{1,30}(\.[0-9]{0,30})?")
 
 
 #: what an expression may name: the records that it is given, each with its fields
@@ -52,6 +65,25 @@ class MappingError(Exception):
         self.known = known
 
 
+class TooLarge(Exception):
+    """A value on its way is longer, or has more digits, than anybody needs."""
+
+
+def _bounded(value: Any) -> Any:
+    """Return a value as it is; raises :class:`TooLarge`."""
+    if isinstance(value, str):
+        good = len(value) <= LONGEST_TEXT
+    elif isinstance(value, int):
+        good = -_LARGEST < value < _LARGEST
+    elif isinstance(value, Decimal):
+        good = value.is_finite() and _SMALLEST <= value.adjusted() < MOST_DIGITS
+    else:
+        good = not isinstance(value, list | tuple) or len(value) <= MOST_ITEMS
+    if not good:
+        raise TooLarge
+    return value
+
+
 def _cut(text: str | None, length: int) -> str | None:
     """The first ``length`` characters."""
     return None if text is None else text[: int(length)]
@@ -72,6 +104,24 @@ def _text(value: object) -> str:
     return "" if value is None else str(value)
 
 
+def _replaced(text: str | None, old: str, new: str) -> str | None:
+    """With every ``old`` as ``new``."""
+    if text is None:
+        return None
+    if len(text) + text.count(old) * len(new) > 2 * LONGEST_TEXT:
+        raise TooLarge
+    return text.replace(old, new)
+
+
+def _number(text: object) -> Decimal:
+    """The number that a text says in plain digits."""
+    if isinstance(text, int | Decimal):
+        return Decimal(text)
+    if not _NUMBER.fullmatch(plain := str(text).strip()):
+        raise ValueError
+    return Decimal(plain)
+
+
 #: every function an expression may call; each one's docstring is its documentation
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     "cut": _cut,
@@ -81,15 +131,84 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "upper": lambda text: None if text is None else text.upper(),
     "lower": lambda text: None if text is None else text.lower(),
     "strip": lambda text: None if text is None else text.strip(),
-    "replace": lambda text, old, new: None if text is None else text.replace(old, new),
+    "replace": _replaced,
     "starts": lambda text, start: text is not None and text.startswith(start),
     "contains": lambda text, part: text is not None and part in text,
-    "number": lambda text: Decimal(str(text)),
+    "number": _number,
 }
 
 
+def _times(left: Any, right: Any) -> Any:
+    """Multiply numbers, or repeat a text."""
+    text, number = (left, right) if isinstance(left, str) else (right, left)
+    if isinstance(text, str):
+        if not isinstance(number, int) or len(text) * number > LONGEST_TEXT:
+            raise TooLarge
+        return text * number
+    return _numeric(left) * _numeric(right)
+
+
+def _divided(left: Any, right: Any) -> Any:
+    """Divide numbers: whole ones too give a ``Decimal``, never a float."""
+    return Decimal(_numeric(left)) / _numeric(right)
+
+
+def _remainder(left: Any, right: Any) -> Any:
+    """The rest of a division; a text is no format."""
+    return _numeric(left) % _numeric(right)
+
+
+def _numeric(value: Any) -> Any:
+    if not isinstance(value, int | Decimal):
+        raise TypeError
+    return value
+
+
+_OPERATORS: Final[dict[type[ast.AST], Callable[..., Any]]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: _times,
+    ast.Div: _divided,
+    ast.FloorDiv: lambda left, right: _numeric(left) // _numeric(right),
+    ast.Mod: _remainder,
+    ast.USub: operator.neg,
+    ast.UAdd: operator.pos,
+    ast.Not: operator.not_,
+    ast.Eq: operator.eq,
+    ast.NotEq: operator.ne,
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
+    ast.In: lambda left, right: left in right,
+    ast.NotIn: lambda left, right: left not in right,
+    ast.Is: operator.is_,
+    ast.IsNot: operator.is_not,
+}
+#: what an expression is made of; everything else is refused when it is compiled
+_PARTS: Final = (
+    *(ast.Constant, ast.Name, ast.Attribute, ast.Subscript, ast.Slice, ast.Call, ast.keyword, ast.Load),
+    *(ast.BinOp, ast.UnaryOp, ast.BoolOp, ast.Compare, ast.IfExp, ast.And, ast.Or, *_OPERATORS),
+)
+_CONSTANTS: Final = (str, int, float, bool, type(None))
+
+
+class _Evaluator(SimpleEval):  # type: ignore[misc]  # the package has no types
+    """Evaluates what :func:`compile_expression` has let pass, and lets no value grow."""
+
+    def _eval(self, node: ast.AST) -> Any:
+        return _bounded(super()._eval(node))
+
+    def _eval_attribute(self, node: ast.Attribute) -> Any:
+        """Look up a field of a record; objects have no attributes here."""
+        record = self._eval(node.value)
+        if not isinstance(record, Mapping):
+            raise TypeError
+        return record[node.attr]
+
+
 #: making one looks through all its operators and functions; evaluating never waits, so that one serves all
-_EVALUATOR = SimpleEval(functions=FUNCTIONS)
+_EVALUATOR = _Evaluator(functions=FUNCTIONS, operators=_OPERATORS)
 
 
 class _ExactLiterals(ast.NodeTransformer):
@@ -102,8 +221,13 @@ class _ExactLiterals(ast.NodeTransformer):
         return node
 
 
-def _depth(node: ast.AST) -> int:
-    return 1 + max((_depth(child) for child in ast.iter_child_nodes(node)), default=0)
+def _walked(node: ast.AST) -> Iterator[tuple[ast.AST, int]]:
+    """Yield each part with its depth, without ever being as deep itself."""
+    waiting = [(node, 1)]
+    while waiting:
+        part, depth = waiting.pop()
+        yield part, depth
+        waiting += [(child, depth + 1) for child in ast.iter_child_nodes(part)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,14 +256,11 @@ def compile_expression(source: str, known: Names | None = None) -> Expression:
     """
     if len(source) > LONGEST_EXPRESSION:
         raise MappingError(f"an expression may have {LONGEST_EXPRESSION} characters, this one has {len(source)}")
-    try:
-        node = SimpleEval.parse(source)
-    except SyntaxError as error:
-        raise MappingError(f"{source!r}: {error.msg}", offset=_offset(source, (error.offset or 1) - 1)) from error
-    except Exception as error:
-        raise MappingError(f"{source!r}: {error}") from error
-    if sum(1 for _ in ast.walk(node)) > MOST_NODES or _depth(node) > DEEPEST_NESTING:
-        raise MappingError(f"{source!r}: too large")
+    node = _parsed(source)
+    for number, (part, depth) in enumerate(_walked(node)):
+        if number >= MOST_NODES or depth > DEEPEST_NESTING:
+            raise MappingError(f"{source!r}: too large", expected=f"at most {MOST_NODES} parts, {DEEPEST_NESTING} in each other")
+        _check_part(source, part)
     for part in ast.walk(node):
         if isinstance(part, ast.Call):
             _check_call(source, part)
@@ -148,10 +269,46 @@ def compile_expression(source: str, known: Names | None = None) -> Expression:
     return Expression(source, _ExactLiterals().visit(node))
 
 
+def _parsed(source: str) -> ast.expr:
+    """Return the one expression that a text is."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Python's own advice on what was written goes to nobody
+            found = ast.parse(source.strip()).body
+    except SyntaxError as error:
+        raise MappingError(f"{source!r}: {error.msg}", offset=_offset(source, (error.offset or 1) - 1)) from error
+    except (ValueError, RecursionError, MemoryError) as error:
+        raise MappingError(f"{source!r}: {error}") from error
+    if len(found) != 1:
+        offset = _offset_of(source, found[1]) if found else 0
+        raise MappingError(f"{source!r}: {len(found)} expressions", expected="one expression", offset=offset)
+    if not isinstance(found[0], ast.Expr):
+        raise MappingError(f"{source!r}: {type(found[0]).__name__.lower()} is no expression", offset=0)
+    return found[0].value
+
+
+def _check_part(source: str, part: ast.AST) -> None:
+    """Raise for what is no part of an expression here, and for a number or a text that is too large as it stands."""
+    offset = _offset_of(source, part)
+    if not isinstance(part, _PARTS):
+        kind = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(part).__name__).lower()
+        raise MappingError(f"{source!r}: {kind} is no part of an expression", offset=offset)
+    if isinstance(part, ast.Constant):
+        if not isinstance(part.value, _CONSTANTS):
+            raise MappingError(f"{source!r}: {type(part.value).__name__} is no value here", expected="a text or a number", offset=offset)
+        try:
+            _bounded(Decimal(repr(part.value)) if isinstance(part.value, float) else part.value)
+        except TooLarge:
+            expected = f"a number of at most {MOST_DIGITS} digits"
+            raise MappingError(f"{source!r}: a number that nobody means", expected=expected, offset=offset) from None
+
+
 def _check_call(source: str, call: ast.Call) -> None:
     """Raise for a function that does not exist, and for one that is given too little or too much."""
+    if isinstance(call.func, ast.Attribute):
+        raise _unknown(source, call.func, f"there is no .{call.func.attr}", call.func.attr, FUNCTIONS)
     if not isinstance(call.func, ast.Name):
-        return
+        raise MappingError(f"{source!r}: what is called is no function", offset=_offset(source, call.col_offset))
     if call.func.id not in FUNCTIONS:
         raise _unknown(source, call, f"there is no function {call.func.id}", call.func.id, FUNCTIONS)
     takes = signature(FUNCTIONS[call.func.id])
@@ -193,6 +350,11 @@ def _field(part: ast.AST) -> tuple[ast.Name | None, str]:
 def _unknown(source: str, part: ast.AST, text: str, name: str, known: Collection[str]) -> MappingError:
     offset = source.find(name, _offset(source, getattr(part, "col_offset", 0)))
     return MappingError(f"{source!r}: {text}", offset=offset, unknown=name, known=known)
+
+
+def _offset_of(source: str, part: ast.AST) -> int | None:
+    """Return where a part begins in what was written, ``None`` where that is on a later line."""
+    return None if getattr(part, "lineno", 1) != 1 else _offset(source, getattr(part, "col_offset", 0))
 
 
 def _offset(source: str, column: int) -> int:

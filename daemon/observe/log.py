@@ -1,7 +1,8 @@
 """The log: one JSON object a line (or columns for eyes) on standard error.
 
 Every line, ours or a library's, goes through the same chain: redaction, so that no secret and no personal data is ever written, and
-a count by level, so that a log worth reading shows in the metrics.
+a count by level, so that a log worth reading shows in the metrics.  Of lines that say the same again and again the first of a minute are
+written; how many were not stands as ``left_out`` in the next line that is.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ import sys
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
+
+from daemon.observe.flood import Flood, kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -95,6 +98,39 @@ def _counter(metrics: Metrics) -> Processor:
     return count
 
 
+def _gate(flood: Flood) -> Processor:
+    def gate(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+        if event.get("level") != "debug" and not flood.admits(kind_of(event)):
+            raise structlog.DropEvent
+        return event
+
+    return gate
+
+
+def _teller(flood: Flood) -> Processor:
+    def tell(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+        if left_out := flood.left_out():
+            event["left_out"] = {redact_text(what): lines for what, lines in left_out.items()}
+        return event
+
+    return tell
+
+
+class _Gate(logging.Filter):
+    """The same for the lines of libraries, which a formatter could not drop any more."""
+
+    def __init__(self, flood: Flood, metrics: Metrics | None) -> None:
+        super().__init__()
+        self._flood = flood
+        self._metrics = metrics
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        level = record.levelname.lower()
+        if self._metrics is not None:
+            self._metrics.logged(level)
+        return self._flood.admits(kind_of({"level": level, "logger": record.name, "event": record.getMessage()}))
+
+
 def configure(level: str, form: str, metrics: Metrics | None = None, *, stream: TextIO | None = None) -> None:
     """Set up structlog and the standard library's logging for the whole process.
 
@@ -105,19 +141,21 @@ def configure(level: str, form: str, metrics: Metrics | None = None, *, stream: 
         stream: where to write; standard error by default.
     """
     target = stream or sys.stderr
+    flood = Flood()
     threshold = logging.getLevelNamesMapping()[level.upper()]
     chain: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
-        *([_counter(metrics)] if metrics is not None else []),
+        _teller(flood),
     ]
+    own: list[Processor] = [*([_counter(metrics)] if metrics is not None else []), _gate(flood)]
     renderer: Processor = structlog.processors.JSONRenderer()
     if form == "console":
         renderer = structlog.dev.ConsoleRenderer(colors=target.isatty())
     structlog.configure(
-        processors=[*chain, _redact_event, renderer],
+        processors=[*chain[:2], *own, *chain[2:], _redact_event, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
         logger_factory=structlog.WriteLoggerFactory(file=target),
         cache_logger_on_first_use=False,
@@ -129,6 +167,7 @@ def configure(level: str, form: str, metrics: Metrics | None = None, *, stream: 
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _redact_event, renderer],
         ),
     )
+    handler.addFilter(_Gate(flood, metrics))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(max(threshold, logging.WARNING))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from functools import reduce
+from contextvars import ContextVar
+from functools import lru_cache, reduce
 from operator import or_
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_args
@@ -14,7 +15,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from connectors.registry import CONNECTORS
 from connectors.settings import ConnectionSettings
 from daemon.core.flow_registry import NAMES, Side, wanted_of
-from daemon.settings.document import cause, read_document
+from daemon.settings.document import LARGEST_SECRET, cause, read_bounded, read_document
 from daemon.settings.problems import ConfigurationError, Problem, all_problems, likely
 from daemon.settings.tables import AlertsSettings, BookingSettings, DaemonSettings, LinkSettings, Name
 
@@ -44,16 +45,20 @@ class Settings(BaseSettings):
     alerts: AlertsSettings = AlertsSettings()
 
 
+#: of the reading that goes on: whether credentials are read, and where what is wrong with them is noted
+_READING: ContextVar[tuple[bool, list[Problem]]] = ContextVar("reading")
+
+
 class _CredentialFiles(PydanticBaseSettingsSource):
     """Reads ``X_file`` and ``$CREDENTIALS_DIRECTORY/<connection>.<X>`` for every secret ``X`` that was not given itself.
 
-    What stands in the way is added to ``problems``, and the secret taken for given, so that nothing is said twice.
+    For commands that only look at the state they are not read: those must work where nobody can.  What stands in the way is noted, and the
+    secret taken for given, so that nothing is said twice.
     """
 
-    def __init__(self, settings_cls: type[BaseSettings], *, read: bool, problems: list[Problem]) -> None:
+    def __init__(self, settings_cls: type[BaseSettings]) -> None:
         super().__init__(settings_cls)
-        self._read = read
-        self._problems = problems
+        self._read, self._problems = _READING.get()
 
     def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002 (the signature is pydantic-settings')
         """Nothing: credentials sit deeper than the top-level fields that this is asked for."""
@@ -113,7 +118,7 @@ def _credential(place: tuple[str, ...], owner: str, secret: str, table: Mapping[
 
 def _read_secret(path: Path, place: tuple[str, ...], *, may_be_missing: bool = False) -> str | None:
     try:
-        text = path.read_text(encoding="utf-8").strip()
+        text = read_bounded(path, LARGEST_SECRET).strip()
     except (OSError, UnicodeDecodeError, ValueError) as error:
         if may_be_missing and isinstance(error, FileNotFoundError):
             return None
@@ -136,22 +141,29 @@ def load(path: Path | None, *, secrets: bool = True) -> Settings:
     """
     file = path if path is not None else _find()
     try:
-        document = read_document(file)
+        document = read_document(file, strict=False)
     except FileNotFoundError as error:
         raise ConfigurationError(str(file), "", f"cannot read it ({cause(error)})", "a readable TOML file") from error
     problems: list[Problem] = []
     data = _known_sections(document.data, problems)
     _resolve_paths(data, file.absolute().parent, problems)
-    reading, settings = _reading(problems, secrets=secrets), None
+    reading, settings = _reading(tuple(connector.settings for connector in CONNECTORS.values())), None
+    going_on = _READING.set((secrets, problems))
     try:
         settings = reading(**data)
-    except SettingsError as error:
-        raise ConfigurationError("environment", "", str(error), "JSON for a list or a table") from error
+    except (SettingsError, RecursionError) as error:
+        why = str(error) if isinstance(error, SettingsError) else "JSON that is nested too deeply"
+        raise ConfigurationError("environment", "", why, "JSON for a list or a table") from None
     except ValidationError as error:
         problems += all_problems(error, reading, _secrets())
+    finally:
+        _READING.reset(going_on)
     problems += _contradictions(data if settings is None else settings.model_dump(include={"connections", "links"}))
-    if problems or settings is None:
-        raise _all(document, problems) from None  # pydantic's own text would show secrets
+    # what is said of a value that nobody can mean is said once
+    senseless = {one.names for one in document.problems}
+    problems = [one for one in problems if not any(one.names[:length] in senseless for length in range(len(one.names) + 1))]
+    if problems or senseless or settings is None:
+        raise _all(document, [*document.problems, *problems]) from None  # pydantic's own text would show secrets
     return settings
 
 
@@ -168,12 +180,9 @@ def _all(document: Document, problems: Sequence[Problem]) -> ConfigurationError:
     return ConfigurationError.together(errors)
 
 
-def _reading(problems: list[Problem], *, secrets: bool) -> type[Settings]:
-    """Return the settings with their sources, and a table for each kind of connection that there is.
-
-    What is wrong with a credential's file is added to ``problems``.  For commands that only look at the state the secrets are not read:
-    they must work where nobody can read the credentials.
-    """
+@lru_cache(maxsize=8)
+def _reading(tables: tuple[type[ConnectionSettings], ...]) -> type[Settings]:
+    """Return the settings with their sources, and a table for each kind of connection that there is; making them takes a while."""
 
     class Reading(Settings):
         @classmethod
@@ -186,9 +195,9 @@ def _reading(problems: list[Problem], *, secrets: bool) -> type[Settings]:
             file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 (the same)
         ) -> tuple[PydanticBaseSettingsSource, ...]:
             """The environment wins over the file; credential files fill in the secrets that neither gave."""
-            return env_settings, init_settings, _CredentialFiles(settings_cls, read=secrets, problems=problems)
+            return env_settings, init_settings, _CredentialFiles(settings_cls)
 
-    kinds: Any = reduce(or_, (connector.settings for connector in CONNECTORS.values()))
+    kinds: Any = reduce(or_, tables)
     connections = dict[Name, Annotated[kinds, Field(discriminator="kind")]]
     return create_model("Reading", __base__=Reading, connections=(Annotated[connections, Field(min_length=1)], ...))
 
@@ -290,7 +299,7 @@ def _ends(place: tuple[str, ...], connections: Sequence[str], flows: Sequence[st
     for connection in connections:
         kind = kinds.get(connection)
         if kind is None:
-            yield Problem(place, f'no connection "{connection}"', likely(connection, fitting or kinds))
+            yield Problem(place, f'no connection "{connection}"', likely(connection, fitting or kinds) or "a table [connections.NAME]")
         elif kind in CONNECTORS and kind not in able:
             yield Problem(place, f'connection "{connection}" is of kind {kind}', f"one of kind {' or '.join(able)}")
         elif kind in able:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Final, get_args, get_origin
 
 from pydantic import BaseModel
 
@@ -15,24 +15,39 @@ if TYPE_CHECKING:
     from pydantic import ValidationError
     from pydantic_core import ErrorDetails
 
+#: how much is said at once: nobody reads more, and looking for what was meant takes a while for each
+MOST_PROBLEMS: Final = 50
+_LONGEST_PART: Final = 200
+_LONGEST_NAME: Final = 60
+
 
 class ConfigurationError(Exception):
-    """The configuration cannot be used.
+    """The configuration, a mapping or another file that a person wrote cannot be used.
 
-    The text has a line for each thing that is wrong: ``<file>:<line>:<column>: <dotted.key>: <what is wrong>, expected <what>``.
+    The text has a line for each thing that is wrong: ``<file>:<line>:<column>: <dotted.key>: <what is wrong>, expected <what>``.  What it
+    quotes is cut, and what would do something to a terminal is shown as what it is.
     """
 
     def __init__(self, where: str, key: str, wrong: str, expected: str) -> None:
-        super().__init__(" ".join(": ".join(part for part in (where, key, f"{wrong}, expected {expected}") if part).split()))
+        parts = (_visible(where, 4 * _LONGEST_PART), _visible(key), f"{_visible(wrong)}, expected {_visible(expected, 2 * _LONGEST_PART)}")
+        super().__init__(" ".join(": ".join(part for part in parts if part).split()))
 
     @classmethod
     def together(cls, errors: Sequence[ConfigurationError]) -> ConfigurationError:
         """Return one error that says all of these, in this order and each once."""
-        if len(errors) == 1:
-            return errors[0]
+        lines = list(dict.fromkeys(line for error in errors for line in str(error).splitlines()))
+        if len(lines) > MOST_PROBLEMS:
+            lines[MOST_PROBLEMS:] = [f"and {len(lines) - MOST_PROBLEMS} more"]
         whole = cls.__new__(cls)
-        whole.args = ("\n".join(dict.fromkeys(map(str, errors))),)
+        whole.args = ("\n".join(lines),)
         return whole
+
+
+def _visible(text: str, longest: int = _LONGEST_PART) -> str:
+    """The text, cut in its middle, with each sign that cannot be printed as its escape."""
+    if len(text) > longest:
+        text = f"{text[: longest // 2]}…{text[-longest // 2 :]}"
+    return "".join(sign if sign.isprintable() or sign in "\t\r\n" else sign.encode("unicode_escape").decode() for sign in text)
 
 
 @dataclass(eq=False)
@@ -50,7 +65,9 @@ class Problem(Exception):
 
 
 def nearest(name: str, known: Collection[str]) -> str | None:
-    """Return the name that was probably meant."""
+    """Return the name that was probably meant; a long one is compared with nothing."""
+    if len(name) > _LONGEST_NAME:
+        return None
     by_case = {one.casefold(): one for one in known}
     close = difflib.get_close_matches(name.casefold(), by_case, n=1)
     return by_case[close[0]] if close else None
@@ -91,14 +108,14 @@ _EXPECTED = (
 
 
 def all_problems(error: ValidationError, model: type[BaseModel], secrets: Mapping[str, Collection[str]]) -> list[Problem]:
-    """Return everything that pydantic found, without what only follows from a misspelt key.
+    """Return what pydantic found, without what only follows from a misspelt key; of very many only the first.
 
     Args:
         error: what pydantic found.
         model: what it was to be.
         secrets: the secrets of each kind of connection; their values are never shown.
     """
-    found = error.errors(include_url=False)
+    found = error.errors(include_url=False)[: 4 * MOST_PROBLEMS]
     meant = {
         (*one["loc"][:-1], nearest(str(one["loc"][-1]), _names(model, one["loc"][:-1])))
         for one in found
@@ -160,5 +177,5 @@ def _shown(value: object) -> str:
     if isinstance(value, str):
         return f'"{value:.40}"'
     if isinstance(value, int | float | Decimal):
-        return str(value)
+        return f"{value!s:.40}"
     return f"a {'table' if isinstance(value, dict) else type(value).__name__}"

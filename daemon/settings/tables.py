@@ -4,16 +4,29 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
+from ipaddress import ip_address
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, create_model
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, create_model, field_validator
 
-from connectors.settings import Secret, Text, wrong
+from connectors.settings import LONGEST, Text, wrong
 from daemon.core.flow_registry import FLOWS
 
+if TYPE_CHECKING:
+    from datetime import datetime
+    from ipaddress import IPv4Address, IPv6Address
+
+    from pydantic import ValidationInfo
+
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
+_HOST = re.compile(r"(?=.{1,253}$)[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*")
+_PORT = re.compile(r"[0-9]{1,5}")
+_HIGHEST_PORT: Final = 65535
+#: the years in which a shop can have begun to book; far from where reckoning with time ends
+_YEARS: Final = range(1990, 2101)
+_DAY: Final = 86_400
 
 
 def _name(value: str) -> str:
@@ -24,9 +37,23 @@ def _name(value: str) -> str:
 
 def _listen(value: str) -> str:
     host, _, port = value.rpartition(":")
-    if not host or not port.isdecimal() or not 0 <= int(port) <= 65535:  # noqa: PLR2004 (the highest port there is)
-        raise wrong("is not an address to listen on", 'host:port, like "127.0.0.1:9464"')
+    if not (_HOST.fullmatch(host) or _address(host) is not None) or not _PORT.fullmatch(port) or int(port) > _HIGHEST_PORT:
+        raise wrong("is not an address to listen on", f'host:port, like "127.0.0.1:9464", with a port up to {_HIGHEST_PORT}')
     return value
+
+
+def _address(host: str) -> IPv4Address | IPv6Address | None:
+    """The address that is written there, IPv6 with or without its brackets; nothing for a name."""
+    try:
+        return ip_address(host.removeprefix("[").removesuffix("]"))
+    except ValueError:
+        return None
+
+
+def _host(value: str) -> str:
+    if not _HOST.fullmatch(value):
+        raise wrong("is not the name of a host", 'a name without port and path, like "till.shop.example"')
+    return value.lower()
 
 
 def _zone(value: str) -> str:
@@ -43,8 +70,16 @@ def _moment(value: object) -> object:
     return value
 
 
+def _year(value: datetime | None) -> datetime | None:
+    if value is not None and value.year not in _YEARS:
+        raise wrong(f"is in the year {value.year}", f"a year from {_YEARS[0]} to {_YEARS[-1]}")
+    return value
+
+
 Name = Annotated[str, AfterValidator(_name)]
-Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+#: how often something is done; more often than ten times a second, or less often than once in thirty days, nobody means
+Seconds = Annotated[float, Field(ge=0.1, le=30 * _DAY, allow_inf_nan=False)]
+Days = Annotated[int, Field(ge=1, le=36_500)]
 
 
 class _Table(BaseModel):
@@ -56,24 +91,45 @@ class _Table(BaseModel):
 class DaemonSettings(_Table):
     """``[daemon]``: the process itself."""
 
+    #: whether ``listen`` may be an address that other machines reach; there is no sign-in
+    exposed: bool = False
     listen: Annotated[str, AfterValidator(_listen)] = "127.0.0.1:9464"
+    #: names under which the page is asked for, besides addresses and this machine's own
+    hosts: Annotated[list[Annotated[str, AfterValidator(_host)]], Field(max_length=100)] = Field(default_factory=list)
     state_dir: Path | None = None
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "console"] = "json"
     #: of what people read; the log speaks in codes
     language: Literal["en", "nl"] = "en"
     contact: Text | None = None
-    shutdown_seconds: Seconds = 4
+    shutdown_seconds: Annotated[Seconds, Field(le=3600)] = 4
     workers: Annotated[int, Field(ge=1, le=100)] = 8
     #: more than the days that are read again, or what was just forgotten would come back as new
-    retention_days: Annotated[int, Field(ge=30)] = 400
-    activity_days: Annotated[int, Field(ge=1)] = 400
+    retention_days: Annotated[Days, Field(ge=30)] = 400
+    activity_days: Days = 400
 
     @property
     def listen_on(self) -> tuple[str, int]:
         """Host and port of ``listen``."""
         host, _, port = self.listen.rpartition(":")
         return host.strip("[]"), int(port)
+
+    @property
+    def answers_to(self) -> frozenset[str]:
+        """The names under which the page may be asked for."""
+        return frozenset({*self.hosts, self.listen_on[0].lower()})
+
+    @field_validator("listen")
+    @classmethod
+    def _said(cls, value: str, info: ValidationInfo) -> str:
+        """What other machines reach is said, not slipped into."""
+        host = value.rpartition(":")[0]
+        address = _address(host)
+        local = host.lower() == "localhost" if address is None else address.is_loopback
+        if not local and not info.data.get("exposed"):
+            expected = "a loopback address, or exposed = true beside it: there is no sign-in, whoever reaches it sees everything"
+            raise wrong("can be reached from other machines", expected)
+        return value
 
 
 class FlowSettings(_Table):
@@ -125,15 +181,15 @@ class BrakeSettings(_Table):
     """``[links.NAME.brake]``: a run that would change more than ``share`` of all records, and ``minimum`` of them, stops and asks."""
 
     share: Annotated[float, Field(gt=0, le=1)] = 0.2
-    minimum: Annotated[int, Field(ge=0)] = 10
+    minimum: Annotated[int, Field(ge=0, le=1_000_000)] = 10
 
 
 class LinkSettings(_Table):
     """``[links.NAME]``: one company's books with the tills that belong to it."""
 
     books: Name
-    tills: Annotated[list[Name], Field(min_length=1)]
-    start: Annotated[AwareDatetime | None, BeforeValidator(_moment)] = None
+    tills: Annotated[list[Name], Field(min_length=1, max_length=100)]
+    start: Annotated[AwareDatetime | None, BeforeValidator(_moment), AfterValidator(_year)] = None
     mapping: Path | None = None
     time_zone: Annotated[str, AfterValidator(_zone)] = "Europe/Amsterdam"
     flows: FlowsSettings = FlowsSettings()
@@ -146,8 +202,10 @@ class LinkSettings(_Table):
 class AlertsSettings(_Table):
     """``[alerts]``: who is told, and when."""
 
-    urls: list[Secret] = Field(default_factory=list)
+    urls: Annotated[list[Annotated[SecretStr, Field(min_length=1, max_length=LONGEST)]], Field(max_length=100)] = Field(
+        default_factory=list
+    )
     urls_file: Path | None = None
-    repeat_hours: Annotated[float, Field(gt=0)] = 24
-    failing_runs: Annotated[int, Field(ge=1)] = 3
-    failing_minutes: Annotated[float, Field(ge=0)] = 15
+    repeat_hours: Annotated[float, Field(gt=0, le=8_760, allow_inf_nan=False)] = 24
+    failing_runs: Annotated[int, Field(ge=1, le=1_000)] = 3
+    failing_minutes: Annotated[float, Field(ge=0, le=10_080, allow_inf_nan=False)] = 15

@@ -8,7 +8,8 @@
 /        the dashboard
 ======== ================================================================ =======================================================
 
-None of it asks who is there: it listens on the loopback address, says nothing about people, and the JSON nothing about money.
+None of it asks who is there: it listens on the loopback address unless it is told otherwise, answers only to this machine's names, says
+nothing about people, and the JSON nothing about money.
 """
 
 from __future__ import annotations
@@ -26,13 +27,15 @@ from starlette.routing import Route
 
 from daemon import __version__
 from daemon.observe.log import redact_text
+from daemon.web.guard import Guard
 from daemon.web.page import STYLE, render
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
     from datetime import datetime
 
     from starlette.requests import Request
+    from starlette.types import ASGIApp
 
     from daemon.observe.metrics import Metrics
     from daemon.web.page import Overview
@@ -114,8 +117,8 @@ def _answer(checks: Sequence[Check], media_type: str) -> Response:
     return Response(json.dumps(body, indent=1), 503 if body["status"] == "fail" else 200, media_type=media_type, headers=_HEADERS)
 
 
-def build(source: HealthSource, metrics: Metrics) -> Starlette:
-    """Return the application."""
+def build(source: HealthSource, metrics: Metrics, hosts: Collection[str] = ()) -> ASGIApp:
+    """Return the application; ``hosts`` are the names under which it may be asked for besides addresses and ``localhost``."""
     policy = f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 
     async def livez(_request: Request) -> Response:
@@ -135,7 +138,7 @@ def build(source: HealthSource, metrics: Metrics) -> Starlette:
     async def dashboard(_request: Request) -> Response:
         return HTMLResponse(render(await source.overview()), headers={**_HEADERS, "Content-Security-Policy": policy})
 
-    return Starlette(
+    app = Starlette(
         routes=[
             Route("/livez", livez),
             Route("/readyz", readyz),
@@ -144,3 +147,5 @@ def build(source: HealthSource, metrics: Metrics) -> Starlette:
             Route("/", dashboard),
         ],
     )
+    app.router.redirect_slashes = False
+    return Guard(app, hosts)

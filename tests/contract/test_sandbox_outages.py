@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,6 @@ from tests.contract.test_sandbox_till import PRODUCT, till
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from pathlib import Path
 
 CUSTOMERS = "/v2/customers"
 
@@ -240,17 +240,16 @@ async def test_a_person_cannot_lock_himself_out() -> None:
 # in a faults file
 
 
-def test_a_faults_file_says_outages(tmp_path: Path) -> None:
+def test_a_faults_file_says_outages() -> None:
     """As an array of tables for each vendor, next to the rates."""
-    path = tmp_path / "faults.toml"
-    path.write_text(
+    text = (
         "[eaccounting]\nslow = 0.5\n"
         '[[eaccounting.outage]]\nkind = "status_503"\npath = "/v2/customerinvoices"\nmethod = "post"\n'
         "from = 2026-03-16T09:00:00Z\nto = 2026-03-16T10:00:00+01:00\nretry_after = 30\neffect = true\n"
         '[[eaccounting.outage]]\nkind = "refuse"\npath = "/connect"\n'
         '[[salespos.outage]]\nkind = "slow"\nseconds = 2.5\n'.replace("10:00:00+01:00", "11:00:00+01:00")
     )
-    plans = faults.load(path)
+    plans = faults.read(tomllib.loads(text))
     assert plans["eaccounting"].slow == 0.5
     assert list(plans["eaccounting"].outages.known.values()) == [
         Outage(
@@ -288,13 +287,12 @@ def test_a_faults_file_says_outages(tmp_path: Path) -> None:
         ('outage = [{kind = "reset", from = 2026-03-16T09:00:00Z, to = 2026-03-16T09:00:00Z}]', "from: is not before to"),
     ],
 )
-def test_an_outage_that_makes_no_sense_is_refused_with_its_place(tmp_path: Path, said: str, complaint: str) -> None:
-    """One line that names the file, the table and what is wrong, and the plan is left as it was."""
-    path = tmp_path / "faults.toml"
-    path.write_text(f"[salespos]\n{said}\n")
-    with pytest.raises(ValueError, match="outage") as caught:
-        faults.load(path)
-    assert str(caught.value).startswith(f"{path}: salespos: outage: ")
+def test_an_outage_that_makes_no_sense_is_refused_with_its_place(said: str, complaint: str) -> None:
+    """One line that names the table and what is wrong, and the names that lead there."""
+    with pytest.raises(faults.BrokenFaults, match="outage") as caught:
+        faults.read(tomllib.loads(f"[salespos]\n{said}\n"))
+    assert str(caught.value).startswith("salespos: outage: ")
+    assert caught.value.names == ("salespos", "outage")
     assert complaint in str(caught.value)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import socket
 import webbrowser
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -96,7 +97,7 @@ def browser(monkeypatch: pytest.MonkeyPatch, visit: Callable[[str], Any]) -> Non
 
 def paste(monkeypatch: pytest.MonkeyPatch, address: Callable[[], str]) -> None:
     """Let somebody paste an address when it is asked for."""
-    monkeypatch.setattr("sys.stdin", SimpleNamespace(readline=lambda: address() + "\n"))
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(readline=lambda _: address() + "\n"))
 
 
 def shown_address(capsys: pytest.CaptureFixture[str]) -> str:
@@ -161,6 +162,22 @@ async def test_a_refusal_at_the_page_ends_with_one_line(
     assert await company.kept() == (None, None)
 
 
+async def test_a_refusal_is_shown_without_what_does_something_to_a_terminal(
+    company: Company, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The words come from the address, and anybody may have written them; what they may be made of is the standard's."""
+
+    def refused(address: str) -> None:
+        asked = dict(parse_qsl(urlsplit(address).query))
+        arrive(f"{asked['redirect_uri']}?state={asked['state']}&error=access%1B%5B2J%0Adenied%22{'x' * 500}")
+
+    browser(monkeypatch, refused)
+    assert await company.login() == 1
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith("books: the sign-in was refused: access?[2J?denied?xxx")
+    assert len(line) < 200
+
+
 async def test_nobody_who_comes_back_is_waited_for_without_end(
     company: Company, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -188,7 +205,57 @@ async def test_an_https_redirect_is_pasted_too(tmp_path: Path, monkeypatch: pyte
         assert await company.login() == 0
 
 
-@pytest.mark.parametrize("pasted", ["", "https://example.org/", "?code=a&state=b"])
+HOSTILE = (
+    b"GET //[ HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    b"GET http://[::1?x HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    b"GET /callback?state=\xff HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    b"GET /callback?%ff=%00&%5B HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    b"GET /callback?" + b"a=b&" * 5_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    b"GET /callback?" + b"a" * 100_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    b"HEAD /callback HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    b"GET /callback/ HTTP/1.1\r\nHost: [\r\n\r\n",
+    b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n",
+)
+
+
+async def test_bytes_that_are_no_answer_do_not_end_a_sign_in(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever comes to the port meanwhile, with the right state too: it is turned away, and the real answer still is taken."""
+    seen: list[bytes] = []
+
+    def flooded(address: str) -> None:
+        asked = dict(parse_qsl(urlsplit(address).query))
+        back = urlsplit(asked["redirect_uri"])
+        ours = f"state={asked['state']}"
+        codes = ("", "&code=", "&code=%00", "&code=%C3%A9", f"&{ours}&code=a", f"&code={'a' * 5_000}")
+        requests = [f"GET /callback?{ours}{code} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode() for code in codes]
+        requests.append(f"GET /callback?{ours}&code=theirs HTTP/1.1\r\nHost: evil.example\r\n\r\n".encode())
+        seen.extend(said(back.port or 0, one) for one in (*requests, *HOSTILE))
+        arrive(allow(address))
+
+    browser(monkeypatch, flooded)
+    assert await company.login() == 0
+    assert [one for one in seen if one and not one.startswith(b"HTTP/1.1 4")] == []
+    tokens, _ = await company.kept()
+    assert tokens is not None
+
+
+def said(port: int, request: bytes) -> bytes:
+    """What is answered to these bytes; nothing where the connection is ended before."""
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+        try:
+            connection.sendall(request)
+            return b"".join(iter(lambda: connection.recv(65_536), b""))
+        except ConnectionError:
+            return b""
+
+
+@pytest.mark.parametrize(
+    "pasted",
+    [
+        *("", "https://example.org/", "?code=a&state=b", "http://[::1?", "//[?state=b", "?" + "a=b&" * 5_000, "x" * 9_000),
+        *("?state=\udcff&code=a", "?code=\x1b[2J&state=\x00"),
+    ],
+)
 async def test_what_is_no_answer_is_refused(
     company: Company, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], pasted: str
 ) -> None:

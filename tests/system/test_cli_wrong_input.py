@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.system.support import environment, kassabrug, made_up_day
+from tests.system.support import COMMAND, environment, kassabrug, made_up_day
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -87,10 +87,10 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("command", ["sync", "plan"])
 def test_an_unknown_flow_is_named_with_those_that_there_are(tmp_path: Path, command: str) -> None:
-    """Before anything is read or written."""
+    """Wrong usage, before anything is read or written."""
     ended = kassabrug(tmp_path, command, "--flow", "salse", "--config", written(tmp_path, CONFIG))
-    assert (ended.code, ended.out) == (78, "")
-    assert ended.err == "--flow: unknown flow salse, expected one of sales, products, stock\n"
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err.splitlines()[-1].endswith("argument --flow: there is no such flow, expected one of sales, products, stock")
     assert not (tmp_path / "state").exists()
 
 
@@ -161,6 +161,53 @@ def test_wrong_usage_is_2(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     ended = kassabrug(tmp_path, *arguments)
     assert (ended.code, ended.out) == (2, "")
     assert ended.err.startswith("usage: kassabrug")
+
+
+def at_the_end_of_a_pipe(folder: Path, command: str, *arguments: str) -> tuple[int, str]:
+    """Run a shell's line in which ``"$@"`` is the program; return its exit code and what it said on standard error."""
+    line = ["bash", "-c", f"set -o pipefail; {command}", "bash", *COMMAND, *arguments]
+    ended = subprocess.run(line, cwd=folder, env=environment(folder), capture_output=True, text=True, timeout=60, check=False)
+    return ended.returncode, ended.stderr
+
+
+def test_an_output_that_is_full_closed_or_gone_is_no_traceback(tmp_path: Path) -> None:
+    """A line where somebody reads it, nothing where the reader has gone; and the next file that is opened is not the output."""
+    config = written(tmp_path, CONFIG)
+    (tmp_path / "state").mkdir()
+    status = ("status", "--json", "--config", str(config))
+    assert at_the_end_of_a_pipe(tmp_path, '"$@" > /dev/full', *status) == (1, "standard output: no space left on device\n")
+    assert at_the_end_of_a_pipe(tmp_path, '"$@" > /dev/full', "--help")[1] in ("", "standard output: no space left on device\n")
+    assert at_the_end_of_a_pipe(tmp_path, '"$@" | true', "--help")[1] == ""
+    for closed in (">&-", ">&- 2>&-", "<&- >&- 2>&-"):
+        assert at_the_end_of_a_pipe(tmp_path, f'"$@" {closed}', *status) == (0, ""), closed
+    assert at_the_end_of_a_pipe(tmp_path, '"$@" 2> /dev/full', "status", "--config", "nowhere.toml") == (78, "")
+
+
+@pytest.mark.parametrize("arguments", [("why", b"\xff\xfe"), ("resend", "1", b"\xff"), ("login", b"\xff")], ids=["why", "resend", "login"])
+def test_bytes_that_are_no_text_are_wrong_usage(tmp_path: Path, arguments: tuple[str | bytes, ...]) -> None:
+    """Said with the argument's name, whatever the terminal can show."""
+    line = [*COMMAND, *arguments]
+    ended = subprocess.run(line, cwd=tmp_path, env=environment(tmp_path), capture_output=True, timeout=60, check=False)
+    assert (ended.returncode, ended.stderr.splitlines()[-1].endswith(b"is not UTF-8")) == (2, True), ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("[salespos]\nslow = nan\n", "faults.toml:2:1: salespos.slow: nan is not accepted, expected a number of at most 18 digits"),
+        ("[salespos]\nslow_seconds = 1e12\n", "faults.toml:2:1: salespos: slow_seconds: 1E+12 is not a number up to 31622400"),
+        ("[ccv]\n", "faults.toml:1:2: ccv: expected a table named eaccounting or salespos, expected a faults file"),
+        ("x = " + "[" * 300 + "]" * 300, "faults.toml:1:1: x: is nested too deeply, expected at most 16 levels"),
+        ("x = 1e9999999999999999999", "faults.toml:1:1: x: 1e9999999999999999999 is not accepted"),
+    ],
+    ids=["NaN", "too large", "unknown vendor", "nested", "exponent"],
+)
+def test_a_wrong_faults_file_is_one_line_and_78(tmp_path: Path, text: str, says: str) -> None:
+    """Read as the configuration is, with the place of what is wrong."""
+    (tmp_path / "faults.toml").write_text(text, encoding="utf-8")
+    ended = kassabrug(tmp_path, "sandbox", "--faults", "faults.toml")
+    assert (ended.code, len(ended.err.splitlines())) == (78, 1)
+    assert ended.err.startswith(says)
 
 
 def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:

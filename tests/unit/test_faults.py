@@ -6,9 +6,11 @@ import asyncio
 import errno
 import json
 import socket
+import tomllib
 from collections import Counter
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -22,7 +24,6 @@ from connectors.sandbox.serve import serve
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from pathlib import Path
 
     from starlette.types import Receive, Scope, Send
 
@@ -284,28 +285,33 @@ def test_a_plan_that_makes_no_sense_is_refused_whole(changes: dict[str, object],
     assert plan.cut_body == 0
 
 
-def test_a_faults_file_has_a_table_for_each_vendor(tmp_path: Path) -> None:
-    """Rates and seconds are read as written, for each vendor its own."""
-    file = tmp_path / "faults.toml"
-    file.write_text("[salespos]\nreset_after = 0.1\nrevoke_token_after = 5\n[eaccounting]\nslow = 1\n", "utf-8")
-    plans = faults.load(file)
+def test_a_faults_file_has_a_table_for_each_vendor() -> None:
+    """Rates and seconds are read as written, for each vendor its own, exact or not."""
+    plans = faults.read({"salespos": {"reset_after": Decimal("0.1"), "revoke_token_after": 5}, "eaccounting": {"slow": 1}})
     assert (plans["salespos"].reset_after, plans["salespos"].revoke_token_after, plans["eaccounting"].slow) == (0.1, 5, 1)
 
 
 @pytest.mark.parametrize(
-    ("text", "complaint"),
+    ("text", "names", "complaint"),
     [
-        ("[salespos]\nbroken = 1", "salespos: unknown fault"),
-        ("slow = 1", "slow: expected a table named"),
-        ("salespos = 1", "salespos: expected a table of faults"),
-        ("[", "faults.toml: "),
+        ("[salespos]\nbroken = 1", ("salespos",), "salespos: unknown fault"),
+        ("slow = 1", ("slow",), "slow: expected a table named"),
+        ("salespos = 1", ("salespos",), "salespos: expected a table of faults"),
+        ("[salespos]\nslow = nan", ("salespos", "slow"), "salespos: slow: nan is not a number up to"),
+        ("[salespos]\nslow_seconds = inf", ("salespos", "slow_seconds"), "slow_seconds: inf is not a number up to"),
+        ("[salespos]\nslow_seconds = -1", ("salespos", "slow_seconds"), "slow_seconds: -1 is less than 0"),
+        (
+            "[salespos]\nclock_skew_seconds = 1e300",
+            ("salespos", "clock_skew_seconds"),
+            "clock_skew_seconds: 1e.300 is not a number",
+        ),
+        ("[salespos]\nrevoke_token_after = 0.5", ("salespos", "revoke_token_after"), "revoke_token_after: 0.5 is not a whole number"),
+        ("[[salespos.outage]]\nkind = 'slow'\nseconds = inf", ("salespos", "outage"), "salespos: outage: seconds: inf is not a number"),
     ],
 )
-def test_a_wrong_faults_file_is_named_with_its_table(tmp_path: Path, text: str, complaint: str) -> None:
-    """The one line names the file, the table and what is wrong."""
-    file = tmp_path / "faults.toml"
-    file.write_text(text, "utf-8")
-    with pytest.raises(ValueError, match=complaint) as caught:
-        faults.load(file)
-    assert str(file) in str(caught.value)
+def test_a_wrong_faults_file_is_named_with_its_table(text: str, names: tuple[str, ...], complaint: str) -> None:
+    """One line that names the table and what is wrong, and the names that lead there; no number that a sandbox cannot live with."""
+    with pytest.raises(faults.BrokenFaults, match=complaint) as caught:
+        faults.read(tomllib.loads(text))
+    assert caught.value.names == names
     assert "\n" not in str(caught.value)

@@ -12,6 +12,7 @@ import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
+from daemon.observe.flood import MOST_LINES, WINDOW_SECONDS, Flood, kind_of
 from daemon.observe.log import REDACTED, configure, redact, redact_text
 from daemon.observe.metrics import Metrics
 
@@ -166,3 +167,37 @@ def test_redaction_takes_anything_and_leaves_json(value: Any) -> None:
     once = redact(value)
     json.dumps(once)
     assert redact(once) == once
+
+
+def test_what_is_said_again_and_again_is_counted() -> None:
+    """Twenty lines of a kind a minute are written, whatever numbers stand in them; the next line after that says how many were not."""
+    clock = [0.0]
+    flood = Flood(lambda: clock[0])
+    kinds = [kind_of({"level": "warning", "event": f"socket {number} is lost", "link": "shop"}) for number in range(500)]
+    assert [flood.admits(kind) for kind in kinds].count(True) == MOST_LINES
+    assert flood.admits(kind_of({"level": "warning", "event": "socket 1 is lost", "link": "other"}))
+    assert flood.left_out() == {}
+    clock[0] = WINDOW_SECONDS
+    assert flood.left_out() == {"socket # is lost": 500 - MOST_LINES}
+    assert flood.left_out() == {}
+    assert flood.admits(kinds[0])
+
+
+def test_a_flood_of_kinds_is_bounded_too() -> None:
+    """What is remembered does not grow with what is said."""
+    flood = Flood(lambda: 0.0)
+    for number in range(5_000):
+        flood.admits(("warning", "x" * number))
+    assert len(flood._windows) < 1_000
+
+
+def test_lines_that_are_left_out_are_counted_in_the_metrics(stream: io.StringIO) -> None:
+    """Ours and the libraries': the log is short, the counter is not."""
+    metrics = Metrics()
+    configure("info", "json", metrics, stream=stream)
+    for _ in range(100):
+        structlog.get_logger().warning("again", flow="sales")
+        logging.getLogger("library").warning("and again")
+    assert [line["event"] for line in lines(stream)].count("again") == MOST_LINES
+    assert [line["event"] for line in lines(stream)].count("and again") == MOST_LINES
+    assert 'kassabrug_log_messages_total{level="warning"} 200.0' in metrics.render().decode()

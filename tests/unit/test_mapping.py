@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -60,6 +61,103 @@ def test_an_expression_is_bounded(source: str) -> None:
         compile_expression(source)
 
 
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        ("3999999**3999999", "pow is no part of an expression"),
+        ("1 << 9999", "lshift is no part of an expression"),
+        ("'x'.zfill(300000000)", "there is no .zfill"),
+        ("product.name.ljust(300000000)", "there is no .ljust"),
+        ("product.name.join('ab')", "there is no .join"),
+        ("f'{product.name:>300000000}'", "joined str is no part of an expression"),
+        ("product.name if True else [1] * 9", "list is no part of an expression"),
+        ("product.name in ('a', 'b')", "tuple is no part of an expression"),
+        ("[x for x in product.name]", "list comp is no part of an expression"),
+        ("(y := 5)", "named expr is no part of an expression"),
+        ("cut(*product.name)", "starred is no part of an expression"),
+        ("cut(text='a', **product.name)", "cut: "),
+        ("b'x'", "bytes is no value here"),
+        ("1j", "complex is no value here"),
+        ("...", "ellipsis is no value here"),
+        ("9" * 400, "a number that nobody means"),
+        ("1e400", "a number that nobody means"),
+        ("-" * 400 + "1", "too large"),
+        ("1\n2", "2 expressions"),
+        ("product.name; product.ean", "2 expressions"),
+        ("name = 5", "assign is no expression"),
+        ("import os", "import is no expression"),
+        ("", "0 expressions"),
+        ("cut(product.name, 3)(1)", "what is called is no function"),
+    ],
+)
+def test_what_could_cost_or_hide_something_is_refused_when_it_is_compiled(source: str, says: str) -> None:
+    """Powers, methods, formats, loops, and a second expression that nobody would evaluate: before the first record."""
+    with pytest.raises(MappingError, match=re.escape(says)):
+        compile_expression(source)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "'a' * 10001",
+        "1000000 * 'abc'",
+        "replace(product.long, 'a', product.long)",
+        "replace(product.long, '', product.long)",
+        "product.long + product.long",
+        "'%300000000d' % 5",
+        "product.categories * 1000000",
+        "product.huge * 1",
+        "product.price + product.nan",
+        "text(product.huge)",
+        "cut(product.name, product.huge)",
+        "round(1, 999999999)",
+        "999999999999999999 * 999999999999999999",
+        "999999999999999999 + 1",
+        "1 / 999999999999999999 / 999999999999999999",
+        "number('4_95')",
+        "number('NaN')",
+        "number('1e999999999')",
+        "number('٤')",
+        "number('9' * 5000)",
+        "product.name.upper",
+        "product.items",
+    ],
+)
+def test_a_value_does_not_grow_on_its_way(source: str) -> None:
+    """Whatever the record holds: length, digits and items are bounded at every step, and it takes no time to find out."""
+    record = {
+        "name": "Kaars",
+        "long": "a" * 9_999,
+        "price": Decimal(1),
+        "categories": ["x"] * 10,
+        "huge": Decimal("1e20000000"),
+        "nan": Decimal("NaN"),
+    }
+    began = time.process_time()
+    with pytest.raises(MappingError):
+        compile_expression(source)({"product": record})
+    assert time.process_time() - began < 1
+
+
+@pytest.mark.parametrize(
+    ("source", "value"),
+    [
+        ("1 / 4", Decimal("0.25")),
+        ("'-' * 3", "---"),
+        ("7 // 2 + 7 % 4", 6),
+        ("product.name[0:2]", "Ka"),
+        ("product['name'] is not None", True),
+        ("'a' in product.name", True),
+        ("number(' 4.95 ') + number(1)", Decimal("5.95")),
+        ("-product.price if product.price > 0 else +product.price", Decimal("-1.005")),
+    ],
+)
+def test_what_a_shop_needs_is_still_there(source: str, value: object) -> None:
+    """Arithmetic that stays exact, pieces of texts, comparisons."""
+    result = compile_expression(source)(PRODUCT)
+    assert (result, type(result)) == (value, type(value))
+
+
 def test_a_field_that_is_not_written_is_named() -> None:
     """The place of the mistake is part of the error."""
     with pytest.raises(ExceptionGroup) as caught:
@@ -107,6 +205,15 @@ def said(folder: Path, **files: str) -> list[str]:
         ('[create]\nname = "1 +"\n', "products.toml:2:12: create.name: '1 +': invalid syntax, expected an expression"),
         ("[create\n", "products.toml:1:8: expected ']' at the end of a table declaration, expected TOML"),
         ('[crate]\nname = "1"\n', "products.toml:1:2: crate: unknown table, expected create"),
+        (
+            '[create]\nname = "product.name; 1"\n',
+            "products.toml:2:23: create.name: 'product.name; 1': 2 expressions, expected one expression",
+        ),
+        (
+            '[create]\nname = "2 ** product.price"\n',
+            "products.toml:2:9: create.name: '2 ** product.price': pow is no part of an expression, expected an expression",
+        ),
+        ('[create]\nname = "\\u001b[2J"\n', "products.toml:2:1: create.name: has the control character U+001B in it, expected text that"),
         ("create = 5\n", "products.toml:1:1: create: not a table, expected a table of expressions"),
         ("[[update]]\n", "products.toml:1:3: update: not a table, expected a table of expressions"),
         ("[create]\nname = 5\n", "products.toml:2:1: create.name: not a text, expected an expression in quotes"),
@@ -147,6 +254,27 @@ def said(folder: Path, **files: str) -> list[str]:
 def test_a_wrong_mapping_is_one_clear_line(tmp_path: Path, text: str, line: str) -> None:
     """File, line, column, what is wrong and what was probably meant, before the first record."""
     [only] = said(tmp_path, products=text)
+    assert only.startswith(line)
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("[[sku]]\n", "sales.toml:1:3: sku: not a table, expected [sku]"),
+        ("[[articles]]\n", "sales.toml:1:3: articles: not a table, expected [articles]"),
+        *(
+            (f'[articles.free]\n"{rate}" = "X"\n', "sales.toml:2:1: articles.free.")
+            for rate in ("2_1", "nan", "-0", "1e1", "٩", "Infinity", "100.1")
+        ),
+        *(
+            (f"[sku]\nA = {number}\n", "sales.toml:2:1: sku.A: not an article number")
+            for number in ("-1", '"a\\nb"', "''", "1.5", f"'{'9' * 200}'")
+        ),
+    ],
+)
+def test_a_table_of_articles_that_makes_no_sense_is_one_line(tmp_path: Path, text: str, line: str) -> None:
+    """Rates as a country writes them, numbers that an article can have, tables that are tables."""
+    [only] = said(tmp_path, sales=text)
     assert only.startswith(line)
 
 

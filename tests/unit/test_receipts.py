@@ -232,6 +232,14 @@ BROKEN = [
     (GOOD.replace("536365,", ","), "no InvoiceNo"),
     (GOOD.replace(",85123A,", ",,"), "no StockCode"),
     (GOOD.replace("HEART", '"HEART" x'), "not CSV: "),
+    (GOOD.replace("2010-12-01", "0001-01-01"), "InvoiceDate '0001-01-01 08:26:00' is not in the years from 1990 to 2100"),
+    (GOOD.replace("2010-12-01", "9999-12-31"), "InvoiceDate '9999-12-31 08:26:00' is not in the years from 1990 to 2100"),
+    (GOOD.replace("2010-12-01", "٢٠١٠-12-01"), "InvoiceDate '٢٠١٠-12-01 08:26:00' is not a date and time"),
+    (GOOD.replace(",6,", ",٦,"), "Quantity '٦' is not a number"),
+    (GOOD.replace("2.55", "2_55"), "UnitPrice '2_55' is not a number"),
+    (GOOD.replace("2.55", "1" * 5_000), "UnitPrice has 5000 characters, expected at most 200"),
+    (GOOD.replace("HEART", "H\x1b[2J"), "Description has a control character in it"),
+    (GOOD.replace("536365", "536\x00365"), "InvoiceNo has a control character in it"),
 ]
 
 
@@ -265,6 +273,20 @@ def test_a_file_of_something_else_is_refused_as_a_whole(tmp_path: Path, content:
         receipts.load([file])
     assert caught.value.line == 1
     assert receipts.load_lenient([file])[0].receipts == ()
+
+
+def test_a_file_without_end_is_not_read_to_its_end() -> None:
+    """A device, and a line that nobody would write: what is not read is said."""
+    with pytest.raises(BrokenReceipts, match="/dev/zero:1: more than 10000 characters; nothing after it is read"):
+        receipts.load([Path("/dev/zero")])
+
+
+def test_a_thousand_broken_lines_are_no_receipts(tmp_path: Path) -> None:
+    """The last of what was left out says that nothing more was read."""
+    file = write(tmp_path, GOOD, *["broken"] * 5_000, GOOD.replace("536365", "536366"))
+    world, left_out = receipts.load_lenient([file])
+    assert [receipt.number for receipt in world.receipts] == ["536365"]
+    assert (len(left_out), left_out[-1].reason) == (1_001, "1000 lines cannot be read; nothing from here on is")
 
 
 def test_blank_lines_and_a_byte_order_mark_are_harmless(tmp_path: Path) -> None:

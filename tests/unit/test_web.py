@@ -57,7 +57,34 @@ class Source:
 
 def client(source: Source | None = None) -> TestClient:
     """Return a client of the application."""
-    return TestClient(build(source or Source(), Metrics()))
+    return TestClient(build(source or Source(), Metrics()), base_url="http://localhost")
+
+
+@pytest.mark.parametrize(
+    ("host", "answered"),
+    [
+        *[
+            (host, True)
+            for host in ("localhost", "LOCALHOST:9464", "kassa.localhost", "127.0.0.1:9464", "[::1]:9464", "192.168.1.4", "Kassa.Shop")
+        ],
+        *[
+            (host, False)
+            for host in ("evil.example", "evil.example:9464", "localhost.evil.example", "127.0.0.1.evil.example", "[", "", "a b", "x@y")
+        ],
+    ],
+)
+@pytest.mark.parametrize("path", ["/", "/livez", "/metrics"])
+def test_only_this_machines_names_are_answered_to(host: str, answered: bool, path: str) -> None:
+    """A page whose own name was given this machine's address (DNS rebinding) sees nothing, and is told nothing about its name."""
+    answer = TestClient(build(Source(), Metrics(), {"kassa.shop"}), base_url="http://localhost").get(path, headers={"Host": host})
+    assert answer.status_code == (200 if answered else 421)
+    assert "evil" not in answer.text
+
+
+def test_two_names_are_none() -> None:
+    """One of them would be believed by somebody."""
+    twice = [("Host", "localhost"), ("Host", "evil.example")]
+    assert client().get("/", headers=twice).status_code == 421
 
 
 def test_livez_follows_the_loop_alone() -> None:
