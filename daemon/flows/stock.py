@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter as Counts
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import anyio
@@ -12,7 +12,7 @@ import anyio
 from connectors.model import ProductPatch, StockLevel
 from connectors.port import ConnectorError, Missing, Rejected, Transient, Uncertain, Unreadable
 from daemon.core.brake import LASTING, stock_alarm
-from daemon.core.flow_registry import STOCK
+from daemon.core.flow_registry import SALES, STOCK
 from daemon.core.outcomes import Outcome, Reason
 from daemon.core.products import GONE
 from daemon.core.sku import sku_key
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 CLOSER_LOOKS, LOOKED_AT_AGAIN, LOOKS_IN_A_RUN = 3, 20, 15
 
 
+#: before any books
+_BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
 #: what a vendor may answer for one product alone, while it is well
 _MAY_BE_OWN = (Transient, Uncertain, Unreadable)
 
@@ -103,7 +105,7 @@ class Stock:
         plan = plan_stock(
             levels,
             Shelves(targets, bound),
-            self._counted(self._sold(after, not_stored), articles),
+            await self._counted(self._sold(after, not_stored), articles),
             carried_over=await self._carried_over(),
             doubtful=self._doubtful(levels, articles, before, after) if asking else (),
         )
@@ -117,13 +119,20 @@ class Stock:
         own = [(scope, sale) for sale in not_stored if looked.may_move(scope, sale.id)]
         return [one for one in sales if one[0] != scope] + own
 
-    def _counted(self, sales: Sequence[tuple[str, Sale]], articles: Articles) -> Mapping[str, Decimal]:
+    async def _counted(self, sales: Sequence[tuple[str, Sale]], articles: Articles) -> Mapping[str, Decimal]:
         """Return what is missing from the tills' shelves and not from the books' number.
 
-        Without the stock module no document moves that number: then nothing is.
+        Without the stock module no document moves that number: then nothing is.  Of what became a draft, what still stands is missing.
         """
-        company = self._context.company
-        return on_their_way(sales, articles) if company is None or company.stock_module else {}
+        context = self._context
+        if context.company is not None and not context.company.stock_module:
+            return {}
+        drafts = [
+            draft
+            for draft in await context.books.proposals_since(_BEGINNING)
+            if await context.store.holder(list(self._counters), SALES.record, draft.id) is not None
+        ]
+        return on_their_way(sales, articles, drafts)
 
     async def _articles(self, levels: Sequence[StockLevel]) -> tuple[Articles, Mapping[str, str]]:
         """Return which article a line is about, and which product of this till shows an article."""
@@ -156,7 +165,7 @@ class Stock:
             again = plan_stock(
                 levels,
                 Shelves(targets, pairs),
-                self._counted(after.on_their_way(), articles),
+                await self._counted(after.on_their_way(), articles),
                 carried_over=await self._carried_over(),
                 doubtful=pairs if after.unknown or after.rushed else on_their_way(after.moved(before, shown_late=False), articles).keys(),
             )

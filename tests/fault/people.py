@@ -71,17 +71,18 @@ faults = st.lists(st.tuples(st.integers(0, 40), modes), max_size=3)
 #: what somebody does before which point of a run
 meanwhile = st.lists(st.tuples(st.integers(0, 25), st.sampled_from([one for one in FAMILIES if one != "operations"]), picks), max_size=2)
 thens = st.sampled_from(["sweep", "run", ""])
-#: what an administrator does between two lives of the process: the settings' name and value, or something with the state
+#: what an administrator says in the settings between two lives of the process: the name of it and its value
 SETTINGS: Mapping[str, tuple[str, Any]] = {
     "ask": ("asks", True),
     "correct": ("asks", False),
-    "drafts": ("target", "draft"),
-    "invoices": ("target", "invoice"),
     "ideal known": ("methods", KNOWN_METHODS + 'ideal = "iDEAL"\n'),
     "ideal unknown": ("methods", KNOWN_METHODS),
     "cards elsewhere": ("methods", KNOWN_METHODS.replace('"Pin"', '"Bank"')),
-    "keyed in known": ("free", True),
+}
+TARGETS = {"drafts": ("target", "draft"), "invoices": ("target", "invoice")}
+MAPPINGS: Mapping[str, tuple[str, Any]] = {
     "keyed in unknown": ("free", False),
+    "keyed in known": ("free", True),
     "mugs as candles": ("mugs", True),
     "mugs as mugs": ("mugs", False),
     "capitals": ("capitals", True),
@@ -298,10 +299,29 @@ class Shop(RuleBasedStateMachine):
         self.run(self._goes_on(3600 * hours))
 
     @precondition(_there("administrator"))
-    @rule(what=st.sampled_from(["turn the tills round", "restart", *SETTINGS, "back up", "put back", "put back"]))
+    @rule(what=st.sampled_from(["turn the tills round", "restart", *SETTINGS]))
     def administrator(self, what: str) -> None:
-        """Start the process anew, perhaps with another configuration, or with the state as a backup has it."""
+        """Start the process anew, perhaps with another configuration."""
         self.run(self._administer(what))
+
+    @precondition(_there("administrator_targets"))
+    @rule(what=st.sampled_from(sorted(TARGETS)))
+    def administrator_targets(self, what: str) -> None:
+        """Let sales become something else from now on."""
+        self.run(self._administer(what))
+
+    @precondition(_there("administrator_maps"))
+    @rule(what=st.sampled_from(sorted(MAPPINGS)))
+    def administrator_maps(self, what: str) -> None:
+        """Change a rule of the mapping."""
+        self.run(self._administer(what))
+
+    @precondition(_there("administrator_restores"))
+    @rule(what=st.sampled_from(["back up", "put back"]), sale=picks, then=thens)
+    def administrator_restores(self, what: str, sale: int, then: str) -> None:
+        """Keep the state as it is, or put back what was kept; the till sells on."""
+        self.run(self._administer(what))
+        self.run(self._does("sells", sale, then))
 
     async def _administer(self, what: str) -> None:
         ACTS[what] += 1
@@ -313,12 +333,13 @@ class Shop(RuleBasedStateMachine):
         if what == "back up":
             premises.disk.back_up()
             self.said_then = dict(decisions.kept)
-        elif what == "put back" and premises.put_back():
-            self.people.forget_since(self.said_then)
+        elif what == "put back":
+            if premises.put_back():
+                self.people.forget_since(self.said_then)
         elif what == "turn the tills round":
             premises.turned = not premises.turned
-        elif what in SETTINGS:
-            setattr(premises, *SETTINGS[what])
+        elif what != "restart":
+            setattr(premises, *{**SETTINGS, **TARGETS, **MAPPINGS}[what])
         decisions.drafts |= premises.target == "draft"
         decisions.accounts["ideal"] |= {"iDEAL"} if "ideal" in premises.methods else set()
         decisions.accounts["pin"] |= {"Bank"} if '"Bank"' in premises.methods else set()
