@@ -53,6 +53,10 @@ class Processor(Protocol):
         """Settle one record or say why it is held; raises the errors of the port."""
         ...
 
+    def looked_at(self, work: Work) -> Work:
+        """Return work under the version that it was decided on: the record may have changed since a listing showed it."""
+        ...
+
     def payload(self, work: Work) -> bytes | None:
         """Return what is known of the record by now, to be stored while it is not settled; ``None`` leaves what is stored."""
         ...
@@ -223,7 +227,7 @@ async def handle(context: Context, processor: Processor, work: Work, *, prepared
         if isinstance(ended, Hold):
             await _hold(context, processor, work, ended)
         else:
-            await context.store.finish(work, ended)
+            await context.store.finish(processor.looked_at(work), ended)
             context.outcome(processor.name, ended.outcome, ended.reason)
 
     return await _attempt(context, processor, work, carry_through) or Handled()
@@ -254,7 +258,8 @@ async def _hold(context: Context, processor: Processor, work: Work, hold: Hold) 
     question = None
     if hold.question:
         question = Question(context.scope, hold.question, processor.name, hold.question_text, hold.choices)
-    await context.store.hold(work, reason=hold.reason, detail=hold.detail, question=question, payload=processor.payload(work))
+    seen = processor.looked_at(work)
+    await context.store.hold(seen, reason=hold.reason, detail=hold.detail, question=question, payload=processor.payload(work))
     context.outcome(processor.name, Outcome.HELD, hold.reason)
     context.log.warning("held", flow=processor.name, record=work.record, label=work.label, reason=hold.reason, detail=str(hold.detail))
 
@@ -268,7 +273,7 @@ async def _settle_fate(context: Context, processor: Processor, work: Work, error
     detail = type(error).__name__ if fate.reason is Reason.INTERNAL else str(error)
     if fate.state in {State.HELD, State.DEAD}:
         await context.store.hold(
-            work,
+            processor.looked_at(work),
             reason=fate.reason,
             detail=detail,
             outcome=fate.outcome,

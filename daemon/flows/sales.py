@@ -180,6 +180,11 @@ class Sales:
         whole = {work.record: self._whole[work.record] for work in works}
         self._gathered.update(await self._facts.for_sales(whole, self.rules, self._accounts))
 
+    def looked_at(self, work: Work) -> Work:
+        """Return work under the version of the receipt as it was fetched; what is dated ahead keeps what says so."""
+        sale = self._whole.get(work.record)
+        return work if sale is None or not sale.version or is_ahead(work) else replace(work, version=sale.version)
+
     def payload(self, work: Work) -> bytes | None:
         """Return the whole receipt once it was fetched."""
         self._gathered.pop(work.record, None)
