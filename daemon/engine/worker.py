@@ -136,7 +136,7 @@ async def drain(context: Context, processor: Processor) -> None:
 
 async def _take(context: Context, processor: Processor, run: _Pass, *, limit: int) -> bool:
     """Work on what is due next, and tell whether there was anything."""
-    works = await context.store.claim(context.scope, processor.name, now=context.now(), limit=limit)
+    works = await context.store.claim(context.pair_id, processor.name, now=context.now(), limit=limit)
     if works:
         await _handle_chunk(context, processor, works, run)
     return bool(works)
@@ -156,8 +156,8 @@ async def _together(context: Context, processor: Processor, run: _Pass) -> None:
 async def _stop(context: Context, processor: Processor, run: _Pass) -> None:
     """Ask whether the flow may go on; raises :class:`FlowStopped`."""
     text = message("question.failing", failed=run.failed, handled=run.handled, flow=processor.name, why=run.why)
-    await context.store.ask(Question(context.scope, breaker_key(processor.name), processor.name, text, (CONTINUE,)))
-    context.metrics.brake(processor.name, tripped=True, link=context.scope)
+    await context.store.ask(Question(context.pair_id, breaker_key(processor.name), processor.name, text, (CONTINUE,)))
+    context.metrics.brake(processor.name, tripped=True, link=context.pair_id)
     raise FlowStopped(text)
 
 
@@ -169,11 +169,11 @@ def breaker_key(flow: str) -> str:
 async def _stands_still(context: Context, processor: Processor) -> bool:
     """Tell whether the flow waits for a person since too many of its records failed; an answer lets it go on, once."""
     key = breaker_key(processor.name)
-    if any((question.link, question.key) == (context.scope, key) for question in await context.store.questions()):
+    if any((question.pair, question.key) == (context.pair_id, key) for question in await context.store.questions()):
         return True
-    if key in await context.store.answers(context.scope):
-        await context.store.withdraw_question(context.scope, key)
-        context.metrics.brake(processor.name, tripped=False, link=context.scope)
+    if key in await context.store.answers(context.pair_id):
+        await context.store.withdraw_question(context.pair_id, key)
+        context.metrics.brake(processor.name, tripped=False, link=context.pair_id)
     return False
 
 
@@ -257,7 +257,7 @@ async def _attempt(context: Context, processor: Processor, work: Work, action: C
 async def _hold(context: Context, processor: Processor, work: Work, hold: Hold) -> None:
     question = None
     if hold.question:
-        question = Question(context.scope, hold.question, processor.name, hold.question_text, hold.choices)
+        question = Question(context.pair_id, hold.question, processor.name, hold.question_text, hold.choices)
     seen = processor.looked_at(work)
     await context.store.hold(seen, reason=hold.reason, detail=hold.detail, question=question, payload=processor.payload(work))
     context.outcome(processor.name, Outcome.HELD, hold.reason)

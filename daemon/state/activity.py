@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from daemon.core.ids import PairId
 from daemon.core.message import decode, encode
 from daemon.state.port import Activity, AlertRow
 from daemon.state.values import to_moment, to_optional_moment, to_optional_text, to_text
@@ -22,7 +23,7 @@ def append(connection: sqlite3.Connection, activities: Iterable[Activity]) -> No
         [
             (
                 to_text(one.at),
-                one.link,
+                one.owner,
                 one.flow,
                 one.record,
                 one.label,
@@ -48,7 +49,7 @@ def newest(connection: sqlite3.Connection, label: str | None, limit: int) -> lis
     return [
         Activity(
             at=to_moment(row["at"]),
-            link=row["link"],
+            owner=PairId(row["link"]),
             flow=row["flow"],
             record=row["record"],
             label=row["label"],
