@@ -50,6 +50,8 @@ class SaleFacts:
     sale: Sale | None
     salt: str
     booked: Booked | None = None
+    #: the books told something newer than what was remembered: that is to be remembered first
+    learnt: bool = False
     document: Document | None = None
     found: tuple[Document, ...] = ()
     rivals: int = 0

@@ -75,11 +75,11 @@ class Steps:
         for step in plan.steps:
             held = await self._step(hand, step)
             if hand.earlier is not None:
-                await self._bind(sale, hand.earlier)
+                await self.remember(sale, hand.earlier)
                 return None
             if held is not None:
                 if hand.doubt is not None and hand.document is not None and plan.booked is not None:
-                    await self._bind(sale, replace(plan.booked, document=hand.document.id, gross=hand.document.gross, doubt=hand.doubt))
+                    await self.remember(sale, replace(plan.booked, document=hand.document.id, gross=hand.document.gross, doubt=hand.doubt))
                     return None
                 return held
             hand.done += [summary(action) for action in describe_step(work.record, work.label, step, plan.reason)]
@@ -209,7 +209,8 @@ class Steps:
             if intent.operation == "proposal" and intent.state in {IntentState.SENT, IntentState.DONE}:
                 await self._context.store.settle_intent(intent.owner, intent.key, IntentState.REFUSED)
 
-    async def _bind(self, sale: Sale, booked: Booked) -> None:
+    async def remember(self, sale: Sale, booked: Booked) -> None:
+        """Remember what is known to stand in the books, instead of what was remembered before."""
         context = self._context
         await context.store.unbind(context.pair_id, SALE, sale.id)
         await context.store.bind([self._binding(sale, booked)])

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from connectors.model import ZERO, LineKind
 from connectors.port import Missing
-from daemon.core.booked import Booked, read_booked
+from daemon.core.booked import Booked, Difference, differences, read_booked
 from daemon.core.booking import Hold, Skip, article_number, articles_needed, match_articles, reference, triage
 from daemon.core.customers import is_anonymous, pseudonym
 from daemon.core.debtors import DebtorFacts
@@ -17,6 +18,7 @@ from daemon.state.port import Binding, IntentState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
     from connectors.model import Customer, Document, MoneyAccount, Product, Sale
     from daemon.core.booking import BookingRules
@@ -63,10 +65,13 @@ class ReceiptFacts:
         facts = {}
         for record, sale in sales.items():
             intents = await context.store.intents(context.pair_id, record=record)
-            known = booked.get(record)
+            remembered = known = booked.get(record)
+            if known is not None and sale is not None and context.store.restored:
+                known = await self._since_backup(sale, known, rules)
             documents = found.get(record, []) if sale is not None or known is not None else await self._sent_for(intents)
             if known is None and sale is not None and len(documents) == 1 and not _sent(intents):
-                known = await self._corrected_before(reference(sale, rules), documents[0])
+                first = Booked(documents[0].id, documents[0].gross, documents[0].currency)
+                known = await self._taken_further(reference(sale, rules), first, documents[0].changed_at or context.now())
             if known is None and not documents:
                 known = await self._deleted_since(intents)
             named, articles, rounding = (None, [], None) if sale is None else await self._articles(sale, rules)
@@ -74,6 +79,7 @@ class ReceiptFacts:
                 sale=sale,
                 salt=context.salt,
                 booked=known,
+                learnt=remembered is not None and known != remembered,
                 document=await self._document(known),
                 found=tuple(documents),
                 holder=await self._holder(documents),
@@ -115,15 +121,35 @@ class ReceiptFacts:
                     return known
         return None
 
-    async def _corrected_before(self, key: str, first: Document) -> Booked | None:
-        """A document that this state knows nothing of may have been taken back and booked anew by an earlier one."""
-        keys = [name for number in range(_REVISIONS) for name in (credit_key(key, number), revised(key, number + 1))]
-        others = await self._lookup.existing(keys, since=first.changed_at or self._context.now())
-        if not others:
+    async def _since_backup(self, sale: Sale, known: Booked, rules: BookingRules) -> Booked:
+        """What an older state remembers may have been taken back, and booked anew, since it was kept: return what stands by now.
+
+        A change that the till still shows is decided once more, and found done.  Otherwise nothing but the sum is known of what was booked
+        anew: it counts as another state of the receipt than that of now.
+        """
+        newest = await self._taken_further(reference(sale, rules), known, sale.sold_at)
+        if newest is None:
+            return known
+        anew = newest.revision - known.revision
+        if anew == 1 and not newest.void and differences(known, sale, self._context.salt):
+            return known
+        return replace(newest, doubt=Difference.LINES) if anew and not newest.void else newest
+
+    async def _taken_further(self, key: str, first: Booked, since: datetime) -> Booked | None:
+        """A document may have been taken back and booked anew by a state that is not this one; ``None`` where it was not."""
+        numbers = range(first.revision, first.revision + _REVISIONS)
+        keys = [name for number in numbers for name in (credit_key(key, number), revised(key, number + 1))]
+        others = await self._lookup.existing(keys, since=since)
+        drafts = await self._lookup.proposals(keys, since=since) if first.target == Target.DRAFT else {}
+        if not others and not drafts:
             return None
-        revision = max((number for number in range(_REVISIONS + 1) if revised(key, number) in others), default=0)
-        current = others[revised(key, revision)][0] if revision else first
-        return Booked(current.id, current.gross, current.currency, revision=revision, void=credit_key(key, revision) in others)
+        revision = max((number + 1 for number in numbers if revised(key, number + 1) in others | drafts), default=first.revision)
+        void = credit_key(key, revision) in others
+        if revision == first.revision:
+            return replace(first, void=void)
+        [current, *_] = others.get(name := revised(key, revision)) or drafts[name]
+        target = Target.INVOICE if name in others else Target.DRAFT
+        return Booked(current.id, current.gross, current.currency, target=target, revision=revision, void=void)
 
     async def _document(self, booked: Booked | None) -> Document | None:
         if booked is None or booked.target != Target.INVOICE:

@@ -207,6 +207,8 @@ class Sales:
             hold = still_ahead(self._context, self.name, facts.sale.sold_at)
             if hold is not None:
                 return hold
+        if facts.learnt and facts.sale is not None and facts.booked is not None:
+            await self._steps.remember(facts.sale, facts.booked)
         decision = self.decide(facts)
         match decision:
             case Skip():
