@@ -74,6 +74,9 @@ class ReceiptFacts:
                 known = await self._taken_further(reference(sale, rules), first, documents[0].changed_at or context.now())
             if known is None and not documents:
                 known = await self._deleted_since(intents)
+            proposal = await self._proposal(intents, known, sale, rules)
+            if known is not None and known.target == Target.DRAFT and not proposal:
+                documents = await self._booked_by_hand(intents, known, sale, rules)
             named, articles, rounding = (None, [], None) if sale is None else await self._articles(sale, rules)
             facts[record] = SaleFacts(
                 sale=sale,
@@ -85,7 +88,7 @@ class ReceiptFacts:
                 holder=await self._holder(documents),
                 rivals=await self._rivals(sale) if documents and sale is not None else 0,
                 sent=_sent(intents),
-                proposal=await self._proposal(intents, known),
+                proposal=proposal,
                 debtor=debtors.get(record),
                 named=named,
                 articles=tuple(articles),
@@ -159,16 +162,31 @@ class ReceiptFacts:
         except Missing:
             return None
 
-    async def _proposal(self, intents: Sequence[Intent], booked: Booked | None) -> str:
-        """Return the draft that was begun for this receipt and that the books still have."""
+    async def _proposal(self, intents: Sequence[Intent], booked: Booked | None, sale: Sale | None, rules: BookingRules) -> str:
+        """Return the draft that was begun for this receipt, or that it became, and that the books still have."""
         if booked is not None and booked.target != Target.DRAFT:
             return ""
+        if booked is not None and sale is not None:
+            key = revised(reference(sale, rules), booked.revision)
+            standing = (await self._lookup.proposals([key], since=sale.sold_at)).get(key)
+            return standing[0].id if standing else ""
         confirmed = {one.reference for one in intents if one.operation == "document" and one.state == IntentState.DONE}
         for intent in intents:
             begun = intent.operation == "proposal" and intent.state in {IntentState.SENT, IntentState.DONE}
             if begun and intent.reference not in confirmed and (left := await self._lookup.proposal_of(intent)) is not None:
                 return left
         return ""
+
+    async def _booked_by_hand(self, intents: Sequence[Intent], known: Booked, sale: Sale | None, rules: BookingRules) -> list[Document]:
+        """Return what became of a draft that is not there any more: a document, where somebody booked it."""
+        if known.void:
+            return []
+        keys = [one.reference for one in intents if one.operation == "proposal"]
+        if sale is not None:
+            keys = [revised(reference(sale, rules), known.revision)]
+        since = min((one.sent_at for one in intents), default=self._context.now() if sale is None else sale.sold_at)
+        by_key = await self._lookup.existing(sorted(set(keys)), since=since)
+        return [document for found in by_key.values() for document in found]
 
     async def _holder(self, documents: Sequence[Document]) -> Text:
         """Return whose receipt of another till of the company a document is known to be."""
