@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from connectors.model import ZERO, LineKind
 from connectors.port import Missing
-from daemon.core.booked import Booked, Difference, differences, read_booked
+from daemon.core.booked import Booked, Difference, differences, read_booked, snapshot
 from daemon.core.booking import Hold, Skip, article_number, articles_needed, match_articles, reference, triage
 from daemon.core.customers import is_anonymous, pseudonym
 from daemon.core.debtors import DebtorFacts
@@ -72,6 +72,8 @@ class ReceiptFacts:
             if known is None and sale is not None and len(documents) == 1 and not _sent(intents):
                 first = Booked(documents[0].id, documents[0].gross, documents[0].currency)
                 known = await self._taken_further(reference(sale, rules), first, documents[0].changed_at or context.now())
+                if known is None and context.store.restored:
+                    known = _otherwise(sale, documents[0], context.salt)
             if known is None and not documents:
                 known = await self._deleted_since(intents)
             proposal = await self._proposal(intents, known, sale, rules)
@@ -82,7 +84,7 @@ class ReceiptFacts:
                 sale=sale,
                 salt=context.salt,
                 booked=known,
-                learnt=remembered is not None and known != remembered,
+                learnt=context.store.restored and known != remembered,
                 document=await self._document(known),
                 found=tuple(documents),
                 holder=await self._holder(documents),
@@ -136,7 +138,7 @@ class ReceiptFacts:
         anew = newest.revision - known.revision
         if anew == 1 and not newest.void and differences(known, sale, self._context.salt):
             return known
-        return replace(newest, doubt=Difference.LINES) if anew and not newest.void else newest
+        return replace(newest, paid=None, doubt=Difference.LINES if anew and not newest.void else None)
 
     async def _taken_further(self, key: str, first: Booked, since: datetime) -> Booked | None:
         """A document may have been taken back and booked anew by a state that is not this one; ``None`` where it was not."""
@@ -152,7 +154,8 @@ class ReceiptFacts:
             return replace(first, void=void)
         [current, *_] = others.get(name := revised(key, revision)) or drafts[name]
         target = Target.INVOICE if name in others else Target.DRAFT
-        return Booked(current.id, current.gross, current.currency, target=target, revision=revision, void=void)
+        paid = current.remaining == ZERO if current.gross and target is Target.INVOICE else None
+        return Booked(current.id, current.gross, current.currency, target=target, revision=revision, void=void, paid=paid)
 
     async def _document(self, booked: Booked | None) -> Document | None:
         if booked is None or booked.target != Target.INVOICE:
@@ -262,6 +265,16 @@ def _named(sale: Sale) -> bool:
 def _with_address(found: Sequence[Customer], sale: Sale) -> tuple[Customer, ...]:
     address = (sale.customer.email or "").strip().casefold() if sale.customer else ""
     return tuple(one for one in found if (one.email or "").strip().casefold() == address)
+
+
+def _otherwise(sale: Sale, document: Document, salt: str) -> Booked | None:
+    """Return what was booked by a state that was lost, where the receipt is cancelled or open since; ``None`` where its document tells."""
+    booked = snapshot(sale, salt, document=document.id, target=Target.INVOICE, revision=0)
+    if not sale.completed:
+        return replace(booked, gross=document.gross)
+    if not sale.paid and document.remaining != document.gross:
+        return replace(booked, gross=document.gross, doubt=Difference.UNPAID)
+    return None
 
 
 def _sent(intents: Sequence[Intent]) -> bool:

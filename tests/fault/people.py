@@ -136,6 +136,7 @@ class Shop(RuleBasedStateMachine):
         self.premises.configure()
         self.people = People(self.premises)
         self.said_then: dict[str, Kept] = {}
+        self.known_then: set[str] = set()
         self.run(self._run([], [], EVERYTHING))
         for pick in first:
             self.run(self._does("sells", pick, ""))
@@ -333,10 +334,10 @@ class Shop(RuleBasedStateMachine):
         await self._stop()
         if what == "back up":
             premises.disk.back_up()
-            self.said_then = dict(decisions.kept)
+            self.said_then, self.known_then = dict(decisions.kept), set(self.people.receipts())
         elif what == "put back":
             if premises.put_back():
-                self.people.forget_since(self.said_then)
+                self.people.forget_since(self.said_then, self.known_then)
         elif what == "turn the tills round":
             premises.turned = not premises.turned
         elif what != "restart":

@@ -458,9 +458,15 @@ class People:
         self.decisions.kept[key] = Kept(receipt, shown(self.documents(), key))
         self.decisions.handled.add(key)
 
-    def forget_since(self, backup: Mapping[str, Kept]) -> None:
-        """An older state was put back: what people said since is said no more, and whoever said it sends its receipt again."""
+    def forget_since(self, backup: Mapping[str, Kept], known: Collection[str]) -> None:
+        """An older state was put back: what people said since is said no more, and whoever said it sends its receipt again.
+
+        Of a receipt that it did not know, nobody can tell on which account it was booked anew, or find it once it is deleted.
+        """
         kept = self.decisions.kept
+        lost = self.receipts().keys() - known
+        self.decisions.lost |= lost
+        self.decisions.handled |= {key for key in lost if any("#" in one.reference for one in mine(self.documents(), key))}
         self.unseen |= {key for key, one in kept.items() if backup.get(key) != one}
         self.decisions.kept = {key: one for key, one in kept.items() if backup.get(key) == one}
 

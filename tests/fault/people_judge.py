@@ -54,6 +54,8 @@ class Decisions:
     #: money was booked on its documents by hand, on whatever account, or documents were taken back by hand at some time
     handled: set[str] = field(default_factory=set)
     kept: dict[str, Kept] = field(default_factory=dict)
+    #: an older state, which had never heard of it, was put back
+    lost: set[str] = field(default_factory=set)
     #: the settings have said that sales become drafts, now or earlier
     drafts: bool = False
     #: the accounts that people said take a way to pay
@@ -139,6 +141,8 @@ def _judge(
     debtors: Mapping[str, Collection[str]],
     decisions: Decisions,
 ) -> Iterator[str]:
+    if receipt.deleted and key in decisions.lost:
+        return
     now = shown(documents, key)
     drafts = [one for one in mine(documents, key) if one.kind == "draft"]
     if len(drafts) > decisions.drafts:

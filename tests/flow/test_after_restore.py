@@ -283,6 +283,28 @@ async def test_a_receipt_booked_anew_after_the_backup_and_changed_back_follows_t
     assert disagreements(running) == []
 
 
+async def test_a_receipt_booked_after_the_backup_and_cancelled_since_is_credited(tmp_path: Path) -> None:
+    """The older state knows nothing of it, and the till shows it as cancelled: its document is found all the same."""
+    running = open_shop(tmp_path, world())
+    held = await forgotten(running, lambda shop: shop.till.ring_up(sold("R1", -60)), lambda shop: shop.till.cashier.cancel("R1"))
+    assert (held, disagreements(running)) == ({}, [])
+    assert running.references() == ["KB-R1", "KB-R1#C"]
+
+
+async def test_a_receipt_paid_after_the_backup_and_open_again_since_is_asked_about(tmp_path: Path) -> None:
+    """Its document is paid, and nobody knows any more on which account: taken back by hand, it is booked anew, and open."""
+    running = open_shop(tmp_path, world())
+    held = await forgotten(running, lambda shop: shop.till.ring_up(sold("R1", -60)), lambda shop: shop.till.cashier.unpay("R1"))
+    assert held == {"R1": "payment_differs"}
+    running.books.bookkeeper.delete("KB-R1", with_payments=True)
+    async with running.process() as bridge:
+        [question] = await bridge.store.questions()
+        await bridge.store.answer(question.pair, question.key, "rebook")
+        await bridge.settle()
+        assert await bridge.held() == {}
+    assert disagreements(running) == []
+
+
 def test_only_our_documents_that_nobody_here_knows_are_looked_up() -> None:
     """By the key that we wrote, the id that is bound, and the key that is intended."""
 
