@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from connectors.model import ZERO, LineKind
+from connectors.model import ZERO, DocumentKind, LineKind
 from connectors.port import Missing
 from daemon.core.booked import Booked, Difference, differences, read_booked, snapshot
 from daemon.core.booking import Hold, Skip, article_number, articles_needed, match_articles, reference, triage
@@ -69,11 +69,14 @@ class ReceiptFacts:
             if known is not None and sale is not None and context.store.restored:
                 known = await self._since_backup(sale, known, rules)
             documents = found.get(record, []) if sale is not None or known is not None else await self._sent_for(intents)
+            documents = without_credits_by_hand(documents)
             if known is None and sale is not None and len(documents) == 1 and not _sent(intents):
                 first = Booked(documents[0].id, documents[0].gross, documents[0].currency)
                 known = await self._taken_further(reference(sale, rules), first, documents[0].changed_at or context.now())
                 if known is None and context.store.restored:
                     known = _otherwise(sale, documents[0], context.salt)
+            if known is None and sale is not None and len(documents) == 1 and documents[0].credited:
+                known = snapshot(sale, context.salt, document=documents[0].id, target=Target.INVOICE, revision=0)
             if known is None and not documents:
                 known = await self._deleted_since(intents)
             proposal = await self._proposal(intents, known, sale, rules)
@@ -265,6 +268,12 @@ def _named(sale: Sale) -> bool:
 def _with_address(found: Sequence[Customer], sale: Sale) -> tuple[Customer, ...]:
     address = (sale.customer.email or "").strip().casefold() if sale.customer else ""
     return tuple(one for one in found if (one.email or "").strip().casefold() == address)
+
+
+def without_credits_by_hand(documents: Sequence[Document]) -> list[Document]:
+    """Leave out what takes back another one of these: a credit that a person makes in the books carries the key of what it takes back."""
+    taken_back = any(one.credited for one in documents)
+    return [one for one in documents if one.credited or not (taken_back and one.kind is DocumentKind.CREDIT)]
 
 
 def _otherwise(sale: Sale, document: Document, salt: str) -> Booked | None:

@@ -33,7 +33,7 @@ from daemon.flows.serialization import load_sale
 from tests.fault import people_bad
 from tests.fault.bridge import scratch, template, virtual_loop
 from tests.fault.people_acts import FAMILIES, People, Vain, choose
-from tests.fault.people_judge import charged, disagreements, doubled, never_rung_up
+from tests.fault.people_judge import charged, disagreements, doubled, mine, never_rung_up
 from tests.fault.people_shop import KNOWN_METHODS, PREFIXES, RESTART, Premises
 from tests.fault.points import IN_FLIGHT, Crash, Mode
 
@@ -528,6 +528,11 @@ class Shop(RuleBasedStateMachine):
         people = self.people
         self.log.append(f"judged, held: {list(held)}")
         found = disagreements(people.receipts(), people.documents(), people.debtors(), people.decisions, held=held)
+        for key in sorted({line.partition(":")[0] for line in found}):
+            for one in mine(people.documents(), key):
+                self.log.append(
+                    f"  {one.kind} {one.number} {one.reference} {one.gross} {dict(one.payments)} credits {one.credits or 'nothing'}"
+                )
         if not people.interfered:
             found += never_rung_up(people.documents(), people.sums)
         self._none([*found, *doubled(people.documents())])
