@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from connectors.port import Unfilterable
@@ -11,7 +11,6 @@ from daemon.engine.at_most_once import Undecidable
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
-    from datetime import datetime
 
     from connectors.model import Document
     from connectors.port import Books
@@ -19,6 +18,8 @@ if TYPE_CHECKING:
 
 #: how far before an intent a look-up without filter reads: more than any clock may be wrong
 LOOK_BACK = timedelta(days=2)
+#: before any books: a state that was lost, not put back, knew of nothing
+BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 class DocumentLookup:

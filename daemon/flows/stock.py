@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter as Counts
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import anyio
@@ -19,6 +19,7 @@ from daemon.core.sku import sku_key
 from daemon.core.stock import CARRIED, Articles, Shelves, Shown, StockPlan, on_their_way, plan_stock
 from daemon.engine.braking import brake, judge, spent
 from daemon.engine.connection_health import tracing
+from daemon.flows.document_lookup import BEGINNING
 from daemon.flows.unbooked_sales import OnTheWay
 from daemon.state.port import Activity, Binding
 
@@ -39,8 +40,6 @@ if TYPE_CHECKING:
 CLOSER_LOOKS, LOOKED_AT_AGAIN, LOOKS_IN_A_RUN = 3, 20, 15
 
 
-#: before any books
-_BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
 #: what a vendor may answer for one product alone, while it is well
 _MAY_BE_OWN = (Transient, Uncertain, Unreadable)
 
@@ -130,7 +129,7 @@ class Stock:
             return {}
         drafts = [
             draft
-            for draft in await context.books.proposals_since(_BEGINNING)
+            for draft in await context.books.proposals_since(BEGINNING)
             if await context.store.holder(list(self._counters), SALES.record, draft.id) is not None
         ]
         return on_their_way(sales, articles, drafts)

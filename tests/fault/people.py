@@ -530,9 +530,7 @@ class Shop(RuleBasedStateMachine):
         found = disagreements(people.receipts(), people.documents(), people.debtors(), people.decisions, held=held)
         for key in sorted({line.partition(":")[0] for line in found}):
             for one in mine(people.documents(), key):
-                self.log.append(
-                    f"  {one.kind} {one.number} {one.reference} {one.gross} {dict(one.payments)} credits {one.credits or 'nothing'}"
-                )
+                self.log.append(f"  {one.kind} {one.number} {one.reference} {one.gross} {dict(one.payments)} takes back {one.credits}")
         if not people.interfered:
             found += never_rung_up(people.documents(), people.sums)
         self._none([*found, *doubled(people.documents())])
