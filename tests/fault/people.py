@@ -3,7 +3,8 @@
 
 Rules are what a cashier, a shopkeeper, a bookkeeper, an administrator and a vendor's operations people do, before a run or in the middle
 of one.  At rest every receipt stands in the books as it does in the till, or it is held with a reason, its amount and a way out; then the
-ways out are taken, and nothing is held any more.  The judge reads the two vendors' own records (:mod:`tests.fault.people_judge`).
+ways out are taken, and nothing is held any more; then the tills' shelves show what the books have free.  The judge reads the two
+vendors' own records (:mod:`tests.fault.people_judge`).
 
 ``python -m tests.fault.people --examples 2000 --steps 40`` runs more of it than the tests do; ``--variant NAME`` runs a bridge that is
 wrong on purpose, and counts the machines that find it out.
