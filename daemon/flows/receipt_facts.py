@@ -58,27 +58,16 @@ class ReceiptFacts:
         context = self._context
         bindings = await context.store.bindings(context.pair_id, SALE, list(sales))
         booked = {one: read_booked(binding.target, binding.fingerprint) for one, binding in bindings.items()}
-        unbooked = [sale for one, sale in sales.items() if sale is not None and booked.get(one) is None]
-        found = await self._found(unbooked, rules)
+        found = await self._found([sale for one, sale in sales.items() if sale is not None and booked.get(one) is None], rules)
         debtors = await self._debtors(unbooked_or_changed(sales, rules), rules)
         private = await self._invoices.private_prices_include_vat()
         facts = {}
         for record, sale in sales.items():
             intents = await context.store.intents(context.pair_id, record=record)
-            remembered = known = booked.get(record)
-            if known is not None and sale is not None and context.store.restored:
-                known = await self._since_backup(sale, known, rules)
-            documents = found.get(record, []) if sale is not None or known is not None else await self._sent_for(intents)
-            documents = without_credits_by_hand(documents)
-            if known is None and sale is not None and len(documents) == 1 and not _sent(intents):
-                first = Booked(documents[0].id, documents[0].gross, documents[0].currency)
-                known = await self._taken_further(reference(sale, rules), first, documents[0].changed_at or context.now())
-                if known is None and context.store.restored:
-                    known = _otherwise(sale, documents[0], context.salt)
-            if known is None and sale is not None and len(documents) == 1 and documents[0].credited:
-                known = snapshot(sale, context.salt, document=documents[0].id, target=Target.INVOICE, revision=0)
-            if known is None and not documents:
-                known = await self._deleted_since(intents)
+            remembered = booked.get(record)
+            there = found.get(record, []) if sale is not None or remembered is not None else await self._sent_for(intents)
+            documents = without_credits_by_hand(there)
+            known = await self._known(sale, remembered, documents, intents, rules)
             proposal = await self._proposal(intents, known, sale, rules)
             if known is not None and known.target == Target.DRAFT and not proposal:
                 documents = await self._booked_by_hand(intents, known, sale, rules)
@@ -102,6 +91,28 @@ class ReceiptFacts:
                 private_prices_include_vat=private,
             )
         return facts
+
+    async def _known(
+        self, sale: Sale | None, remembered: Booked | None, documents: Sequence[Document], intents: Sequence[Intent], rules: BookingRules
+    ) -> Booked | None:
+        """Return what is booked of a receipt: what is remembered, or what the books tell where that was lost, or never written down."""
+        restored = self._context.store.restored
+        if remembered is not None:
+            return await self._since_backup(sale, remembered, rules) if restored and sale is not None else remembered
+        if not documents:
+            return await self._deleted_since(intents)
+        if sale is None or len(documents) > 1:
+            return None
+        [document] = documents
+        if not _sent(intents):
+            first = Booked(document.id, document.gross, document.currency)
+            further = await self._taken_further(reference(sale, rules), first, document.changed_at or self._context.now())
+            if further is not None:
+                return further
+        # anybody's receipt of this number: which one it was is decided elsewhere
+        if await self._holder(documents) or await self._rivals(sale):
+            return None
+        return _otherwise(sale, document, self._context.salt, lost=restored and not _sent(intents))
 
     # -- documents ----------------------------------------------------------------------------------------------------------------
     async def _found(self, sales: Sequence[Sale], rules: BookingRules) -> dict[str, list[Document]]:
@@ -139,7 +150,8 @@ class ReceiptFacts:
         if newest is None:
             return known
         anew = newest.revision - known.revision
-        if anew == 1 and not newest.void and differences(known, sale, self._context.salt):
+        half_done = newest.void if anew == 0 else anew == 1 and not newest.void
+        if half_done and differences(known, sale, self._context.salt):
             return known
         return replace(newest, paid=None, doubt=Difference.LINES if anew and not newest.void else None)
 
@@ -276,13 +288,16 @@ def without_credits_by_hand(documents: Sequence[Document]) -> list[Document]:
     return [one for one in documents if one.credited or not (taken_back and one.kind is DocumentKind.CREDIT)]
 
 
-def _otherwise(sale: Sale, document: Document, salt: str) -> Booked | None:
-    """Return what was booked by a state that was lost, where the receipt is cancelled or open since; ``None`` where its document tells."""
-    booked = snapshot(sale, salt, document=document.id, target=Target.INVOICE, revision=0)
-    if not sale.completed:
-        return replace(booked, gross=document.gross)
-    if not sale.paid and document.remaining != document.gross:
-        return replace(booked, gross=document.gross, doubt=Difference.UNPAID)
+def _otherwise(sale: Sale, document: Document, salt: str, *, lost: bool) -> Booked | None:
+    """Return what was booked where that is not so any more, ``None`` where the document tells as much as anybody knows.
+
+    Somebody took the document back; or, where the state was ``lost``, the receipt is cancelled or open since.
+    """
+    booked = replace(snapshot(sale, salt, document=document.id, target=Target.INVOICE, revision=0), gross=document.gross)
+    if document.credited or (lost and not sale.completed):
+        return booked
+    if lost and not sale.paid and document.remaining != document.gross:
+        return replace(booked, doubt=Difference.UNPAID)
     return None
 
 

@@ -511,6 +511,7 @@ class Shop(RuleBasedStateMachine):
             await self._until_quiet()
             held = await self._held()
         self._none([f"{key} is still held: {work.reason} {work.detail}" for key, work in held])
+        self.people.decisions.taken_back.clear()  # somebody was asked about each, and said what becomes of it
         await self._judge([])
         await self._shelves()
         FIGURES["documents"] += len([one for one in self.people.documents() if not one.deleted])
