@@ -142,11 +142,11 @@ def _plain(number: Decimal) -> str:
 
 def differences(booked: Booked, sale: Sale, salt: str) -> frozenset[Difference]:
     """Return in what a whole receipt is not as it was booked."""
+    found = set() if booked.doubt is None else {booked.doubt}
     if booked.void:
-        return frozenset({Difference.REVIVED}) if sale.completed else frozenset()
+        return frozenset({Difference.REVIVED} if sale.completed else found)
     if not sale.completed:
         return frozenset({Difference.CANCELLED})
-    found = set() if booked.doubt is None else {booked.doubt}
     if (sale.gross, sale.currency) != (booked.gross, booked.currency):
         found.add(Difference.GROSS)
     if booked.lines is not None and lines_digest(sale) != booked.lines:

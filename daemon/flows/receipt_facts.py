@@ -100,7 +100,8 @@ class ReceiptFacts:
         if remembered is not None:
             return await self._since_backup(sale, remembered, rules) if restored and sale is not None else remembered
         if not documents:
-            return await self._deleted_since(intents)
+            drafted = await self._drafted_anew(sale, rules) if restored and sale is not None and not _sent(intents) else None
+            return drafted or await self._deleted_since(intents)
         if sale is None or len(documents) > 1:
             return None
         [document] = documents
@@ -154,6 +155,14 @@ class ReceiptFacts:
         if half_done and differences(known, sale, self._context.salt):
             return known
         return replace(newest, paid=None, doubt=Difference.LINES if anew and not newest.void else None)
+
+    async def _drafted_anew(self, sale: Sale, rules: BookingRules) -> Booked | None:
+        """A draft of a lost state may have been made anew: return the last one; what it says is not known, and it can follow."""
+        first = Booked("", sale.gross, sale.currency, target=Target.DRAFT)
+        further = await self._taken_further(reference(sale, rules), first, sale.sold_at)
+        if further is None or not further.document:
+            return None
+        return replace(further, doubt=Difference.LINES) if further.target == Target.DRAFT else further
 
     async def _taken_further(self, key: str, first: Booked, since: datetime) -> Booked | None:
         """A document may have been taken back and booked anew by a state that is not this one; ``None`` where it was not."""

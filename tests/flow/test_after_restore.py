@@ -322,6 +322,29 @@ async def test_a_receipt_booked_after_the_backup_and_credited_by_hand_is_asked_a
     assert disagreements(running) == []
 
 
+async def test_a_draft_made_anew_after_the_backup_is_the_only_one(tmp_path: Path) -> None:
+    """Drawn up after the backup, changed, and drawn up anew: the older state knows of neither, and leaves none behind."""
+    running = open_shop(tmp_path, world(), change='\n[links.shop.sales]\ndocument = "draft"\n')
+
+    async with running.process() as bridge:
+        await bridge.settle()
+    backup = copied(running, "backup")
+    async with running.process() as bridge:
+        running.till.ring_up(sold("R1", -60))
+        await bridge.settle()
+        running.till.cashier.change_row("R1", price=Decimal("3.95"))
+        await bridge.pair.sales.sweep()
+        await bridge.settle()
+    put_back(running, backup)
+    async with running.process() as bridge:
+        await anyio.sleep(10)
+        await bridge.settle()
+        await bridge.settle()
+        assert not is_restored(bridge)
+        assert await bridge.held() == {}
+    assert [one.gross for one in running.books.documents() if not one.deleted] == [Decimal("3.95")]
+
+
 def test_only_our_documents_that_nobody_here_knows_are_looked_up() -> None:
     """By the key that we wrote, the id that is bound, and the key that is intended."""
 
