@@ -121,6 +121,11 @@ def snapshot(sale: Sale, salt: str, *, document: str, target: str, revision: int
     )
 
 
+def unknown_draft(sale: Sale, document: str) -> Booked:
+    """Return what is remembered of a draft that a state which was lost has made: that it stands, and has to be made anew."""
+    return Booked(document, sale.gross, sale.currency, target="draft", doubt=Difference.LINES)
+
+
 def invoiced(customer: Customer | None, salt: str) -> str:
     """Return a keyed digest of who is invoiced, empty for nobody in particular.  A new telephone number is no other debtor."""
     if customer is None or not (customer.email or "").strip():

@@ -193,8 +193,9 @@ class ReceiptFacts:
         """Return the draft that was begun for this receipt, or that it became, and that the books still have."""
         if booked is not None and booked.target != Target.DRAFT:
             return ""
-        if booked is not None and sale is not None:
-            key = revised(reference(sale, rules), booked.revision)
+        lost = booked is None and self._context.store.restored and not intents
+        if sale is not None and (booked is not None or lost):
+            key = revised(reference(sale, rules), 0 if booked is None else booked.revision)
             standing = (await self._lookup.proposals([key], since=sale.sold_at)).get(key)
             return standing[0].id if standing else ""
         confirmed = {one.reference for one in intents if one.operation == "document" and one.state == IntentState.DONE}

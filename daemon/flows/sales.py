@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from connectors.model import ZERO, Sale
 from connectors.port import ConnectorError, Locked, Transient
+from daemon.core.booked import unknown_draft
 from daemon.core.booking import Hold, Skip
 from daemon.core.brake import Affected, Alarm, sales_alarm
 from daemon.core.corrections import with_way_out
@@ -214,6 +215,9 @@ class Sales:
             case Skip():
                 return Settlement(Outcome.SKIPPED, decision.reason, decision.detail)
             case Hold():
+                if self._context.store.restored and facts.sale is not None and facts.booked is None and facts.proposal:
+                    # the time after a restoration may be over when it goes on, and then nobody looks for drafts
+                    await self._steps.remember(facts.sale, unknown_draft(facts.sale, facts.proposal))
                 return decision
             case Plan():
                 if self._stopped is not None and any(isinstance(step, Credit) for step in decision.steps):

@@ -461,14 +461,12 @@ class People:
     def forget_since(self, backup: Mapping[str, Kept], known: Collection[str]) -> None:
         """An older state was put back: what people said since is said no more, and whoever said it sends its receipt again.
 
-        Of a receipt that it did not know, nobody can tell on which account it was booked anew, or settled itself, or find it once it is
-        deleted.
+        Of a receipt that it did not know, nobody can tell on which account it was paid, or find it once it is deleted.
         """
         kept = self.decisions.kept
         lost = self.receipts().keys() - known
         self.decisions.lost |= lost
-        anew = [one for one in self.documents() if "#" in one.reference or "terms" in one.paid_by]
-        self.decisions.handled |= lost & {one.reference.partition("#")[0] for one in anew}
+        self.decisions.handled |= lost
         self.unseen |= {key for key, one in kept.items() if backup.get(key) != one}
         self.decisions.kept = {key: one for key, one in kept.items() if backup.get(key) == one}
 

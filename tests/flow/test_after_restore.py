@@ -345,6 +345,23 @@ async def test_a_draft_made_anew_after_the_backup_is_the_only_one(tmp_path: Path
     assert [one.gross for one in running.books.documents() if not one.deleted] == [Decimal("3.95")]
 
 
+async def test_a_draft_of_a_receipt_that_is_held_after_the_restore_is_not_made_twice(tmp_path: Path) -> None:
+    """The time after the restoration ends while its receipt waits for a person; when it goes on, the draft is known all the same."""
+    running = open_shop(tmp_path, world(), change='\n[links.shop.sales]\ndocument = "draft"\n')
+    article = running.books.bookkeeper.deactivate_article
+
+    def closed(_: Shop) -> None:
+        article("KAARS-1")
+
+    assert await forgotten(running, lambda shop: shop.till.ring_up(sold("R1", -60)), closed) == {"R1": "article_missing"}
+    article("KAARS-1", active=True)
+    async with running.process() as bridge:
+        await bridge.store.resend(bridge.pair.context.pair_id, "R1")
+        await bridge.settle()
+        assert await bridge.held() == {}
+    assert [one.gross for one in running.books.documents() if not one.deleted] == [Decimal("4.95")]
+
+
 def test_only_our_documents_that_nobody_here_knows_are_looked_up() -> None:
     """By the key that we wrote, the id that is bound, and the key that is intended."""
 
