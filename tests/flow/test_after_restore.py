@@ -362,6 +362,23 @@ async def test_a_draft_of_a_receipt_that_is_held_after_the_restore_is_not_made_t
     assert [one.gross for one in running.books.documents() if not one.deleted] == [Decimal("4.95")]
 
 
+async def test_a_receipt_of_another_day_than_its_forgotten_document_is_asked_about(tmp_path: Path) -> None:
+    """The cashier corrected its date, or its day was closed: whether the document of its number is its own, a person says."""
+    running = open_shop(tmp_path, world())
+    yesterday = MORNING - timedelta(days=1)
+    held = await forgotten(
+        running, lambda shop: shop.till.ring_up(sold("R1", -60)), lambda shop: shop.till.cashier.change_date("R1", yesterday)
+    )
+    assert held == {"R1": "document_ambiguous"}
+    async with running.process() as bridge:
+        [question] = await bridge.store.questions()
+        assert question.choices == ("keep",)
+        await bridge.store.answer(question.pair, question.key, "keep")
+        await bridge.settle()
+        assert await bridge.held() == {}
+    assert once_each(running)
+
+
 def test_only_our_documents_that_nobody_here_knows_are_looked_up() -> None:
     """By the key that we wrote, the id that is bound, and the key that is intended."""
 
