@@ -171,6 +171,8 @@ class Sale:
     #: Sold to a business elsewhere in the EU without VAT.
     intra_community: bool = False
     note: str | None = None
+    #: The version under which a listing of this moment shows it (see :class:`connectors.port.Change`), empty where that is not known.
+    version: str = ""
 
 
 class DocumentKind(StrEnum):

@@ -219,7 +219,7 @@ class SaleSource(ChangeSource["Sale"], Protocol):
     """The till.  A listing gives sales without their lines; :meth:`get_sale` gives them whole."""
 
     async def get_sale(self, sale: Sale) -> Sale:
-        """Return the sale with its lines, its payments and its customer; raises :class:`Missing`."""
+        """Return the sale with its lines, its payments, its customer and the version of this state of it; raises :class:`Missing`."""
         ...
 
     async def payment_methods(self) -> Sequence[PaymentMethod]:

@@ -30,7 +30,7 @@ from connectors.model import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from datetime import date
 
     from connectors.eaccounting import wire
@@ -242,20 +242,20 @@ def document(record: wire.Invoice, *, reference_field: str, currency: str) -> Do
         vat_by_rate=tuple(map(_vat, record.vat_specification or ())),
         date=_date(record.invoice_date),
         changed_at=record.modified_utc,
-        rows=_rows(record),
+        rows=_rows([(row, row.percent_vat) for row in record.rows or ()]),
         credited=bool(record.credited_by),
     )
     return _signed(found)
 
 
-def _rows(record: wire.Invoice) -> tuple[DocumentRow, ...]:
-    """Return the rows of articles; nothing where one has a discount, for that would be lost."""
-    rows = [row for row in record.rows or () if row.article_id and not row.is_text_row]
-    if any(row.discount_percentage or row.quantity is None or row.unit_price is None for row in rows):
+def _rows(found: Iterable[tuple[wire.InvoiceRow | wire.DraftRow, Decimal | None]]) -> tuple[DocumentRow, ...]:
+    """Return the rows of articles, given each with its VAT rate; nothing where one has a discount, for that would be lost."""
+    rows = [(row, rate) for row, rate in found if row.article_id and not row.is_text_row]
+    if any(row.discount_percentage or row.quantity is None or row.unit_price is None for row, _ in rows):
         return ()
     return tuple(
-        DocumentRow(row.article_id or "", row.text or "", row.quantity or ZERO, row.unit_price or ZERO, percent(row.percent_vat or ZERO))
-        for row in rows
+        DocumentRow(row.article_id or "", row.text or "", row.quantity or ZERO, row.unit_price or ZERO, percent(rate or ZERO))
+        for row, rate in rows
     )
 
 
@@ -283,6 +283,7 @@ def proposal(record: wire.InvoiceDraft, *, reference_field: str, currency: str) 
         rounding=_cents(record.total_roundings) or ZERO,
         date=_date(record.invoice_date),
         changed_at=record.created_utc,
+        rows=_rows([(row, row.vat_rate) for row in record.rows or ()]),
     )
     return _signed(found)
 

@@ -244,6 +244,18 @@ class Invoice(Referenced):
     credited_by: Annotated[list[Any], _PARTS] | None = None
 
 
+class DraftRow(Wire):
+    """A row of an invoice that is not booked yet (CustomerInvoiceDraftRowApi); ``vat_rate`` may be a fraction or a percentage."""
+
+    article_id: str | None = None
+    text: str | None = None
+    quantity: Decimal | None = None
+    unit_price: Decimal | None = None
+    vat_rate: Decimal | None = None
+    discount_percentage: Decimal | None = None
+    is_text_row: bool | None = None
+
+
 class InvoiceDraft(Referenced):
     """An invoice that is not booked yet (CustomerInvoiceDraftApi)."""
 
@@ -256,6 +268,7 @@ class InvoiceDraft(Referenced):
     includes_vat: bool | None = None
     invoice_date: Text | None = None
     created_utc: Moment | None = None
+    rows: list[DraftRow] | None = None
 
 
 class PaymentAnswer(Wire):

@@ -60,7 +60,13 @@ class Conventions:
 
 
 def change_of(order: wire.Order) -> Change[Sale]:
-    """Return a listed order as a change; its version is a digest of what can change in a sale."""
+    """Return a listed order as a change."""
+    sale = listed_sale(order)
+    return Change(order.id, order.create_date, sale.version, sale)
+
+
+def _version(order: wire.Order) -> str:
+    """Return a digest of what can change in a sale, as far as a listing shows it."""
     buyer = customer_of(order.customer, None)
     facts = (
         order.status,
@@ -72,8 +78,7 @@ def change_of(order: wire.Order) -> Change[Sale]:
         order.is_intra_community_order,
         *(None if amount is None else amount.normalize() for amount in (order.total_discounts, order.total_shipping, order.extra_costs)),
     )
-    version = hashlib.sha256("\x1f".join(map(str, facts)).encode()).hexdigest()[:16]
-    return Change(order.id, order.create_date, version, listed_sale(order))
+    return hashlib.sha256("\x1f".join(map(str, facts)).encode()).hexdigest()[:16]
 
 
 def listed_sale(order: wire.Order) -> Sale:
@@ -97,6 +102,7 @@ def listed_sale(order: wire.Order) -> Sale:
         status=order.status or "",
         intra_community=order.is_intra_community_order is True,
         note=order.reservationnumber,
+        version=_version(order),
     )
 
 

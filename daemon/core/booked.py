@@ -121,6 +121,11 @@ def snapshot(sale: Sale, salt: str, *, document: str, target: str, revision: int
     )
 
 
+def unknown_draft(sale: Sale, document: str) -> Booked:
+    """Return what is remembered of a draft that a state which was lost has made: that it stands, and has to be made anew."""
+    return Booked(document, sale.gross, sale.currency, target="draft", doubt=Difference.LINES)
+
+
 def invoiced(customer: Customer | None, salt: str) -> str:
     """Return a keyed digest of who is invoiced, empty for nobody in particular.  A new telephone number is no other debtor."""
     if customer is None or not (customer.email or "").strip():
@@ -142,11 +147,11 @@ def _plain(number: Decimal) -> str:
 
 def differences(booked: Booked, sale: Sale, salt: str) -> frozenset[Difference]:
     """Return in what a whole receipt is not as it was booked."""
+    found = set() if booked.doubt is None else {booked.doubt}
     if booked.void:
-        return frozenset({Difference.REVIVED}) if sale.completed else frozenset()
+        return frozenset({Difference.REVIVED} if sale.completed else found)
     if not sale.completed:
         return frozenset({Difference.CANCELLED})
-    found = set() if booked.doubt is None else {booked.doubt}
     if (sale.gross, sale.currency) != (booked.gross, booked.currency):
         found.add(Difference.GROSS)
     if booked.lines is not None and lines_digest(sale) != booked.lines:

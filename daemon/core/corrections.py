@@ -58,11 +58,11 @@ def _follow(facts: SaleFacts, change: Change, rules: BookingRules, customers: Fi
     sale, booked, differs = change.sale, change.booked, change.differs
     if differs == {Difference.REVIVED}:
         return book(facts, sale, rules, customers, revision=booked.revision + 1)
-    if booked.target == Target.DRAFT:
+    if booked.target == Target.DRAFT and facts.proposal:
         return _change_draft(facts, change, rules, customers)
     if answer == REBOOK:
         return book(facts, sale, rules, customers, revision=booked.revision + 1) if sale.completed else _kept(change, facts.salt)
-    if _taken_back(facts, booked):
+    if _taken_back(facts, booked) or booked.target == Target.DRAFT:
         return _ask(change, Reason.DOCUMENT_GONE)
     assert facts.document is not None  # noqa: S101 - asked about above; this tells the type checker
     if Difference.SETTLED in differs:
@@ -80,9 +80,12 @@ def _follow(facts: SaleFacts, change: Change, rules: BookingRules, customers: Fi
 
 
 def _taken_back(facts: SaleFacts, booked: Booked) -> bool:
-    """Tell whether somebody deleted a booked document in the books, or made a credit of it, which nobody may do a second time."""
-    invoiced = booked.target == Target.INVOICE and not booked.void
-    return invoiced and (facts.document is None or facts.document.credited)
+    """Tell whether somebody deleted a document in the books, or made a credit of it, which nobody may do a second time."""
+    if booked.void:
+        return False
+    if booked.target == Target.DRAFT:
+        return not (facts.proposal or facts.found)
+    return facts.document is None or facts.document.credited
 
 
 def credit_of(document: Document, change: Change, rules: BookingRules, accounts: Sequence[MoneyAccount]) -> Credit | Hold:
@@ -153,8 +156,6 @@ def _paid_later(facts: SaleFacts, document: Document, change: Change, rules: Boo
 
 def _change_draft(facts: SaleFacts, change: Change, rules: BookingRules, customers: FieldMap) -> Plan | Hold:
     """A document that nobody has booked yet follows the till: it is withdrawn, and written anew where the receipt still counts."""
-    if not facts.proposal:
-        return _ask(change, Reason.DOCUMENT_GONE)
     withdraw = Withdraw(facts.proposal)
     if not change.sale.completed:
         return Plan((withdraw,), Outcome.UPDATED, Reason.WITHDRAWN, voided(change.booked))
@@ -163,7 +164,10 @@ def _change_draft(facts: SaleFacts, change: Change, rules: BookingRules, custome
 
 def _gone(facts: SaleFacts, booked: Booked, rules: BookingRules) -> Plan | Hold:
     """The till has no such receipt any more, which its own id has shown; the document stands until a person decides."""
-    left = None if facts.document is None else left_behind(facts.document, rules)
+    if booked.target == Target.DRAFT and facts.proposal:
+        return Plan((Withdraw(facts.proposal),), Outcome.UPDATED, Reason.WITHDRAWN, voided(booked))
+    standing = next((one for one in (facts.document, *facts.found) if one is not None), None)
+    left = None if standing is None else left_behind(standing, rules)
     return left or Plan((), Outcome.UNCHANGED, Reason.KEPT, booked)
 
 

@@ -16,7 +16,7 @@ from daemon.core.corrections import decide_booked, left_behind
 from daemon.core.message import message
 from daemon.core.money import total
 from daemon.core.outcomes import Outcome, Reason
-from daemon.core.sale_plan import FIRST_OPEN_DAY, LOCKED_QUESTION, WAIT, Adopt, Plan, SaleFacts, Target, Withdraw
+from daemon.core.sale_plan import FIRST_OPEN_DAY, KEEP, LOCKED_QUESTION, WAIT, Adopt, Plan, SaleFacts, Target, Withdraw
 
 if TYPE_CHECKING:
     from connectors.model import Document, Sale
@@ -57,8 +57,12 @@ def _decide_found(facts: SaleFacts, sale: Sale, rules: BookingRules, withdrawal:
     if facts.holder:
         return Hold(Reason.DOCUMENT_AMBIGUOUS, message("detail.holder", document=document.number, receipt=facts.holder))
     day = business_day(sale, rules)
-    if not facts.sent and document.date not in {None, day}:
-        return Hold(Reason.DOCUMENT_AMBIGUOUS, message("detail.other_day", document=document.number, of=document.date, day=day))
+    asked = f"changed:{document.id}:day"
+    if not facts.sent and document.date not in {None, day} and rules.decided.get(asked) != KEEP:
+        number, of = document.number, document.date
+        text = message("question.other_day", document=number, of=of, receipt=sale.number, day=day)
+        detail = message("detail.other_day", document=number, of=of, day=day)
+        return Hold(Reason.DOCUMENT_AMBIGUOUS, detail, asked, text, choices=(KEEP,))
     if not facts.sent and facts.rivals:
         return Hold(Reason.DOCUMENT_AMBIGUOUS, message("detail.rivals", number=1 + facts.rivals, receipt=sale.number))
     payments = plan_payments(sale, rules, facts.accounts)

@@ -43,13 +43,15 @@ class SaleFacts:
 
     ``sale`` is whole, or ``None`` when the till says that it has no such receipt.  ``booked`` is what was remembered, ``document`` that
     document as the books have it now (read when there is something to decide about it; ``None`` when it is gone).  ``found`` are documents
-    in the books that carry the receipt's key and that nobody remembers; ``rivals`` counts other receipts of the same number.  ``sent`` says
-    whether this state knows of a send of its document.
+    in the books that carry the receipt's key and that nobody remembers, or what somebody booked its draft as; ``rivals`` counts other
+    receipts of the same number.  ``sent`` says whether this state knows of a send of its document.
     """
 
     sale: Sale | None
     salt: str
     booked: Booked | None = None
+    #: the books told something newer than what was remembered: that is to be remembered first
+    learnt: bool = False
     document: Document | None = None
     found: tuple[Document, ...] = ()
     rivals: int = 0

@@ -15,7 +15,7 @@ from daemon.core.sku import sku_key
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
-    from connectors.model import Sale, SaleLine
+    from connectors.model import Document, Sale, SaleLine
     from daemon.core.ids import PairId
 
 #: the kind of binding that remembers a number of the books which a product of the till has taken over
@@ -91,13 +91,16 @@ class Articles:
         return bound or (self.by_number.get(sku_key(line.sku)) if line.sku else None)
 
 
-def on_their_way(sales: Iterable[tuple[PairId, Sale]], articles: Articles) -> dict[str, Decimal]:
-    """Return, by article, how much these receipts (each with its pair) sold, net of what came back."""
+def on_their_way(sales: Iterable[tuple[PairId, Sale]], articles: Articles, drafts: Iterable[Document] = ()) -> dict[str, Decimal]:
+    """Return, by article, how much these receipts (each with its pair) and the rows of ``drafts`` sold, net of what came back."""
     moving: dict[str, Decimal] = defaultdict(lambda: ZERO)
     for pair, sale in sales:
         for line in sale.lines:
             if (article := articles.of(pair, line)) is not None:
                 moving[article] += line.quantity
+    for draft in drafts:
+        for row in draft.rows:
+            moving[row.article_id] += row.quantity
     return dict(moving)
 
 

@@ -54,6 +54,10 @@ class Processor(Protocol):
         """Settle one record or say why it is held; raises the errors of the port."""
         ...
 
+    def looked_at(self, work: Work) -> Work:
+        """Return work under the version that it was decided on: the record may have changed since a listing showed it."""
+        ...
+
     def payload(self, work: Work) -> bytes | None:
         """Return what is known of the record by now, to be stored while it is not settled; ``None`` leaves what is stored."""
         ...
@@ -233,7 +237,7 @@ async def handle(context: Context, processor: Processor, work: Work, *, prepared
         if isinstance(ended, Hold):
             await _hold(context, processor, work, ended)
         else:
-            await context.store.finish(work, ended)
+            await context.store.finish(processor.looked_at(work), ended)
             context.outcome(processor.name, ended.outcome, ended.reason)
 
     return await _attempt(context, processor, work, carry_through) or Handled()
@@ -265,7 +269,8 @@ async def _hold(context: Context, processor: Processor, work: Work, hold: Hold) 
     question = None
     if hold.question:
         question = Question(context.pair_id, hold.question, processor.name, hold.question_text, hold.choices)
-    await context.store.hold(work, reason=hold.reason, detail=hold.detail, question=question, payload=_payload(processor, work))
+    seen = processor.looked_at(work)
+    await context.store.hold(seen, reason=hold.reason, detail=hold.detail, question=question, payload=_payload(processor, work))
     context.outcome(processor.name, Outcome.HELD, hold.reason)
     context.log.warning("held", flow=processor.name, record=work.record, label=work.label, reason=hold.reason, detail=str(hold.detail))
 
@@ -281,7 +286,7 @@ async def _carry_on(context: Context, processor: Processor, work: Work, error: E
         detail = fault.says
     if decision.state in {State.HELD, State.DEAD}:
         await context.store.hold(
-            work,
+            processor.looked_at(work),
             reason=decision.reason,
             detail=detail,
             outcome=decision.outcome,

@@ -8,7 +8,6 @@ the older state knew of, and whatever carries our key and is not known to it is 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import anyio
@@ -16,7 +15,7 @@ import anyio
 from daemon.core.flow_registry import FLOWS, SALES
 from daemon.core.message import message
 from daemon.core.outcomes import State
-from daemon.flows.document_lookup import LOOK_BACK
+from daemon.flows.document_lookup import BEGINNING, LOOK_BACK
 from daemon.state.port import Activity, IntentState
 
 if TYPE_CHECKING:
@@ -31,8 +30,6 @@ if TYPE_CHECKING:
 MAKERS = frozenset(flow.name for flow in FLOWS if flow.makes)
 _FLOW = SALES.name
 _AT_REST = frozenset({State.HELD, State.DEAD})
-#: before any books: a state that was lost, not put back, knew of nothing
-_BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 def receipts_unknown(found: Iterable[Document], prefix: str, ids: Collection[str], keys: Collection[str]) -> frozenset[str]:
@@ -96,7 +93,7 @@ class AfterRestore:
 
     async def _unknown(self, party: _Party) -> frozenset[str]:
         context, store = party.context, party.context.store
-        since = _BEGINNING if store.restored_from is None else store.restored_from - LOOK_BACK
+        since = BEGINNING if store.restored_from is None else store.restored_from - LOOK_BACK
         found = [*await context.books.documents_since(since), *await context.books.proposals_since(since)]
         ids = {binding.target for binding in (await store.bindings(context.pair_id, "sale")).values()}
         # what was refused here may have been sent again since, and done

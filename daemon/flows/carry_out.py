@@ -75,14 +75,19 @@ class Steps:
         for step in plan.steps:
             held = await self._step(hand, step)
             if hand.earlier is not None:
-                await self._bind(sale, hand.earlier)
+                await self.remember(sale, hand.earlier)
                 return None
             if held is not None:
                 if hand.doubt is not None and hand.document is not None and plan.booked is not None:
-                    await self._bind(sale, replace(plan.booked, document=hand.document.id, gross=hand.document.gross, doubt=hand.doubt))
+                    await self.remember(sale, replace(plan.booked, document=hand.document.id, gross=hand.document.gross, doubt=hand.doubt))
                     return None
                 return held
             hand.done += [summary(action) for action in describe_step(work.record, work.label, step, plan.reason)]
+        if hand.doubt is not None and plan.booked is not None:
+            # all is done, and the books have made something else of it than was laid out
+            document = plan.booked.document if hand.document is None else hand.document.id
+            await self.remember(sale, replace(plan.booked, document=document, doubt=hand.doubt))
+            return None
         return self._settled(sale, plan, hand)
 
     async def _step(self, hand: _Hand, step: Step) -> Hold | None:
@@ -184,8 +189,17 @@ class Steps:
         if isinstance(booking, Hold):
             return booking
         hand.credit = booking.document
+        if await self._settled_by_terms(hand, booking.document, payment_write_prefix(hand.sale.id, layout.key)):
+            hand.doubt = Difference.SETTLED
         paying = Paying(hand.sale.id, payment_write_prefix(hand.sale.id, layout.key), layout.key, business_day(hand.sale, hand.rules))
         return await pay(self._context, paying, booking.document, step.repayments)
+
+    async def _settled_by_terms(self, hand: _Hand, credit: Document, prefix: str) -> bool:
+        """Tell whether something was paid back on a credit before we did; a state that was put back cannot tell."""
+        store = self._context.store
+        if store.restored or credit.remaining == credit.gross:
+            return False
+        return not any(intent.key.startswith(prefix) for intent in await store.intents(self._context.pair_id, record=hand.sale.id))
 
     # -- remembering --------------------------------------------------------------------------------------------------------------
     async def _memo(self, hand: _Hand) -> Booked | None:
@@ -209,7 +223,8 @@ class Steps:
             if intent.operation == "proposal" and intent.state in {IntentState.SENT, IntentState.DONE}:
                 await self._context.store.settle_intent(intent.owner, intent.key, IntentState.REFUSED)
 
-    async def _bind(self, sale: Sale, booked: Booked) -> None:
+    async def remember(self, sale: Sale, booked: Booked) -> None:
+        """Remember what is known to stand in the books, instead of what was remembered before."""
         context = self._context
         await context.store.unbind(context.pair_id, SALE, sale.id)
         await context.store.bind([self._binding(sale, booked)])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from connectors.port import Unfilterable
@@ -10,8 +10,7 @@ from daemon.core.message import message
 from daemon.engine.at_most_once import Undecidable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from datetime import datetime
+    from collections.abc import Collection, Iterable, Sequence
 
     from connectors.model import Document
     from connectors.port import Books
@@ -19,6 +18,8 @@ if TYPE_CHECKING:
 
 #: how far before an intent a look-up without filter reads: more than any clock may be wrong
 LOOK_BACK = timedelta(days=2)
+#: before any books: a state that was lost, not put back, knew of nothing
+BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 class DocumentLookup:
@@ -35,12 +36,7 @@ class DocumentLookup:
             found = await self._books.find_documents(keys)
         except Unfilterable:
             found = await self._books.documents_since(since - LOOK_BACK)
-        wanted = set(keys)
-        by_key: dict[str, list[Document]] = {}
-        for document in found:
-            if document.key in wanted:
-                by_key.setdefault(document.key, []).append(document)
-        return by_key
+        return _by_key(found, set(keys))
 
     async def document_of(self, intent: Intent) -> str | None:
         """Return the id of the document that an intent made, if it did.
@@ -55,8 +51,21 @@ class DocumentLookup:
 
     async def proposal_of(self, intent: Intent) -> str | None:
         """Return the id of the draft that an intent made, if it is there."""
+        found = await self.proposals([intent.reference], since=intent.sent_at)
+        return found[intent.reference][0].id if found else None
+
+    async def proposals(self, keys: Sequence[str], *, since: datetime) -> dict[str, list[Document]]:
+        """Return the drafts that carry one of these keys; by what was made since ``since`` where keys cannot be filtered."""
         try:
-            found = await self._books.find_proposals([intent.reference])
+            found = await self._books.find_proposals(keys)
         except Unfilterable:
-            found = await self._books.proposals_since(intent.sent_at - LOOK_BACK)
-        return next((document.id for document in found if document.key == intent.reference), None)
+            found = await self._books.proposals_since(since - LOOK_BACK)
+        return _by_key(found, keys)
+
+
+def _by_key(found: Iterable[Document], keys: Collection[str]) -> dict[str, list[Document]]:
+    by_key: dict[str, list[Document]] = {}
+    for document in found:
+        if document.key in keys:
+            by_key.setdefault(document.key, []).append(document)
+    return by_key

@@ -365,6 +365,10 @@ class Products:
     async def prepare(self, works: Sequence[Work]) -> None:
         """Nothing is looked up for a chunk: the whole drain did it."""
 
+    def looked_at(self, work: Work) -> Work:
+        """An article comes with its listing."""
+        return work
+
     def payload(self, work: Work) -> bytes | None:
         """Keep what is stored."""
         del work

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from connectors.model import ZERO, LineKind
+from connectors.model import ZERO, DocumentKind, LineKind
 from connectors.port import Missing
-from daemon.core.booked import Booked, read_booked
+from daemon.core.booked import Booked, Difference, differences, read_booked, snapshot
 from daemon.core.booking import Hold, Skip, article_number, articles_needed, match_articles, reference, triage
 from daemon.core.customers import is_anonymous, pseudonym
 from daemon.core.debtors import DebtorFacts
@@ -17,6 +18,7 @@ from daemon.state.port import Binding, IntentState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
     from connectors.model import Customer, Document, MoneyAccount, Product, Sale
     from daemon.core.booking import BookingRules
@@ -56,30 +58,31 @@ class ReceiptFacts:
         context = self._context
         bindings = await context.store.bindings(context.pair_id, SALE, list(sales))
         booked = {one: read_booked(binding.target, binding.fingerprint) for one, binding in bindings.items()}
-        unbooked = [sale for one, sale in sales.items() if sale is not None and booked.get(one) is None]
-        found = await self._found(unbooked, rules)
+        found = await self._found([sale for one, sale in sales.items() if sale is not None and booked.get(one) is None], rules)
         debtors = await self._debtors(unbooked_or_changed(sales, rules), rules)
         private = await self._invoices.private_prices_include_vat()
         facts = {}
         for record, sale in sales.items():
             intents = await context.store.intents(context.pair_id, record=record)
-            known = booked.get(record)
-            documents = found.get(record, []) if sale is not None or known is not None else await self._sent_for(intents)
-            if known is None and sale is not None and len(documents) == 1 and not _sent(intents):
-                known = await self._corrected_before(reference(sale, rules), documents[0])
-            if known is None and not documents:
-                known = await self._deleted_since(intents)
+            remembered = booked.get(record)
+            there = found.get(record, []) if sale is not None or remembered is not None else await self._sent_for(intents)
+            documents = without_credits_by_hand(there)
+            known = await self._known(sale, remembered, documents, intents, rules)
+            proposal = await self._proposal(intents, known, sale, rules)
+            if known is not None and known.target == Target.DRAFT and not proposal:
+                documents = await self._booked_by_hand(intents, known, sale, rules)
             named, articles, rounding = (None, [], None) if sale is None else await self._articles(sale, rules)
             facts[record] = SaleFacts(
                 sale=sale,
                 salt=context.salt,
                 booked=known,
+                learnt=context.store.restored and known != remembered,
                 document=await self._document(known),
                 found=tuple(documents),
                 holder=await self._holder(documents),
                 rivals=await self._rivals(sale) if documents and sale is not None else 0,
                 sent=_sent(intents),
-                proposal=await self._proposal(intents, known),
+                proposal=proposal,
                 debtor=debtors.get(record),
                 named=named,
                 articles=tuple(articles),
@@ -88,6 +91,29 @@ class ReceiptFacts:
                 private_prices_include_vat=private,
             )
         return facts
+
+    async def _known(
+        self, sale: Sale | None, remembered: Booked | None, documents: Sequence[Document], intents: Sequence[Intent], rules: BookingRules
+    ) -> Booked | None:
+        """Return what is booked of a receipt: what is remembered, or what the books tell where that was lost, or never written down."""
+        restored = self._context.store.restored
+        if remembered is not None:
+            return await self._since_backup(sale, remembered, rules) if restored and sale is not None else remembered
+        if not documents:
+            drafted = await self._drafted_anew(sale, rules) if restored and sale is not None and not _sent(intents) else None
+            return drafted or await self._deleted_since(intents)
+        if sale is None or len(documents) > 1:
+            return None
+        [document] = documents
+        if not _sent(intents):
+            first = Booked(document.id, document.gross, document.currency)
+            further = await self._taken_further(reference(sale, rules), first, document.changed_at or self._context.now())
+            if further is not None:
+                return further
+        # anybody's receipt of this number: which one it was is decided elsewhere
+        if await self._holder(documents) or await self._rivals(sale):
+            return None
+        return _otherwise(sale, document, self._context.salt, lost=restored and not _sent(intents))
 
     # -- documents ----------------------------------------------------------------------------------------------------------------
     async def _found(self, sales: Sequence[Sale], rules: BookingRules) -> dict[str, list[Document]]:
@@ -115,15 +141,45 @@ class ReceiptFacts:
                     return known
         return None
 
-    async def _corrected_before(self, key: str, first: Document) -> Booked | None:
-        """A document that this state knows nothing of may have been taken back and booked anew by an earlier one."""
-        keys = [name for number in range(_REVISIONS) for name in (credit_key(key, number), revised(key, number + 1))]
-        others = await self._lookup.existing(keys, since=first.changed_at or self._context.now())
-        if not others:
+    async def _since_backup(self, sale: Sale, known: Booked, rules: BookingRules) -> Booked:
+        """What an older state remembers may have been taken back, and booked anew, since it was kept: return what stands by now.
+
+        A change that the till still shows is decided once more, and found done.  Otherwise nothing but the sum is known of what was booked
+        anew: it counts as another state of the receipt than that of now.
+        """
+        newest = await self._taken_further(reference(sale, rules), known, sale.sold_at)
+        if newest is None:
+            return known
+        anew = newest.revision - known.revision
+        half_done = newest.void if anew == 0 else anew == 1 and not newest.void
+        if half_done and differences(known, sale, self._context.salt):
+            return known
+        return replace(newest, paid=None, doubt=Difference.LINES if anew and not newest.void else None)
+
+    async def _drafted_anew(self, sale: Sale, rules: BookingRules) -> Booked | None:
+        """A draft of a lost state may have been made anew: return the last one; what it says is not known, and it can follow."""
+        first = Booked("", sale.gross, sale.currency, target=Target.DRAFT)
+        further = await self._taken_further(reference(sale, rules), first, sale.sold_at)
+        if further is None or not further.document:
             return None
-        revision = max((number for number in range(_REVISIONS + 1) if revised(key, number) in others), default=0)
-        current = others[revised(key, revision)][0] if revision else first
-        return Booked(current.id, current.gross, current.currency, revision=revision, void=credit_key(key, revision) in others)
+        return replace(further, doubt=Difference.LINES) if further.target == Target.DRAFT else further
+
+    async def _taken_further(self, key: str, first: Booked, since: datetime) -> Booked | None:
+        """A document may have been taken back and booked anew by a state that is not this one; ``None`` where it was not."""
+        numbers = range(first.revision, first.revision + _REVISIONS)
+        keys = [name for number in numbers for name in (credit_key(key, number), revised(key, number + 1))]
+        others = await self._lookup.existing(keys, since=since)
+        drafts = await self._lookup.proposals(keys, since=since) if first.target == Target.DRAFT else {}
+        if not others and not drafts:
+            return None
+        revision = max((number + 1 for number in numbers if revised(key, number + 1) in others | drafts), default=first.revision)
+        void = credit_key(key, revision) in others
+        if revision == first.revision:
+            return replace(first, void=void)
+        [current, *_] = others.get(name := revised(key, revision)) or drafts[name]
+        target = Target.INVOICE if name in others else Target.DRAFT
+        paid = current.remaining == ZERO if current.gross and target is Target.INVOICE else None
+        return Booked(current.id, current.gross, current.currency, target=target, revision=revision, void=void, paid=paid)
 
     async def _document(self, booked: Booked | None) -> Document | None:
         if booked is None or booked.target != Target.INVOICE:
@@ -133,16 +189,32 @@ class ReceiptFacts:
         except Missing:
             return None
 
-    async def _proposal(self, intents: Sequence[Intent], booked: Booked | None) -> str:
-        """Return the draft that was begun for this receipt and that the books still have."""
+    async def _proposal(self, intents: Sequence[Intent], booked: Booked | None, sale: Sale | None, rules: BookingRules) -> str:
+        """Return the draft that was begun for this receipt, or that it became, and that the books still have."""
         if booked is not None and booked.target != Target.DRAFT:
             return ""
+        lost = booked is None and self._context.store.restored and not intents
+        if sale is not None and (booked is not None or lost):
+            key = revised(reference(sale, rules), 0 if booked is None else booked.revision)
+            standing = (await self._lookup.proposals([key], since=sale.sold_at)).get(key)
+            return standing[0].id if standing else ""
         confirmed = {one.reference for one in intents if one.operation == "document" and one.state == IntentState.DONE}
         for intent in intents:
             begun = intent.operation == "proposal" and intent.state in {IntentState.SENT, IntentState.DONE}
             if begun and intent.reference not in confirmed and (left := await self._lookup.proposal_of(intent)) is not None:
                 return left
         return ""
+
+    async def _booked_by_hand(self, intents: Sequence[Intent], known: Booked, sale: Sale | None, rules: BookingRules) -> list[Document]:
+        """Return what became of a draft that is not there any more: a document, where somebody booked it."""
+        if known.void:
+            return []
+        keys = [one.reference for one in intents if one.operation == "proposal"]
+        if sale is not None:
+            keys = [revised(reference(sale, rules), known.revision)]
+        since = min((one.sent_at for one in intents), default=self._context.now() if sale is None else sale.sold_at)
+        by_key = await self._lookup.existing(sorted(set(keys)), since=since)
+        return [document for found in by_key.values() for document in found]
 
     async def _holder(self, documents: Sequence[Document]) -> Text:
         """Return whose receipt of another till of the company a document is known to be."""
@@ -218,6 +290,25 @@ def _named(sale: Sale) -> bool:
 def _with_address(found: Sequence[Customer], sale: Sale) -> tuple[Customer, ...]:
     address = (sale.customer.email or "").strip().casefold() if sale.customer else ""
     return tuple(one for one in found if (one.email or "").strip().casefold() == address)
+
+
+def without_credits_by_hand(documents: Sequence[Document]) -> list[Document]:
+    """Leave out what takes back another one of these: a credit that a person makes in the books carries the key of what it takes back."""
+    taken_back = any(one.credited for one in documents)
+    return [one for one in documents if one.credited or not (taken_back and one.kind is DocumentKind.CREDIT)]
+
+
+def _otherwise(sale: Sale, document: Document, salt: str, *, lost: bool) -> Booked | None:
+    """Return what was booked where that is not so any more, ``None`` where the document tells as much as anybody knows.
+
+    Somebody took the document back; or, where the state was ``lost``, the receipt is cancelled or open since.
+    """
+    booked = replace(snapshot(sale, salt, document=document.id, target=Target.INVOICE, revision=0), gross=document.gross)
+    if document.credited or (lost and not sale.completed):
+        return booked
+    if lost and not sale.paid and document.remaining != document.gross:
+        return replace(booked, doubt=Difference.UNPAID)
+    return None
 
 
 def _sent(intents: Sequence[Intent]) -> bool:

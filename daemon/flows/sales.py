@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from connectors.model import ZERO, Sale
 from connectors.port import ConnectorError, Locked, Transient
+from daemon.core.booked import unknown_draft
 from daemon.core.booking import Hold, Skip
 from daemon.core.brake import Affected, Alarm, sales_alarm
 from daemon.core.corrections import with_way_out
@@ -188,6 +189,11 @@ class Sales:
         whole = {work.record: self._whole[work.record] for work in works}
         self._gathered.update(await self._facts.for_sales(whole, self.rules, self._accounts))
 
+    def looked_at(self, work: Work) -> Work:
+        """Return work under the version of the receipt as it was fetched; what is dated ahead keeps what says so."""
+        sale = self._whole.get(work.record)
+        return work if sale is None or not sale.version or is_ahead(work) else replace(work, version=sale.version)
+
     def payload(self, work: Work) -> bytes | None:
         """Return the whole receipt once it was fetched."""
         self._gathered.pop(work.record, None)
@@ -210,11 +216,16 @@ class Sales:
             hold = still_ahead(self._context, self.name, facts.sale.sold_at)
             if hold is not None:
                 return hold
+        if facts.learnt and facts.sale is not None and facts.booked is not None:
+            await self._steps.remember(facts.sale, facts.booked)
         decision = self.decide(facts)
         match decision:
             case Skip():
                 return Settlement(Outcome.SKIPPED, decision.reason, decision.detail)
             case Hold():
+                if self._context.store.restored and facts.sale is not None and facts.booked is None and facts.proposal:
+                    # the time after a restoration may be over when it goes on, and then nobody looks for drafts
+                    await self._steps.remember(facts.sale, unknown_draft(facts.sale, facts.proposal))
                 return decision
             case Plan():
                 if self._stopped is not None and any(isinstance(step, Credit) for step in decision.steps):

@@ -12,13 +12,14 @@ import anyio
 from connectors.model import ProductPatch, StockLevel
 from connectors.port import ConnectorError, Missing, Rejected, Transient, Uncertain, Unreadable
 from daemon.core.brake import LASTING, stock_alarm
-from daemon.core.flow_registry import STOCK
+from daemon.core.flow_registry import SALES, STOCK
 from daemon.core.outcomes import Outcome, Reason
 from daemon.core.products import GONE
 from daemon.core.sku import sku_key
 from daemon.core.stock import CARRIED, Articles, Shelves, Shown, StockPlan, on_their_way, plan_stock
 from daemon.engine.braking import brake, judge, spent
 from daemon.engine.connection_health import tracing
+from daemon.flows.document_lookup import BEGINNING
 from daemon.flows.unbooked_sales import OnTheWay
 from daemon.state.port import Activity, Binding
 
@@ -104,7 +105,7 @@ class Stock:
         plan = plan_stock(
             levels,
             Shelves(targets, bound),
-            self._counted(self._sold(after, not_stored), articles),
+            await self._counted(self._sold(after, not_stored), articles),
             carried_over=await self._carried_over(),
             doubtful=self._doubtful(levels, articles, before, after) if asking else (),
         )
@@ -118,13 +119,20 @@ class Stock:
         own = [(pair, sale) for sale in not_stored if looked.may_move(pair, sale.id)]
         return [one for one in sales if one[0] != pair] + own
 
-    def _counted(self, sales: Sequence[tuple[PairId, Sale]], articles: Articles) -> Mapping[str, Decimal]:
+    async def _counted(self, sales: Sequence[tuple[PairId, Sale]], articles: Articles) -> Mapping[str, Decimal]:
         """Return what is missing from the tills' shelves and not from the books' number.
 
-        Without the stock module no document moves that number: then nothing is.
+        Without the stock module no document moves that number: then nothing is.  Of what became a draft, what still stands is missing.
         """
-        company = self._context.company
-        return on_their_way(sales, articles) if company is None or company.stock_module else {}
+        context = self._context
+        if context.company is not None and not context.company.stock_module:
+            return {}
+        drafts = [
+            draft
+            for draft in await context.books.proposals_since(BEGINNING)
+            if await context.store.holder(list(self._counters), SALES.record, draft.id) is not None
+        ]
+        return on_their_way(sales, articles, drafts)
 
     async def _articles(self, levels: Sequence[StockLevel]) -> tuple[Articles, Mapping[str, str]]:
         """Return which article a line is about, and which product of this till shows an article."""
@@ -157,7 +165,7 @@ class Stock:
             again = plan_stock(
                 levels,
                 Shelves(targets, pairs),
-                self._counted(after.on_their_way(), articles),
+                await self._counted(after.on_their_way(), articles),
                 carried_over=await self._carried_over(),
                 doubtful=pairs if after.unknown or after.rushed else on_their_way(after.moved(before, shown_late=False), articles).keys(),
             )

@@ -301,7 +301,10 @@ class Store(Protocol):
         ...
 
     async def finish(self, work: Work, settlement: Settlement) -> None:
-        """Settle: bindings, work (payload forgotten), activity.  A record marked ``again`` is queued anew, keeping its payload."""
+        """Settle: bindings, work (payload forgotten), activity.  A record marked ``again`` is queued anew, keeping its payload.
+
+        The version of the work is kept: it may be newer than that which a listing showed.
+        """
         ...
 
     async def finish_many(self, settled: Sequence[tuple[Work, Settlement]]) -> None:
@@ -333,7 +336,7 @@ class Store(Protocol):
         question: Question | None = None,
         payload: bytes | None = None,
     ) -> None:
-        """Hold work (or declare it dead) with its reason; a question given is asked once and released by its answer."""
+        """Hold work (or declare it dead) with its reason and its version; a question given is asked once and released by its answer."""
         ...
 
     async def resend(self, pair: PairId, label_or_record: str, *, flow: str | None = None) -> int:

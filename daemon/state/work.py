@@ -93,16 +93,20 @@ def claim(connection: sqlite3.Connection, cipher: Cipher, link: str, flow: str, 
 
 
 def finish(connection: sqlite3.Connection, work: Work, settlement: Settlement, now: datetime) -> None:
-    """Settle running work and forget its payload; queue it anew when it changed meanwhile."""
+    """Settle running work and forget its payload; queue it anew when it changed meanwhile.
+
+    What the next listing is compared with is the version that the work comes with: that of what was decided on.
+    """
     cursor = connection.execute(
         "UPDATE work SET state = CASE again WHEN 0 THEN 'done' ELSE 'queued' END, payload = CASE again WHEN 1 THEN payload END,"
         " outcome = CASE again WHEN 0 THEN :outcome END, reason = CASE again WHEN 0 THEN :reason ELSE '' END,"
         " detail = CASE again WHEN 0 THEN :detail ELSE '' END, attempt = CASE again WHEN 0 THEN attempt ELSE 0 END,"
         " created_at = CASE again WHEN 0 THEN created_at ELSE :now END, not_before = NULL, question = NULL, again = 0,"
-        " till = :till, books = :books, updated_at = :now"
+        " version = CASE again WHEN 0 THEN :version ELSE version END, till = :till, books = :books, updated_at = :now"
         " WHERE link = :link AND flow = :flow AND record = :record AND state = 'running'",
         {
             **_who(work),
+            "version": work.version,
             "outcome": settlement.outcome,
             "reason": settlement.reason,
             "detail": encode(settlement.detail),
@@ -161,17 +165,22 @@ def hold(
     payload: bytes | None,
     now: datetime,
 ) -> None:
-    """Hold running work, or declare it dead; queue it anew when it changed meanwhile, for the verdict is about what it was."""
+    """Hold running work, or declare it dead; queue it anew when it changed meanwhile, for the verdict is about what it was.
+
+    The version that it comes with is kept, as by :func:`finish`.
+    """
     if state not in {State.HELD, State.DEAD}:
         raise StoreError(f"work cannot be held as {state}; please report it")
     cursor = connection.execute(
         "UPDATE work SET state = CASE again WHEN 0 THEN :state ELSE 'queued' END, outcome = CASE again WHEN 0 THEN :outcome END,"
         " reason = CASE again WHEN 0 THEN :reason ELSE '' END, detail = CASE again WHEN 0 THEN :detail ELSE '' END,"
         " question = CASE again WHEN 0 THEN :question END, attempt = CASE again WHEN 0 THEN attempt ELSE 0 END,"
-        " payload = CASE again WHEN 0 THEN coalesce(:payload, payload) ELSE payload END, not_before = NULL, again = 0, updated_at = :now"
+        " payload = CASE again WHEN 0 THEN coalesce(:payload, payload) ELSE payload END,"
+        " version = CASE again WHEN 0 THEN :version ELSE version END, not_before = NULL, again = 0, updated_at = :now"
         " WHERE link = :link AND flow = :flow AND record = :record AND state = 'running'",
         {
             **_who(work),
+            "version": work.version,
             "state": state,
             "outcome": outcome,
             "reason": reason,

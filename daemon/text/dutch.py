@@ -65,6 +65,7 @@ WORDS: Final[Mapping[str, str]] = {
     "question.again": "{question} ({detail})",
     "question.locked": "De boekhouding heeft dagen afgesloten waarop de kassa verkocht. Die bonnen op de eerste open dag boeken, of wachten?",
     "question.gone": "De bon van document {document} ({gross}) is van de kassa verdwenen. Mag het document blijven?",
+    "question.other_day": "Document {document} van {of} heeft het nummer van bon {receipt} van {day}. Is het het document van deze bon?",
     "question.changed": "Bon {receipt} is niet meer zoals hij is geboekt ({change}). Wat moet er gebeuren?",
     "question.taken_back": "Het document van bon {receipt} is in de boekhouding verwijderd of gecrediteerd ({change}). Wat moet er gebeuren?",
     "question.failing": "{failed} van de {handled} records van de stroom {flow} mislukten achter elkaar ({why}). De rest is niet geprobeerd. Doorgaan?",

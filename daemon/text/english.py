@@ -65,6 +65,7 @@ WORDS: Final[Mapping[str, str]] = {
     "question.again": "{question} ({detail})",
     "question.locked": "The books have closed days on which the till sold. Book those receipts on the first open day, or wait?",
     "question.gone": "The receipt of document {document} ({gross}) is gone from the till. May the document stay?",
+    "question.other_day": "Document {document} of {of} carries the number of receipt {receipt} of {day}. Is it the document of this receipt?",
     "question.changed": "Receipt {receipt} is not as it was booked ({change}). What is to be done?",
     "question.taken_back": "The document of receipt {receipt} was deleted or credited in the books ({change}). What is to be done?",
     "question.failing": "{failed} of {handled} records of the flow {flow} failed in a row of work ({why}). I stopped before trying the others. Go on?",

@@ -3,7 +3,8 @@
 
 Rules are what a cashier, a shopkeeper, a bookkeeper, an administrator and a vendor's operations people do, before a run or in the middle
 of one.  At rest every receipt stands in the books as it does in the till, or it is held with a reason, its amount and a way out; then the
-ways out are taken, and nothing is held any more.  The judge reads the two vendors' own records (:mod:`tests.fault.people_judge`).
+ways out are taken, and nothing is held any more; then the tills' shelves show what the books have free.  The judge reads the two
+vendors' own records (:mod:`tests.fault.people_judge`).
 
 ``python -m tests.fault.people --examples 2000 --steps 40`` runs more of it than the tests do; ``--variant NAME`` runs a bridge that is
 wrong on purpose, and counts the machines that find it out.
@@ -33,7 +34,7 @@ from daemon.flows.serialization import load_sale
 from tests.fault import people_bad
 from tests.fault.bridge import scratch, template, virtual_loop
 from tests.fault.people_acts import FAMILIES, People, Vain, choose
-from tests.fault.people_judge import disagreements, doubled, never_rung_up
+from tests.fault.people_judge import charged, disagreements, doubled, mine, never_rung_up
 from tests.fault.people_shop import KNOWN_METHODS, PREFIXES, RESTART, Premises
 from tests.fault.points import IN_FLIGHT, Crash, Mode
 
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 
     from daemon.flow_run import FlowRunner
     from daemon.state.port import Question, Work
+    from tests.fault.people_judge import Kept
     from tests.fault.people_shop import Daemon
 
 T = TypeVar("T")
@@ -51,6 +53,8 @@ FIGURES: Counter[str] = Counter()
 #: which acts were done, and which were tried in vain
 ACTS: Counter[str] = Counter()
 VAIN: Counter[str] = Counter()
+#: the flows, and those of them that people wait for
+EVERYTHING, BOOKING = ("products", "sales", "stock"), ("products", "sales")
 #: an outage never makes these: nothing needs a person because a vendor was away
 _OF_AN_OUTAGE = frozenset({Reason.ATTEMPTS_EXHAUSTED, Reason.TRANSIENT, Reason.UNREACHABLE, Reason.THROTTLED, Reason.INTERNAL})
 #: so often people take the ways out, one after the other, before it counts as none
@@ -69,6 +73,23 @@ faults = st.lists(st.tuples(st.integers(0, 40), modes), max_size=3)
 #: what somebody does before which point of a run
 meanwhile = st.lists(st.tuples(st.integers(0, 25), st.sampled_from([one for one in FAMILIES if one != "operations"]), picks), max_size=2)
 thens = st.sampled_from(["sweep", "run", ""])
+#: what an administrator says in the settings between two lives of the process: the name of it and its value
+SETTINGS: Mapping[str, tuple[str, Any]] = {
+    "ask": ("asks", True),
+    "correct": ("asks", False),
+    "ideal known": ("methods", KNOWN_METHODS + 'ideal = "iDEAL"\n'),
+    "ideal unknown": ("methods", KNOWN_METHODS),
+    "cards elsewhere": ("methods", KNOWN_METHODS.replace('"Pin"', '"Bank"')),
+}
+TARGETS = {"drafts": ("target", "draft"), "invoices": ("target", "invoice")}
+MAPPINGS: Mapping[str, tuple[str, Any]] = {
+    "keyed in unknown": ("free", False),
+    "keyed in known": ("free", True),
+    "mugs as candles": ("mugs", True),
+    "mugs as mugs": ("mugs", False),
+    "capitals": ("capitals", True),
+    "small letters": ("capitals", False),
+}
 
 
 def _there(rule_name: str) -> Callable[[Shop], bool]:
@@ -115,7 +136,9 @@ class Shop(RuleBasedStateMachine):
         self.premises.asks = asks
         self.premises.configure()
         self.people = People(self.premises)
-        self.run(self._run([], [], products=True))
+        self.said_then: dict[str, Kept] = {}
+        self.known_then: set[str] = set()
+        self.run(self._run([], [], EVERYTHING))
         for pick in first:
             self.run(self._does("sells", pick, ""))
         self.run(self._run([], []))
@@ -142,7 +165,9 @@ class Shop(RuleBasedStateMachine):
         self.daemon = None
         await self._process.aclose()
 
-    async def _run(self, wrong: Sequence[tuple[int, Mode]], acts: Sequence[tuple[int, str, int]], *, products: bool = False) -> None:
+    async def _run(
+        self, wrong: Sequence[tuple[int, Mode]], acts: Sequence[tuple[int, str, int]], flows: Sequence[str] = ("sales",)
+    ) -> None:
         """Run the flows once, with things going wrong and people acting at points counted from here."""
         points, during = self.premises.points, self.premises.meanwhile
         base = len(points.trace)
@@ -154,8 +179,9 @@ class Shop(RuleBasedStateMachine):
                 await self._start()
             assert self.daemon is not None
             for runner in self.daemon.runners.values():
-                for flow in ("products", *(() if self.off else ("sales",))) if products else (() if self.off else ("sales",)):
-                    await self._flow(runner, flow)
+                for flow in flows:
+                    if not (self.off and flow == "sales"):
+                        await self._flow(runner, flow)
         except* Crash:
             FIGURES["kills"] += 1
             self.log.append("  killed")
@@ -211,7 +237,7 @@ class Shop(RuleBasedStateMachine):
                 ACTS[name] += 1
                 self._note(f"{name} {self.people.told()}")
                 for key, one in self.people.receipts().items():
-                    self.people.sums[key].add(one.gross)
+                    self.people.sums[key].add(charged(one))
                 return
 
     def _note(self, what: str) -> None:
@@ -264,10 +290,10 @@ class Shop(RuleBasedStateMachine):
         await self._run([], [])
 
     @precondition(_there("daemon_runs"))
-    @rule(wrong=faults, acts=meanwhile, products=st.booleans())
-    def daemon_runs(self, wrong: list[tuple[int, Mode]], acts: list[tuple[int, str, int]], *, products: bool) -> None:
+    @rule(wrong=faults, acts=meanwhile, flows=st.sampled_from([("sales",), EVERYTHING]))
+    def daemon_runs(self, wrong: list[tuple[int, Mode]], acts: list[tuple[int, str, int]], flows: tuple[str, ...]) -> None:
         """Run, with things going wrong and people acting in the middle."""
-        self.run(self._run(wrong, acts, products=products))
+        self.run(self._run(wrong, acts, flows))
 
     @precondition(_there("wait"))
     @rule(hours=st.sampled_from([0.01, 0.3, 1.1, 6.0]))
@@ -276,23 +302,50 @@ class Shop(RuleBasedStateMachine):
         self.run(self._goes_on(3600 * hours))
 
     @precondition(_there("administrator"))
-    @rule(what=st.sampled_from(["turn the tills round", "restart", "ideal known", "ideal unknown", "ask", "correct"]))
+    @rule(what=st.sampled_from(["turn the tills round", "restart", *SETTINGS]))
     def administrator(self, what: str) -> None:
         """Start the process anew, perhaps with another configuration."""
         self.run(self._administer(what))
 
+    @precondition(_there("administrator_targets"))
+    @rule(what=st.sampled_from(sorted(TARGETS)))
+    def administrator_targets(self, what: str) -> None:
+        """Let sales become something else from now on."""
+        self.run(self._administer(what))
+
+    @precondition(_there("administrator_maps"))
+    @rule(what=st.sampled_from(sorted(MAPPINGS)))
+    def administrator_maps(self, what: str) -> None:
+        """Change a rule of the mapping."""
+        self.run(self._administer(what))
+
+    @precondition(_there("administrator_restores"))
+    @rule(what=st.sampled_from(["back up", "put back"]), sale=picks, then=thens)
+    def administrator_restores(self, what: str, sale: int, then: str) -> None:
+        """Keep the state as it is, or put back what was kept; the till sells on."""
+        self.run(self._administer(what))
+        self.run(self._does("sells", sale, then))
+
     async def _administer(self, what: str) -> None:
         ACTS[what] += 1
         self.log.append(what)
+        premises, decisions = self.premises, self.people.decisions
+        if self.daemon is None:
+            await self._start()  # what a process that died left behind is taken in first, as by every command
         await self._stop()
-        premises = self.premises
-        if what.startswith("ideal"):
-            premises.methods = KNOWN_METHODS + ('ideal = "iDEAL"\n' if what == "ideal known" else "")
-            self.people.decisions.accounts["ideal"].add("iDEAL")
-        elif what in {"ask", "correct"}:
-            premises.asks = what == "ask"
-        elif what != "restart":
+        if what == "back up":
+            premises.disk.back_up()
+            self.said_then, self.known_then = dict(decisions.kept), set(self.people.receipts())
+        elif what == "put back":
+            if premises.put_back():
+                self.people.forget_since(self.said_then, self.known_then)
+        elif what == "turn the tills round":
             premises.turned = not premises.turned
+        elif what != "restart":
+            setattr(premises, *{**SETTINGS, **TARGETS, **MAPPINGS}[what])
+        decisions.drafts |= premises.target == "draft"
+        decisions.accounts["ideal"] |= {"iDEAL"} if "ideal" in premises.methods else set()
+        decisions.accounts["pin"] |= {"Bank"} if '"Bank"' in premises.methods else set()
         premises.configure()
 
     @precondition(_there("shopkeeper"))
@@ -320,8 +373,7 @@ class Shop(RuleBasedStateMachine):
     async def _answer(self, pick: int) -> None:
         assert self.daemon is not None
         question = choose(await self.daemon.store.questions(), pick)
-        method = question.key.startswith("payment_method:")
-        await self._say(question, choose(("iDEAL", "Kas") if method else question.choices, pick))
+        await self._say(question, choose(_answers(question), pick))
 
     async def _say(self, question: Question, answer: str) -> None:
         """Answer a question; what the answer says was done by hand is done first."""
@@ -423,7 +475,7 @@ class Shop(RuleBasedStateMachine):
 
     async def _until_quiet(self) -> None:
         for _ in range(80):
-            await self._run([], [], products=True)
+            await self._run([], [], BOOKING)
             assert self.daemon is not None
             if any(watch.reauth_required for watch in self.daemon.app.watches.values()):
                 ACTS["sign in"] += 1
@@ -459,13 +511,28 @@ class Shop(RuleBasedStateMachine):
             await self._until_quiet()
             held = await self._held()
         self._none([f"{key} is still held: {work.reason} {work.detail}" for key, work in held])
+        self.people.decisions.taken_back.clear()  # somebody was asked about each, and said what becomes of it
         await self._judge([])
+        await self._shelves()
         FIGURES["documents"] += len([one for one in self.people.documents() if not one.deleted])
+
+    async def _shelves(self) -> None:
+        """What the tills show is what the books have free, once the bookkeeper's articles are as they were; nothing counts as put back."""
+        self.people.cure_the_books()
+        for _ in range(2):
+            await self.premises.shop.clock.sleep(60.0)
+            await self._run([], [], EVERYTHING)
+        self._none(self.people.wrong_on_the_shelf())
+        assert self.daemon is not None
+        assert not self.daemon.store.restored, "the state counts as put back for ever"
 
     async def _judge(self, held: Sequence[str]) -> None:
         people = self.people
         self.log.append(f"judged, held: {list(held)}")
         found = disagreements(people.receipts(), people.documents(), people.debtors(), people.decisions, held=held)
+        for key in sorted({line.partition(":")[0] for line in found}):
+            for one in mine(people.documents(), key):
+                self.log.append(f"  {one.kind} {one.number} {one.reference} {one.gross} {dict(one.payments)} takes back {one.credits}")
         if not people.interfered:
             found += never_rung_up(people.documents(), people.sums)
         self._none([*found, *doubled(people.documents())])
@@ -478,7 +545,7 @@ class Shop(RuleBasedStateMachine):
                 found.append(f"{key} is held as {work.reason or 'nothing'}: {work.detail}")
             receipt = receipts.get(key)
             amount = load_sale(work.payload).gross if work.payload else None
-            if receipt is not None and not receipt.deleted and amount != receipt.gross:
+            if receipt is not None and not receipt.deleted and amount != charged(receipt):
                 found.append(f"{key} is held with {amount}, the till has {receipt.gross}")
         return found
 
@@ -495,18 +562,27 @@ class Shop(RuleBasedStateMachine):
                 await self._say_what_happened(work)
         for question in await self.daemon.store.questions():
             tried[question.key] += 1
-            if question.key.startswith("payment_method:"):
-                await self._say(question, "iDEAL")
+            if question.key.startswith(("payment_method:", "article:")):
+                await self._say(question, _answers(question)[0])
             else:
                 about = next(iter(await self._about(question)), "")
                 tried[about] += 1
                 # the first way out that is offered, and when that does not help the next one; to keep things wrong is none
                 ways = [choice for choice in question.choices if choice != "keep"] or question.choices
                 await self._say(question, ways[(tried[about] - 1) % len(ways)])
-        for key, work in held:
-            if work.reason is not Reason.DATED_AHEAD:
-                await self._send_again(key)
+        for key, _ in held:
+            await self._send_again(key)
         await self.premises.shop.clock.sleep(_LOCKED)
+
+
+def _answers(question: Question) -> Sequence[str]:
+    """Return what somebody might answer, a right one first."""
+    kind, _, about = question.key.partition(":")
+    if kind == "payment_method":
+        return "iDEAL", "Kas"
+    if kind == "article":
+        return f"KB-FREE-{about.rpartition(':')[2]}", "KAARS-1", "THEE-1"
+    return question.choices
 
 
 def run(*, examples: int, steps: int, chance: int | None = None, **how: object) -> None:

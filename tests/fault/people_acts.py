@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from connectors.sandbox.eaccounting.errors import Refusal
 from connectors.sandbox.outages import Outage
 from connectors.sandbox.people import vat_number
-from connectors.sandbox.world import WorldReceipt
+from connectors.sandbox.world import WorldReceipt, cents
 from tests.fault.people_judge import NOBODY, Decisions, Kept, mine, shown
-from tests.fault.people_shop import PREFIXES
-from tests.flow.shop import ARTICLES, BUSINESS, PERSON, line
+from tests.fault.people_shop import CASH, GOODS, NORMAL, PREFIXES
+from tests.flow.shop import BUSINESS, PERSON, line
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -32,9 +32,13 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 D = Decimal
-RATES = {one.sku: one.vat_rate for one in ARTICLES}
-PRICES = {one.sku: one.price for one in ARTICLES}
+RATES = {one.sku: one.vat_rate for one in GOODS}
+PRICES = {one.sku: one.price for one in GOODS}
 SKUS = tuple(RATES)
+#: what is put on the scales, and how much of it in kilograms; what is keyed in by hand has no article
+WEIGHED, WEIGHTS, KEYED = "KAAS-1", (D("1.235"), D("0.345"), D("0.004")), ""
+#: how far ahead of the clock a till that was set wrongly dates its receipts: a little is taken as it is
+_AHEAD = (timedelta(minutes=40), timedelta(hours=2), timedelta(days=7))
 PEOPLE = {"": None, PERSON.email: PERSON, BUSINESS.email: BUSINESS}
 #: the codings of the rates, by their names in the books
 METHODS = ("pin", "cash", "ideal")
@@ -112,27 +116,39 @@ class People:
         return self.books.documents()
 
     # -- at the till --------------------------------------------------------------------------------------------------------------
-    def sell(self, pick: int, *, opened: bool = False) -> None:
-        """Ring up something; the number says what, to whom, how it is paid and whether."""
-        rest, which = divmod(pick, len(SKUS))
+    def sell(self, pick: int, *, opened: bool = False, ahead: timedelta = timedelta(0)) -> None:
+        """Ring up something; the number says what, to whom, how it is paid and whether, and whether the till rounds what it weighs."""
+        rest, which = divmod(pick, len(SKUS) + 1)
         rest, quantity = divmod(rest, 3)
         rest, who = divmod(rest, len(PEOPLE))
         rest, method = divmod(rest, len(METHODS))
         rest, how = divmod(rest, 5)
         till = choose(self.premises.tills, rest)
         self.numbers[till] += 1
-        sku, sign = SKUS[which], -1 if how == 4 else 1
-        lines = (line(sku, str(sign * (quantity + 1)), str(PRICES[sku]), str(RATES[sku])),)
-        gross = sum((one.quantity * one.unit_price for one in lines), D(0))
+        sku, sign = (*SKUS, KEYED)[which], -1 if how == 4 else 1
+        amount, exact = sign * (WEIGHTS[quantity] if sku == WEIGHED else quantity + 1), how % 2 == 0
+        kind, price, rate = ("product", PRICES[sku], RATES[sku]) if sku else ("free", D("2.95"), D(21))
+        lines = (line(sku, str(amount), str(price), str(rate), kind),)
+        gross = amount * price if exact else cents(amount * price)
         now = self.premises.shop.clock.now().replace(microsecond=0)
         customer = ("", "p", "b")[who] or None
-        receipt = WorldReceipt(f"R{self.numbers[till]}", now, customer, lines, METHODS[method], D(0), gross, False)
+        receipt = WorldReceipt(f"R{self.numbers[till]}", now + ahead, customer, lines, METHODS[method], D(0), gross, False)
         cashier = self.premises.tills[till].cashier
         self.about = f"{PREFIXES[till]}-{receipt.number} {gross} {customer} {receipt.paymethod} {'on account' if how == 3 else ''}"
         if opened:
-            cashier.open(receipt)
+            cashier.open(receipt, exact=exact)
         else:
-            cashier.ring_up(receipt, paid=how != 3)
+            cashier.ring_up(receipt, paid=how != 3, exact=exact)
+
+    def sell_ahead(self, pick: int) -> None:
+        """Ring up something in a till whose clock is wrong."""
+        self.sell(pick, ahead=_AHEAD[pick % len(_AHEAD)])
+
+    def redate(self, pick: int) -> None:
+        """Correct the date of a receipt, or get it wrong."""
+        cashier, number, _ = self._one(pick)
+        now = self.premises.shop.clock.now()
+        cashier.change_date(number, now + choose((timedelta(0), -timedelta(hours=3), *_AHEAD), pick))
 
     def leave_open(self, pick: int) -> None:
         """Begin a receipt that is not completed yet."""
@@ -218,7 +234,8 @@ class People:
         cashier, number, key = self._one(pick)
         row = cashier.find(number).rows[0]
         self.unseen.add(key)
-        cashier.change_row(number, 0, quantity=D((1 + pick % 3) * (-1 if row.count < 0 else 1)))
+        amount = WEIGHTS[pick % 3] if row.number == WEIGHED else D(1 + pick % 3)
+        cashier.change_row(number, 0, quantity=-amount if row.count < 0 else amount)
 
     def change_article(self, pick: int) -> None:
         """Say that it was another article."""
@@ -307,12 +324,15 @@ class People:
 
     def delete_draft(self, pick: int) -> None:
         """Delete a draft that stands there."""
-        drafts = [one.id for one in self.documents() if one.kind == "draft" and not one.deleted]
-        self.books.bookkeeper.delete_draft(choose(drafts, pick))
+        draft = choose([one for one in self.documents() if one.kind == "draft" and not one.deleted], pick)
+        self.about = f"{draft.reference} of {draft.gross}"
+        self.books.bookkeeper.delete_draft(draft.id)
+        if self.decisions.drafts:
+            self._taken_back(draft.reference.partition("#")[0])
 
     def _article(self, sku: str) -> dict[str, Any]:
         rows = self.books.books.tables["articles"].rows.values()
-        name = next(one.name for one in ARTICLES if one.sku == sku)
+        name = next(one.name for one in GOODS if one.sku == sku)
         return next(row for row in rows if row["Name"] == name)
 
     def set_rate(self, pick: int) -> None:
@@ -356,6 +376,12 @@ class People:
         number = NOBODY if pick % 2 == 0 else self._debtor(pick)[0]
         [row] = [one for one in self.books.books.customers.rows.values() if one["CustomerNumber"] == number]
         self.books.bookkeeper.change_customer(number, IsPrivatePerson=not row["IsPrivatePerson"])
+
+    def change_terms(self, pick: int) -> None:
+        """Give a debtor cash terms, under which a document settles itself, or normal ones; also whoever stands for nobody."""
+        number = NOBODY if pick % 3 else self._debtor(pick // 6)[0]
+        self.about = f"{number} {'cash' if pick % 2 else 'normal'}"
+        self.premises.set_terms(number, CASH if pick % 2 else NORMAL)
 
     def deactivate_debtor(self, pick: int) -> None:
         """Make a debtor inactive, or active again."""
@@ -432,6 +458,36 @@ class People:
         self.decisions.kept[key] = Kept(receipt, shown(self.documents(), key))
         self.decisions.handled.add(key)
 
+    def forget_since(self, backup: Mapping[str, Kept], known: Collection[str]) -> None:
+        """An older state was put back: what people said since is said no more, and whoever said it sends its receipt again.
+
+        Of a receipt that it did not know, nobody can tell on which account it was paid, or find it once it is deleted.
+        """
+        kept = self.decisions.kept
+        lost = self.receipts().keys() - known
+        self.decisions.lost |= lost
+        self.decisions.handled |= lost
+        self.unseen |= {key for key, one in kept.items() if backup.get(key) != one}
+        self.decisions.kept = {key: one for key, one in kept.items() if backup.get(key) == one}
+
+    def wrong_on_the_shelf(self) -> list[str]:
+        """Return the products of the tills that show another stock than the books have free, or another name than they should."""
+        found = []
+        ledger, drafts = self.books.ledger(), self.books.books.drafts.rows.values()
+        waiting: Counter[str] = Counter()
+        for row in (row for draft in drafts for row in draft["Rows"] or ()):
+            if row["ArticleId"]:
+                waiting[self.books.books.articles.rows[row["ArticleId"]]["Number"]] += row["Quantity"]
+        for name, till in self.premises.tills.items():
+            names = {one.number.upper(): one.values["name"] for one in till.till.products.values()}
+            for one in GOODS:
+                shown, free = till.ledger().stock[one.sku], ledger.stock[one.sku] - waiting[one.sku]
+                if shown != free:
+                    found.append(f"{name} shows {shown} of {one.sku}, the books have {free} free")
+                if names[one.sku] != (one.name.upper() if self.premises.capitals else one.name):
+                    found.append(f"{name} calls {one.sku} {names[one.sku]}")
+        return found
+
     def cure_the_books(self) -> None:
         """Put right what the bookkeeper made impossible: open the period, rates, articles and their numbers as they were."""
         keeper = self.books.bookkeeper
@@ -444,12 +500,16 @@ class People:
             keeper.set_coding_rate(self._article(sku)["CodingName"], RATES[sku])
         keeper.move_article("MOK-1", self._article("KAARS-1")["CodingName"], keep="gross")
         keeper.change_customer(NOBODY, IsActive=True)
+        self.premises.set_terms(NOBODY, NORMAL)
 
     def cure_the_receipt(self, key: str) -> None:
-        """Put right what the cashier keyed in wrongly: the VAT rate of each line is that of its article."""
+        """Put right what the cashier keyed in wrongly: the VAT rate of each line is that of its article, and no receipt is of tomorrow."""
         till, number = self.place(key)
-        if self.receipts()[key].deleted:
+        receipt, now = self.receipts()[key], self.premises.shop.clock.now()
+        if receipt.deleted:
             return
+        if receipt.created_at > now:
+            till.cashier.change_date(number, now)
         for index, row in enumerate(till.cashier.find(number).rows):
             sku = str(row.number or "").upper().removesuffix("-NEW")
             if sku in RATES and row.tax != RATES[sku]:
@@ -477,13 +537,15 @@ _PLACES = (
 )
 #: who does what; what makes no sense at a moment gives way to the next
 FAMILIES: Mapping[str, tuple[str, ...]] = {
-    "sells": ("sell", "sell", "sell", "leave_open"),
-    "says": ("pay_later", "cancel", "unpay", "reinstate", "change_method", "complete", "delete_receipt"),
+    "sells": ("sell", "sell", "sell", "leave_open", "sell", "sell", "sell_ahead"),
+    "says": ("pay_later", "cancel", "unpay", "reinstate", "change_method", "complete", "delete_receipt", "redate"),
     "edits": (
         "change_customer", "change_price", "change_article", "change_vat_number", "change_quantity", "add_row", "change_rate", "remove_row",
     ),
     "documents": ("credit", "book_payment", "delete_document", "void", "delete_draft"),
     "registers": ("set_rate", "move_article", "deactivate_article", "lock", "renumber_article"),
-    "debtors": ("turn_debtor", "merge_debtor", "deactivate_debtor", "readdress_debtor", "rename_debtor", "delete_debtor"),
+    "debtors": (
+        "turn_debtor", "merge_debtor", "deactivate_debtor", "change_terms", "readdress_debtor", "rename_debtor", "delete_debtor",
+    ),
     "operations": ("begin_outage", "begin_outage", "lift_outages"),
 }  # fmt: skip

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -23,7 +23,10 @@ NOBODY = "1000"
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What the books show for one receipt, all its documents together; ``customer`` is the debtor of the one that stands."""
+    """What the books show for one receipt, all its documents together.
+
+    ``customer`` is the debtor of the one that stands, and ``draft`` tells whether that is one which nobody has booked yet.
+    """
 
     documents: int
     gross: Decimal
@@ -31,6 +34,7 @@ class Shown:
     money: Mapping[str, Decimal]
     remaining: Decimal
     customer: str
+    draft: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,10 @@ class Decisions:
     #: money was booked on its documents by hand, on whatever account, or documents were taken back by hand at some time
     handled: set[str] = field(default_factory=set)
     kept: dict[str, Kept] = field(default_factory=dict)
+    #: an older state, which had never heard of it, was put back
+    lost: set[str] = field(default_factory=set)
+    #: the settings have said that sales become drafts, now or earlier
+    drafts: bool = False
     #: the accounts that people said take a way to pay
     accounts: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     #: debtors that stand for a person whatever their address says now, by the person's address
@@ -63,7 +71,7 @@ def mine(documents: Collection[DocumentState], key: str) -> list[DocumentState]:
 
 def shown(documents: Collection[DocumentState], key: str) -> Shown:
     """Return what the books show for a receipt."""
-    own = [one for one in mine(documents, key) if one.kind in {"invoice", "credit"}]
+    own = mine(documents, key)
     vat: dict[Decimal, Decimal] = defaultdict(Decimal)
     money: dict[str, Decimal] = defaultdict(Decimal)
     for one in own:
@@ -71,7 +79,7 @@ def shown(documents: Collection[DocumentState], key: str) -> Shown:
             vat[rate] += amount
         for account, amount in one.payments.items():
             money[account] += amount
-    standing = max((one for one in own if "#C" not in one.reference and not one.credits), key=lambda one: one.number, default=None)
+    standing = max((one for one in own if "#C" not in one.reference and not one.credits), key=_newest, default=None)
     return Shown(
         len(own),
         sum((one.gross for one in own), ZERO),
@@ -79,7 +87,18 @@ def shown(documents: Collection[DocumentState], key: str) -> Shown:
         {account: amount for account, amount in money.items() if amount},
         sum((one.remaining for one in own), ZERO),
         "" if standing is None else standing.customer_number,
+        standing is not None and standing.kind == "draft",
     )
+
+
+def _newest(document: DocumentState) -> tuple[bool, int]:
+    """A draft has no number yet, and comes after everything that was booked."""
+    return document.kind == "draft", document.number
+
+
+def charged(receipt: ReceiptState) -> Decimal:
+    """Return what a drawer or a card was charged: what a till reckons in fractions of a cent is paid in cents."""
+    return receipt.gross.quantize(CENT, ROUND_HALF_UP)
 
 
 def disagreements(
@@ -122,15 +141,18 @@ def _judge(
     debtors: Mapping[str, Collection[str]],
     decisions: Decisions,
 ) -> Iterator[str]:
+    if receipt.deleted and key in decisions.lost:
+        return
     now = shown(documents, key)
-    if any(one.kind == "draft" for one in mine(documents, key)):
+    drafts = [one for one in mine(documents, key) if one.kind == "draft"]
+    if len(drafts) > decisions.drafts:
         yield f"{key}: a draft is left behind"
     kept = decisions.kept.get(key)
     if kept is not None and kept.receipt == receipt:
         if now != kept.shown:
             yield f"{key}: kept as {kept.shown}, now {now}"
         return
-    gross = receipt.gross if receipt.counts else ZERO
+    gross = charged(receipt) if receipt.counts else ZERO
     if now.gross != gross and not (key in decisions.taken_back and now.gross == ZERO):
         yield f"{key}: till {gross}, books {now.gross}"
     if key in decisions.taken_back:
@@ -152,7 +174,8 @@ def _vat(key: str, receipt: ReceiptState, now: Shown) -> Iterator[str]:
 
 
 def _paid(key: str, receipt: ReceiptState, now: Shown, decisions: Decisions) -> Iterator[str]:
-    due = receipt.gross if receipt.counts else ZERO
+    # of a draft nothing is due, and nothing paid, until somebody books it
+    due = charged(receipt) if receipt.counts and not now.draft else ZERO
     paid = due if receipt.paid else ZERO
     if key in decisions.handled:
         # on which account, and how early, was a person's choice; what the till says is paid is paid all the same

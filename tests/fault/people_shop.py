@@ -7,9 +7,11 @@ may do something just before it.  The sign-in is none: its losses have tests of 
 from __future__ import annotations
 
 import random
+import shutil
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from decimal import Decimal
 from functools import cache
 from typing import TYPE_CHECKING, cast
 
@@ -17,17 +19,20 @@ import anyio
 import httpx2
 
 from connectors.port import Tokens, Transient, Uncertain, Unreachable
+from connectors.sandbox.eaccounting import BooksSwitches
 from connectors.sandbox.salespos import TillSandbox
 from daemon.app import Shared, assemble
 from daemon.flow_run import FlowRunner
 from daemon.observe.metrics import Metrics
 from daemon.settings import load
+from daemon.state.restore import restore
 from daemon.state.sqlite import open_store
 from daemon.state.tokens import SqliteTokenStore
 from tests.fault.bridge import Disk
+from tests.fault.people_judge import NOBODY
 from tests.fault.points import Kind, Points, faulty_store
 from tests.flow.line import Line
-from tests.flow.shop import Shop, open_shop, world
+from tests.flow.shop import ARTICLES, Shop, open_shop, world
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -40,8 +45,12 @@ if TYPE_CHECKING:
 
 #: what the configuration says about ways to pay at first; of ``ideal`` it says nothing, so that it is asked about
 KNOWN_METHODS = 'pin = "Pin"\ncash = "Kas"\n'
+#: what the shop sells: one of the goods is weighed
+GOODS = (*ARTICLES, replace(ARTICLES[1], sku="KAAS-1", name="Kaas", price=Decimal("12.49"), stock=Decimal(100)))
 #: how each till's receipts are called in the books, by the documented rule: the first keeps the plain prefix, whatever the order is later
 PREFIXES = {"till": "KB", "second": "KB-second"}
+#: kinds of terms of payment: normal ones, and cash, which settles a document by itself
+NORMAL, CASH = 0, 2
 #: how long the next process takes to start, in seconds
 RESTART = 1.0
 
@@ -113,17 +122,24 @@ class Premises:
     methods: str = KNOWN_METHODS
     asks: bool = False
     turned: bool = False
+    #: what a sale becomes
+    target: str = "invoice"
+    #: whether the mapping has an article for what is keyed in by hand, another one for the mugs, and product names in capitals
+    free: bool = True
+    mugs: bool = False
+    capitals: bool = False
     lives: int = 0
 
     @classmethod
     def open(cls, directory: Path, template: Path, *, tills: int) -> Premises:
-        """Put a shop with one till or two into both vendors; nothing was ever booked."""
-        shop = open_shop(directory, world(), payment_methods=KNOWN_METHODS)
+        """Put a shop with one till or two into both vendors; nothing was ever booked, and nobody pays by terms yet."""
+        shop = open_shop(directory, world(articles=GOODS), payment_methods=KNOWN_METHODS, books=BooksSwitches(cash_terms="settled"))
         points = Points(shop.clock)
         found = {"till": shop.till}
         if tills > 1:
-            found["second"] = TillSandbox(world(), clock=shop.clock.now, limits=False, seed=2)
+            found["second"] = TillSandbox(world(articles=GOODS), clock=shop.clock.now, limits=False, seed=2)
         one = cls(shop, found, points, Meanwhile(points), Disk(directory, like=template))
+        one.set_terms(NOBODY, NORMAL)
         one.configure()
         return one
 
@@ -132,9 +148,9 @@ class Premises:
         path = self.shop.directory / "kassabrug.toml"
         text = path.read_text(encoding="utf-8").partition("[links.shop]")[0]
         names = sorted(self.tills, reverse=not self.turned)
-        text += f'[links.shop]\nbooks = "books"\ntills = [{", ".join(f"{name!r}" for name in names)}]\n'
+        text += f'[links.shop]\nbooks = "books"\ntills = [{", ".join(f"{name!r}" for name in names)}]\nmapping = "own"\n'
         text += f'[links.shop.booking]\ndefault_debtor = "1000"\n[links.shop.payment_methods]\n{self.methods}'
-        text += f'[links.shop.sales]\nafter_booking = "{"ask" if self.asks else "correct"}"\n'
+        text += f'[links.shop.sales]\nafter_booking = "{"ask" if self.asks else "correct"}"\ndocument = "{self.target}"\n'
         if "second" in self.tills:
             second = self.tills["second"]
             keys = f'public_key = "{second.public_key}"\nsecret_key = "{second.secret_key}"\n'
@@ -144,7 +160,31 @@ class Premises:
                 else text
             )
         path.write_text(text, encoding="utf-8")
+        self._map(path.with_name("own"))
         self.shop.settings = load(path)
+
+    def _map(self, folder: Path) -> None:
+        """Write the mapping files: the shipped rules, but for what somebody wants otherwise."""
+        folder.mkdir(exist_ok=True)
+        sales = ("" if self.free else '[articles.free]\n21 = ""\n') + ('[sku]\n"MOK-1" = "KAARS-1"\n' if self.mugs else "")
+        (folder / "sales.toml").write_text(sales, encoding="utf-8")
+        (folder / "products.toml").write_text('[update]\nname = "upper(product.name)"\n' if self.capitals else "", encoding="utf-8")
+
+    def set_terms(self, debtor: str, kind: int) -> None:
+        """Give a debtor the books' first terms of payment of a kind."""
+        terms = self.shop.books.books.terms.rows.values()
+        found = next(row["Id"] for row in terms if row["TermsOfPaymentTypeId"] == kind)
+        self.shop.books.bookkeeper.change_customer(debtor, TermsOfPaymentId=found)
+
+    def put_back(self) -> bool:
+        """What ``kassabrug restore`` does with the newest backup, if there is one."""
+        backup = self.disk.root / "backup" / "state.sqlite3"
+        if not backup.is_file():
+            return False
+        done = restore(backup, self.disk.state, stamp="now")
+        if done.kept is not None:
+            shutil.rmtree(done.kept)
+        return True
 
     async def sign_in(self, store: SqliteStore) -> None:
         """What ``kassabrug login`` does: a new sign-in of the books, where an outage took the answer to the last one with it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import anyio
@@ -14,12 +15,14 @@ from connectors.model import ZERO, Document, DocumentKind
 from connectors.port import Unreachable
 from connectors.sandbox import shop as shops
 from daemon.flows.after_restore import receipts_unknown
+from tests.flow.judge import disagreements
 from tests.flow.running import running
 from tests.flow.shop import MORNING, line, open_shop, receipt, world
 from tests.flow.test_holding import refuse
 from tests.flow.test_restore import Killed, put_back
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from connectors.model import DocumentDraft
@@ -220,6 +223,160 @@ async def test_the_metrics_say_so(tmp_path: Path) -> None:
         await anyio.sleep(200)
         assert daemon.metrics._restored._value.get() == 0
     assert once_each(running_shop)
+
+
+async def forgotten(running: Shop, change: Callable[[Shop], object], then: Callable[[Shop], None]) -> dict[str, str]:
+    """R1 is booked, and changed and booked so after a backup; that is put back, and R1 changes once more.  Returns what is held then."""
+    async with running.process() as bridge:
+        await bridge.settle()
+    backup = copied(running, "backup")
+    async with running.process() as bridge:
+        change(running)
+        await bridge.settle()
+    put_back(running, backup)
+    then(running)
+    async with running.process() as bridge:
+        await anyio.sleep(10)
+        await bridge.settle()
+        await bridge.pair.sales.sweep()
+        await bridge.settle()
+        assert not is_restored(bridge)
+        return await bridge.held()
+
+
+async def test_a_receipt_credited_after_the_backup_is_booked_anew_when_it_counts_again(tmp_path: Path) -> None:
+    """The older state knows it as booked, and so it is in the till again: the books say that it was taken back."""
+    running = open_shop(tmp_path, world(receipt("R1", line())))
+    held = await forgotten(running, lambda shop: shop.till.cashier.cancel("R1"), lambda shop: shop.till.cashier.reinstate("R1"))
+    assert (held, disagreements(running)) == ({}, [])
+    assert running.references() == ["KB-R1", "KB-R1#C", "KB-R1#1"]
+
+
+async def test_a_receipt_booked_anew_after_the_backup_stays_so(tmp_path: Path) -> None:
+    """The same change is decided once more, and found done."""
+    running = open_shop(tmp_path, world(receipt("R1", line())))
+    held = await forgotten(running, lambda shop: shop.till.cashier.change_row("R1", price=Decimal("3.95")), lambda _: None)
+    assert (held, disagreements(running), running.books.books.drafts.rows) == ({}, [], {})
+    assert running.references() == ["KB-R1", "KB-R1#C", "KB-R1#1"]
+
+
+@pytest.mark.parametrize("paid", [True, False])
+async def test_a_receipt_booked_anew_after_the_backup_and_changed_back_follows_the_till(tmp_path: Path, *, paid: bool) -> None:
+    """It is as the older state remembers it, and not as the books have it; where the money went is not known any more, so that one asks."""
+    running = open_shop(tmp_path, world())
+    running.till.cashier.ring_up(receipt("R1", line()), paid=paid)
+
+    def price(amount: str) -> Callable[[Shop], None]:
+        return lambda shop: shop.till.cashier.change_row("R1", price=Decimal(amount))
+
+    held = await forgotten(running, price("3.95"), price("4.95"))
+    if not paid:
+        assert (held, disagreements(running)) == ({}, [])
+        return
+    assert held == {"R1": "payment_differs"}
+    running.books.bookkeeper.delete("KB-R1#1", with_payments=True)
+    async with running.process() as bridge:
+        [question] = await bridge.store.questions()
+        await bridge.store.answer(question.pair, question.key, "rebook")
+        await bridge.settle()
+        assert await bridge.held() == {}
+    assert disagreements(running) == []
+
+
+async def test_a_receipt_booked_after_the_backup_and_cancelled_since_is_credited(tmp_path: Path) -> None:
+    """The older state knows nothing of it, and the till shows it as cancelled: its document is found all the same."""
+    running = open_shop(tmp_path, world())
+    held = await forgotten(running, lambda shop: shop.till.ring_up(sold("R1", -60)), lambda shop: shop.till.cashier.cancel("R1"))
+    assert (held, disagreements(running)) == ({}, [])
+    assert running.references() == ["KB-R1", "KB-R1#C"]
+
+
+async def test_a_receipt_paid_after_the_backup_and_open_again_since_is_asked_about(tmp_path: Path) -> None:
+    """Its document is paid, and nobody knows any more on which account: taken back by hand, it is booked anew, and open."""
+    running = open_shop(tmp_path, world())
+    held = await forgotten(running, lambda shop: shop.till.ring_up(sold("R1", -60)), lambda shop: shop.till.cashier.unpay("R1"))
+    assert held == {"R1": "payment_differs"}
+    running.books.bookkeeper.delete("KB-R1", with_payments=True)
+    async with running.process() as bridge:
+        [question] = await bridge.store.questions()
+        await bridge.store.answer(question.pair, question.key, "rebook")
+        await bridge.settle()
+        assert await bridge.held() == {}
+    assert disagreements(running) == []
+
+
+async def test_a_receipt_booked_after_the_backup_and_credited_by_hand_is_asked_about(tmp_path: Path) -> None:
+    """Two documents carry its key, one of which takes the other back: that is one question, and its answer helps."""
+    running = open_shop(tmp_path, world())
+
+    def taken_back(shop: Shop) -> None:
+        shop.books.bookkeeper.pay(shop.books.bookkeeper.credit("KB-R1"), account="Pin")
+
+    held = await forgotten(running, lambda shop: shop.till.ring_up(sold("R1", -60)), taken_back)
+    assert held == {"R1": "document_gone"}
+    async with running.process() as bridge:
+        [question] = await bridge.store.questions()
+        await bridge.store.answer(question.pair, question.key, "rebook")
+        await bridge.settle()
+        assert await bridge.held() == {}
+    assert disagreements(running) == []
+
+
+async def test_a_draft_made_anew_after_the_backup_is_the_only_one(tmp_path: Path) -> None:
+    """Drawn up after the backup, changed, and drawn up anew: the older state knows of neither, and leaves none behind."""
+    running = open_shop(tmp_path, world(), change='\n[links.shop.sales]\ndocument = "draft"\n')
+
+    async with running.process() as bridge:
+        await bridge.settle()
+    backup = copied(running, "backup")
+    async with running.process() as bridge:
+        running.till.ring_up(sold("R1", -60))
+        await bridge.settle()
+        running.till.cashier.change_row("R1", price=Decimal("3.95"))
+        await bridge.pair.sales.sweep()
+        await bridge.settle()
+    put_back(running, backup)
+    async with running.process() as bridge:
+        await anyio.sleep(10)
+        await bridge.settle()
+        await bridge.settle()
+        assert not is_restored(bridge)
+        assert await bridge.held() == {}
+    assert [one.gross for one in running.books.documents() if not one.deleted] == [Decimal("3.95")]
+
+
+async def test_a_draft_of_a_receipt_that_is_held_after_the_restore_is_not_made_twice(tmp_path: Path) -> None:
+    """The time after the restoration ends while its receipt waits for a person; when it goes on, the draft is known all the same."""
+    running = open_shop(tmp_path, world(), change='\n[links.shop.sales]\ndocument = "draft"\n')
+    article = running.books.bookkeeper.deactivate_article
+
+    def closed(_: Shop) -> None:
+        article("KAARS-1")
+
+    assert await forgotten(running, lambda shop: shop.till.ring_up(sold("R1", -60)), closed) == {"R1": "article_missing"}
+    article("KAARS-1", active=True)
+    async with running.process() as bridge:
+        await bridge.store.resend(bridge.pair.context.pair_id, "R1")
+        await bridge.settle()
+        assert await bridge.held() == {}
+    assert [one.gross for one in running.books.documents() if not one.deleted] == [Decimal("4.95")]
+
+
+async def test_a_receipt_of_another_day_than_its_forgotten_document_is_asked_about(tmp_path: Path) -> None:
+    """The cashier corrected its date, or its day was closed: whether the document of its number is its own, a person says."""
+    running = open_shop(tmp_path, world())
+    yesterday = MORNING - timedelta(days=1)
+    held = await forgotten(
+        running, lambda shop: shop.till.ring_up(sold("R1", -60)), lambda shop: shop.till.cashier.change_date("R1", yesterday)
+    )
+    assert held == {"R1": "document_ambiguous"}
+    async with running.process() as bridge:
+        [question] = await bridge.store.questions()
+        assert question.choices == ("keep",)
+        await bridge.store.answer(question.pair, question.key, "keep")
+        await bridge.settle()
+        assert await bridge.held() == {}
+    assert once_each(running)
 
 
 def test_only_our_documents_that_nobody_here_knows_are_looked_up() -> None:

@@ -257,7 +257,7 @@ async def test_terms_that_settle_a_document_by_themselves_are_noticed(tmp_path: 
     """With cash terms nothing remains of an invoice that nobody paid: it is held with its number, and no payment is registered on top."""
     shop = open_shop(tmp_path, world(receipt("R1", line())), books=BooksSwitches(cash_terms="settled"))
     async with shop.process() as bridge:
-        shop.books.bookkeeper.change_customer("1000", TermsOfPaymentId=_cash_terms(shop))
+        shop.books.bookkeeper.change_customer("1000", TermsOfPaymentId=_terms(shop, 2))
         await bridge.settle()
         assert await bridge.held() == {"R1": "settled_by_terms"}
         [question] = await bridge.store.questions()
@@ -265,6 +265,33 @@ async def test_terms_that_settle_a_document_by_themselves_are_noticed(tmp_path: 
         await bridge.settle()
         assert await bridge.held() == {}
     assert [one.gross for one in shop.books.documents()] == [D("4.95")]
+
+
+@pytest.mark.parametrize("paid", [True, False])
+async def test_terms_that_settle_a_credit_by_themselves_are_noticed(tmp_path: Path, *, paid: bool) -> None:
+    """The debtor has got cash terms since: what is paid back goes from another account than it came in on, or was never paid at all."""
+    shop = open_shop(tmp_path, world(), books=BooksSwitches(cash_terms="settled"))
+    shop.books.bookkeeper.change_customer("1000", TermsOfPaymentId=_terms(shop, 0))
+    async with shop.process() as bridge:
+        for number in ("R1", "R2"):
+            shop.till.cashier.ring_up(receipt(number, line()), paid=paid)
+        await bridge.settle()
+        assert disagreements(shop) == []
+        shop.books.bookkeeper.change_customer("1000", TermsOfPaymentId=_terms(shop, 2))
+        shop.till.cashier.cancel("R1")
+        shop.till.cashier.change_row("R2", price=D("3.95"))
+        await bridge.pair.sales.sweep()
+        await bridge.settle("sales")
+        assert await bridge.held() == {"R1": "settled_by_terms", "R2": "settled_by_terms"}
+        for question in await bridge.store.questions():
+            await bridge.store.answer(question.pair, question.key, "keep")
+        await bridge.settle("sales")
+        assert await bridge.held() == {}
+        await bridge.store.resend(bridge.pair.context.pair_id, "R1")
+        await bridge.settle("sales")
+        assert await bridge.held() == {}
+    booked = {one.reference: one.gross for one in shop.books.documents()}
+    assert booked == {"KB-R1": D("4.95"), "KB-R1#C": D("-4.95"), "KB-R2": D("4.95"), "KB-R2#C": D("-4.95"), "KB-R2#1": D("3.95")}
 
 
 async def test_a_new_debtor_pays_by_invoice(tmp_path: Path) -> None:
@@ -276,9 +303,9 @@ async def test_a_new_debtor_pays_by_invoice(tmp_path: Path) -> None:
     assert disagreements(shop) == []
 
 
-def _cash_terms(shop: Shop) -> str:
+def _terms(shop: Shop, kind: int) -> str:
     rows = shop.books.books.tables["termsofpayments"].rows.values()
-    return next(str(row["Id"]) for row in rows if row["TermsOfPaymentTypeId"] == 2)
+    return next(str(row["Id"]) for row in rows if row["TermsOfPaymentTypeId"] == kind)
 
 
 @pytest.mark.parametrize("sign", ["signed", "absolute"])

@@ -139,6 +139,40 @@ async def test_a_receipt_corrected_after_it_was_booked_is_booked_anew(what: str,
     assert [reference for reference, _ in kinds(shop)] == ["KB-R1", "KB-R1#C", "KB-R1#1"]
 
 
+async def test_what_was_changed_booked_and_changed_back_between_two_sweeps_is_booked_as_it_is(tmp_path: Path) -> None:
+    """No listing shows the second state, the receipt alone does when it is sent again: that is what the next listing is compared with."""
+    shop = open_shop(tmp_path, world(receipt("R1", line()), receipt("R2", line(), minute=60)))
+    async with shop.process() as bridge:
+        await bridge.settle()
+        shop.till.cashier.change_row("R1", price=D("3.95"))
+        await bridge.store.resend(bridge.pair.context.pair_id, "R1")
+        await bridge.settle("sales")
+        assert disagreements(shop) == []
+        shop.till.cashier.change_row("R1", price=D("4.95"))
+        await look_again(bridge)
+        assert await bridge.held() == {}
+    assert disagreements(shop) == []
+    assert [gross for reference, gross in kinds(shop) if reference.startswith("KB-R1")] == [
+        D(amount) for amount in ["4.95", "-4.95", "3.95", "-3.95", "4.95"]
+    ]
+
+
+async def test_what_was_changed_asked_about_and_changed_back_between_two_sweeps_is_settled(tmp_path: Path) -> None:
+    """The question is about a state that is over: nothing waits for its answer any more."""
+    changes = '\n[links.shop.sales]\nafter_booking = "ask"\n'
+    shop = open_shop(tmp_path, world(receipt("R1", line()), receipt("R2", line(), minute=60)), change=changes)
+    async with shop.process() as bridge:
+        await bridge.settle()
+        shop.till.cashier.change_row("R1", price=D("3.95"))
+        await bridge.store.resend(bridge.pair.context.pair_id, "R1")
+        await bridge.settle("sales")
+        assert await bridge.held() == {"R1": "changed_after_booking"}
+        shop.till.cashier.change_row("R1", price=D("4.95"))
+        await look_again(bridge)
+        assert await bridge.held() == {}
+    assert disagreements(shop) == []
+
+
 async def test_where_the_settings_say_so_a_change_is_asked_about(tmp_path: Path) -> None:
     """One question with both ways out; the answer ``correct`` brings the books to the till."""
     shop = open_shop(tmp_path, world(receipt("R1", line())), change='\n[links.shop.sales]\nafter_booking = "ask"\n')
@@ -207,6 +241,69 @@ async def test_a_receipt_deleted_while_its_payment_was_on_its_way_is_asked_about
         await bridge.store.answer(question.pair, question.key, "keep")
         await bridge.settle("sales")
         assert await bridge.held() == {}
+
+
+DRAFTS = '\n[links.shop.sales]\ndocument = "draft"\n'
+
+
+def drafts(shop: Shop) -> list[tuple[str, Decimal]]:
+    """What nobody has booked yet."""
+    return [(one.reference, one.gross) for one in shop.books.documents() if one.kind == "draft" and not one.deleted]
+
+
+async def test_a_receipt_deleted_while_its_draft_stands_is_withdrawn(tmp_path: Path) -> None:
+    """Nobody has booked it, and nobody is to."""
+    shop = open_shop(tmp_path, world(receipt("R1", line())), change=DRAFTS)
+    async with shop.process() as bridge:
+        await bridge.settle()
+        shop.till.cashier.delete("R1")
+        await bridge.store.resend(bridge.pair.context.pair_id, "R1")
+        await bridge.settle()
+        assert await bridge.held() == {}
+    assert drafts(shop) == kinds(shop) == []
+
+
+@pytest.mark.parametrize("changed", [True, False])
+async def test_a_draft_that_somebody_deleted_is_asked_about(tmp_path: Path, *, changed: bool) -> None:
+    """Whether the receipt changed since or not: ``rebook`` makes another one in its place, ``keep`` settles it."""
+    shop = open_shop(tmp_path, world(receipt("R1", line()), receipt("R2", line("MOK-1", price="7.33"))), change=DRAFTS)
+    async with shop.process() as bridge:
+        await bridge.settle()
+        for number in ("R1", "R2"):
+            shop.books.bookkeeper.delete_draft(f"KB-{number}")
+            if changed:
+                shop.till.cashier.change_row(number, price=D("3.95"))
+            await bridge.store.resend(bridge.pair.context.pair_id, number)
+        await bridge.settle()
+        assert await bridge.held() == {"R1": "document_gone", "R2": "document_gone"}
+        for question, answer in zip(await bridge.store.questions(), ("rebook", "keep"), strict=True):
+            assert question.choices == ("rebook", "keep")
+            await bridge.store.answer(question.pair, question.key, answer)
+        await bridge.settle()
+        assert await bridge.held() == {}
+    assert drafts(shop) == [("KB-R1#1", D("3.95") if changed else D("4.95"))]
+
+
+async def test_a_draft_that_somebody_booked_is_left_alone_and_asked_about_when_its_receipt_changes(tmp_path: Path) -> None:
+    """It is booked, as it was meant to be; what follows from a change then is a person's to say, for nothing of it was ours to do."""
+    shop = open_shop(tmp_path, world(receipt("R1", line())), change=DRAFTS)
+    async with shop.process() as bridge:
+        await bridge.settle()
+        [draft] = await bridge.pair.context.books.find_proposals(["KB-R1"])
+        await bridge.pair.context.books.confirm(draft)
+        await bridge.store.resend(bridge.pair.context.pair_id, "R1")
+        await bridge.settle()
+        assert await bridge.held() == {}
+        shop.till.cashier.change_row("R1", price=D("3.95"))
+        await bridge.store.resend(bridge.pair.context.pair_id, "R1")
+        await bridge.settle()
+        assert await bridge.held() == {"R1": "document_gone"}
+        shop.books.bookkeeper.delete("KB-R1")
+        [question] = await bridge.store.questions()
+        await bridge.store.answer(question.pair, question.key, "rebook")
+        await bridge.settle()
+        assert await bridge.held() == {}
+    assert drafts(shop) == [("KB-R1#1", D("3.95"))]
 
 
 async def test_another_change_of_the_same_kind_and_sum_is_asked_about_anew(tmp_path: Path) -> None:
@@ -326,9 +423,6 @@ async def test_a_lost_state_finds_what_was_corrected_before(tmp_path: Path) -> N
         assert await bridge.held() == {}
     assert kinds(shop) == before
     assert disagreements(shop) == []
-
-
-DRAFTS = '\n[links.shop.sales]\ndocument = "draft"\n'
 
 
 async def test_a_sale_can_become_a_draft_that_a_person_books(tmp_path: Path) -> None:

@@ -415,3 +415,30 @@ async def test_an_outage_while_stock_is_written_refuses_nothing(tmp_path: Path) 
         running.till.outages.lift()
         await bridge.settle()
         assert shown(running) == D(7)
+
+
+# -- what waits as a draft ---------------------------------------------------------------------------------------------
+
+
+async def test_what_waits_as_a_draft_is_not_put_back_on_the_shelf(tmp_path: Path) -> None:
+    """A draft moves no stock of the books: while it stands its goods are sold all the same; refunds likewise."""
+    running = open_shop(tmp_path, world(), change='[links.shop.sales]\ndocument = "draft"\n')
+    async with running.process() as bridge:
+        await opened(bridge)
+        sell(running, "R1")
+        sell(running, "R2", "2", TEA, customer="b")
+        sell(running, "R3", "-1")
+        await bridge.settle()
+        assert await bridge.held() == {}
+        assert (booked(running), booked(running, TEA)) == (50, 40)
+        assert (shown(running), shown(running, TEA)) == (48, 38)
+        writes = written(running)
+        await bridge.runner.run("stock")
+        assert written(running) == writes
+        running.till.cashier.cancel("R2")
+        await bridge.pair.sales.sweep()
+        await bridge.settle()
+        assert (shown(running), shown(running, TEA)) == (48, 40)
+        running.books.bookkeeper.delete_draft("KB-R1")
+        await bridge.runner.run("stock")
+        assert (shown(running), shown(running, TEA)) == (51, 40)

@@ -13,6 +13,7 @@ from daemon.core.message import message
 from daemon.core.outcomes import Reason
 from daemon.core.sale_plan import document_write_key, proposal_write_key
 from daemon.engine.at_most_once import OnceWrite, at_most_once
+from daemon.flows.document_lookup import BEGINNING
 from daemon.state.port import IntentState
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ class Invoices:
         if earlier and earlier[0].state == IntentState.DONE and earlier[0].remote_id:
             return Booking(await context.books.get_document(earlier[0].remote_id), adopted=True)
         # where a send was begun the proposal may have become the document already: that is looked up before the proposal is touched
-        under_way = bool(earlier) and earlier[0].state in {IntentState.SENT, IntentState.DONE}
+        under_way = earlier[0].state in {IntentState.SENT, IntentState.DONE} if earlier else await self._booked_before(layout)
         proposal = None if under_way else await self.propose(layout, check)
         if isinstance(proposal, Hold):
             return proposal
@@ -137,6 +138,12 @@ class Invoices:
             return answered[0].id
 
         return await self._once(layout, "confirmed proposal", memo, send, answered)
+
+    async def _booked_before(self, layout: Layout) -> bool:
+        """Tell whether a state that was lost has booked this document: a proposal would be left behind beside it."""
+        store = self._context.store
+        since = store.restored_from or BEGINNING
+        return store.restored and bool(await self._lookup.existing([layout.key], since=since))
 
     async def _proposal_is_gone(self, layout: Layout) -> None:
         key = proposal_write_key(layout.record, layout.key)
