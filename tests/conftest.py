@@ -24,6 +24,15 @@ if find_spec("sniffio") is None:
     sys.modules["sniffio"] = cast("ModuleType", None)
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the long ones first, what starts processes and the year of receipts, in an order of chance as all others.
+
+    A long one that is begun last is waited for by a processor that has nothing else to do.
+    """
+    items.sort(key=lambda item: all(item.get_closest_marker(name) is None for name in ("system", "timeout")))
+
+
 @pytest.fixture
 def anyio_backend() -> str:
     """The stack is anyio on asyncio."""
