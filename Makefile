@@ -34,10 +34,10 @@ lint: environment  ## ruff, mypy --strict, import-linter, vulture
 	$(REMEMBER) vulture
 
 test: lint  ## lint, then every test (ARGS='-k name')
-	$(REMEMBER) python -m pytest -o cache_dir="$$cache/pytest" -n $(WORKERS) $(ARGS)
+	$(REMEMBER) python -m pytest -o cache_dir="$$cache/pytest" -n $(WORKERS) --dist worksteal $(ARGS)
 
 coverage: environment  ## every test, and which lines none of them reached; slower
-	$(REMEMBER) python -m pytest -o cache_dir="$$cache/pytest" -n $(WORKERS) --cov --cov-report=term $(ARGS)
+	$(REMEMBER) python -m pytest -o cache_dir="$$cache/pytest" -n $(WORKERS) --dist worksteal --cov --cov-report=term $(ARGS)
 
 test-all:  ## the same on every supported Python of this machine (PYTHONS='python3.12 ...')
 	@"$(PYTHON)" -m tools.test_all $(PYTHONS)

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, cast
 
 import anyio
-import looptime
 
 from connectors.port import ConnectorError
 from daemon.app import Pair, booking_rules
@@ -40,9 +39,9 @@ from daemon.state.sqlite import open_store
 from daemon.sync_until_idle import GaveUp, settle_all
 from tests.fault.points import IN_FLIGHT, Crash, Points, faulty_books, faulty_store, faulty_till
 from tests.fault.shelf import LoopClock, SkewedClock
+from tests.virtual_time import virtual_loop
 
 if TYPE_CHECKING:
-    from asyncio import AbstractEventLoop
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 
     from structlog.typing import FilteringBoundLogger
@@ -75,12 +74,6 @@ def _mappings() -> MappingFiles:
 @cache
 def _metrics() -> Metrics:
     return Metrics()
-
-
-def virtual_loop(start: float = 0.0) -> AbstractEventLoop:
-    """Make a loop whose time jumps to the next thing that happens; nothing here needs idle cycles first, and they cost half the time."""
-    loop: AbstractEventLoop = looptime.new_event_loop(start=start, noop_cycles=0)
-    return loop
 
 
 def in_virtual_time(function: Callable[..., Awaitable[T]], *args: object, start: float = 0.0) -> T:

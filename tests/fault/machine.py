@@ -31,7 +31,7 @@ from daemon.core.ids import PairId
 from daemon.core.outcomes import State
 from daemon.core.sku import sku_key
 from daemon.flows.sales import SWEEP_EVERY
-from tests.fault.bridge import FLOWS, PAIR, PAYMENT_METHODS, RESTART, SIGN_IN, Disk, Life, scratch, template, virtual_loop
+from tests.fault.bridge import FLOWS, PAIR, PAYMENT_METHODS, RESTART, SIGN_IN, Disk, Life, scratch, template
 from tests.fault.checks import (
     Expected,
     Problem,
@@ -47,6 +47,7 @@ from tests.fault.scenarios import BUSINESS, PERSON, line, receipt
 from tests.fault.shelf import Habits
 from tests.fault.touched import RENAMED, Touched, products, products_agree, unexplained
 from tests.fault.vendors import World
+from tests.virtual_time import virtual_loop
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Sequence

@@ -32,11 +32,12 @@ from daemon.core.outcomes import Reason, State
 from daemon.flows.sales import SWEEP_EVERY
 from daemon.flows.serialization import load_sale
 from tests.fault import people_bad
-from tests.fault.bridge import scratch, template, virtual_loop
+from tests.fault.bridge import scratch, template
 from tests.fault.people_acts import FAMILIES, People, Vain, choose
 from tests.fault.people_judge import charged, disagreements, doubled, mine, never_rung_up
 from tests.fault.people_shop import KNOWN_METHODS, PREFIXES, RESTART, Premises
 from tests.fault.points import IN_FLIGHT, Crash, Mode
+from tests.virtual_time import virtual_loop
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence

@@ -46,7 +46,7 @@ EARLY = 8
 #: how long nobody listens on a port after a refusal, in seconds
 REFUSING = 0.1
 #: how long a life may take to make its requests, in seconds: a daemon that backs off makes few
-LONGEST = 3.0
+LONGEST = 5.0
 #: for so many seconds more nothing may change: the queue is counted every five seconds
 CALM = 6
 #: how long the last life may take to bring everything in order

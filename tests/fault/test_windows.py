@@ -13,12 +13,13 @@ import pytest
 
 from connectors.port import Transient
 from daemon.core.ids import LinkId, PairId, pair_of
-from tests.fault.bridge import FLOWS, LINK, PAIR, Bridge, Disk, Life, settle_one_by_one, virtual_loop
+from tests.fault.bridge import FLOWS, LINK, PAIR, Bridge, Disk, Life, settle_one_by_one
 from tests.fault.checks import documents_by_key
 from tests.fault.points import Crash, Points
 from tests.fault.scenarios import BUSINESS, OPENED, PERSON, line, receipt
 from tests.fault.shelf import Habits
 from tests.fault.vendors import TillTwin, World
+from tests.virtual_time import virtual_loop
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -6,12 +6,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-import looptime
 import pytest
 import structlog
 
 from tests.blocking import Watch, watched
 from tests.conftest import MAY_BLOCK
+from tests.virtual_time import virtual_loop
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def anyio_backend() -> tuple[str, dict[str, Any]]:
     """asyncio, on a loop whose time jumps to the next thing that happens."""
-    return "asyncio", {"loop_factory": looptime.new_event_loop}
+    return "asyncio", {"loop_factory": virtual_loop}
 
 
 @pytest.fixture(autouse=True)

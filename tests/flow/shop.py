@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -45,20 +46,15 @@ class VirtualClock:
         return self.start + self.jumped + timedelta(seconds=self.monotonic())
 
     def monotonic(self) -> float:
-        """The loop's time, which tests run virtually."""
-        return anyio.current_time() if _in_a_loop() else 0.0
+        """The loop's time, which tests run virtually; asked of asyncio itself, for it is asked a hundred thousand times in a night."""
+        try:
+            return asyncio.get_running_loop().time()
+        except RuntimeError:
+            return 0.0
 
     async def sleep(self, seconds: float) -> None:
         """Wait, virtually; the loop counts in microseconds, and less than one would never pass."""
         await anyio.sleep(max(seconds, 0.001) if seconds > 0 else 0)
-
-
-def _in_a_loop() -> bool:
-    try:
-        anyio.get_current_task()
-    except RuntimeError:
-        return False
-    return True
 
 
 ARTICLES = (

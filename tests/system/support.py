@@ -11,16 +11,19 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 from urllib.parse import urlsplit
 
 from connectors.salespos.signing import Keys, signed_headers
+from tests.system.forked import Forked, Server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -58,25 +61,36 @@ class Finished:
 
 def kassabrug(folder: Path, *arguments: str | Path, **changes: str) -> Finished:
     """Run a command to its end in ``folder``; no command ever shows a traceback."""
-    ended = subprocess.run(
-        [*COMMAND, *map(str, arguments)],
-        cwd=folder,
-        env=environment(folder, **changes),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
-    assert "Traceback" not in ended.stdout + ended.stderr, ended.stderr
-    return Finished(ended.returncode, ended.stdout, ended.stderr)
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        process = forked(folder, arguments, out.fileno(), err.fileno(), **changes)
+        try:
+            code = process.wait(PATIENCE)
+        finally:
+            process.kill()
+        said = []
+        for file in (out, err):
+            file.seek(0)
+            said.append(file.read().decode())
+    assert "Traceback" not in said[0] + said[1], said[1]
+    return Finished(code, said[0], said[1])
+
+
+def forked(folder: Path, arguments: Sequence[str | Path], out: int, err: int, **changes: str) -> Forked:
+    """Run a command in ``folder`` with its output in two open files (descriptors)."""
+    return _server().start(list(map(str, arguments)), folder, environment(folder, **changes), out, err)
+
+
+@cache
+def _server() -> Server:
+    """Return the one that forks for all tests of this process."""
+    return Server(environment(REPOSITORY))
 
 
 @dataclass(slots=True)
 class Program:
     """A command that goes on until it is ended."""
 
-    process: subprocess.Popen[str]
+    process: subprocess.Popen[str] | Forked
     out: Path
     err: Path
 
@@ -106,15 +120,7 @@ def started(folder: Path, *arguments: str | Path) -> Iterator[Program]:
     stem = f"{arguments[0]}-{time.monotonic_ns()}"
     out, err = folder / f"{stem}.out", folder / f"{stem}.err"
     with out.open("w") as to_out, err.open("w") as to_err:
-        process = subprocess.Popen(
-            [*COMMAND, *map(str, arguments)],
-            cwd=folder,
-            env=environment(folder),
-            stdin=subprocess.DEVNULL,
-            stdout=to_out,
-            stderr=to_err,
-            text=True,
-        )
+        process = forked(folder, arguments, to_out.fileno(), to_err.fileno())
         try:
             yield Program(process, out, err)
         finally:
