@@ -185,11 +185,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return anyio.run(partial(command, args))
     except KeyboardInterrupt:
         return INTERRUPTED
-    except Exception as error:
-        from daemon.cli.problems import explain  # noqa: PLC0415 - imports the store and the settings, which --help does not need
+    except Exception as error:  # noqa: BLE001 - the last line: whatever ends a command is told without a word of a record
+        # imported here: the store and the settings, which --help does not need
+        from daemon.cli.problems import FAILED, crash, explain  # noqa: PLC0415
+        from daemon.core.outside import printable  # noqa: PLC0415
 
         known = explain(error)
-        if known is None:
-            raise
-        sys.stderr.write(known[0] + "\n")
-        return known[1]
+        text, code = (crash(error), FAILED) if known is None else known
+        sys.stderr.write(printable(text, lines=True) + "\n")
+        return code

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from connectors.sandbox.receipts import BrokenReceipts
+from daemon.observe.log import traceback_of
 from daemon.settings import ConfigurationError
 from daemon.state.owner import AlreadyRunning
 from daemon.state.port import StoreError
@@ -29,3 +30,8 @@ def explain(error: BaseException) -> tuple[str, int] | None:
         return next((found for inner in error.exceptions if (found := explain(inner)) is not None), None)
     code = next((code for kind, code in _CODES.items() if isinstance(error, kind)), None)
     return None if code is None else (str(error), code)
+
+
+def crash(error: BaseException) -> str:
+    """Return what is printed of a fault of this program: where it happened, and no word of a record or a secret."""
+    return f"A fault of this program; please report it:\n{traceback_of(error)}"

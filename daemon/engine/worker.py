@@ -12,6 +12,7 @@ from daemon.core.booking import Hold
 from daemon.core.brake import exceeds
 from daemon.core.message import message, word
 from daemon.core.outcomes import Outcome, Reason, State
+from daemon.core.outside import clean, names_in, said
 from daemon.core.retry import RetryDecision, after_error
 from daemon.engine.at_most_once import TooEarly, Undecidable
 from daemon.engine.braking import CONTINUE
@@ -251,12 +252,13 @@ async def _attempt(context: Context, processor: Processor, work: Work, action: C
 
 
 async def _hold(context: Context, processor: Processor, work: Work, hold: Hold) -> None:
-    question = None
+    payload, question = processor.payload(work), None
+    detail = said(hold.detail, names_in(payload or work.payload))
     if hold.question:
         question = Question(context.scope, hold.question, processor.name, hold.question_text, hold.choices)
-    await context.store.hold(work, reason=hold.reason, detail=hold.detail, question=question, payload=processor.payload(work))
+    await context.store.hold(work, reason=hold.reason, detail=detail, question=question, payload=payload)
     context.outcome(processor.name, Outcome.HELD, hold.reason)
-    context.log.warning("held", flow=processor.name, record=work.record, label=work.label, reason=hold.reason, detail=str(hold.detail))
+    context.log.warning("held", flow=processor.name, record=work.record, label=work.label, reason=hold.reason, detail=str(detail))
 
 
 async def _settle_fate(context: Context, processor: Processor, work: Work, error: Exception, trace: Trace) -> Handled:
@@ -265,7 +267,9 @@ async def _settle_fate(context: Context, processor: Processor, work: Work, error
     fate = after_error(error, work.attempt, context.policy, jitter=context.rng.random(), own=own, pace=trace.pace())
     if fate.reason is Reason.INTERNAL:
         context.log.error("internal", flow=processor.name, label=work.label, error=type(error).__name__, exc_info=error)
-    detail = type(error).__name__ if fate.reason is Reason.INTERNAL else str(error)
+    payload = processor.payload(work)
+    # the alert, the question of the brake and the log get it too, and none of them knows the record
+    detail = type(error).__name__ if fate.reason is Reason.INTERNAL else clean(str(error), names_in(payload or work.payload))
     if fate.state in {State.HELD, State.DEAD}:
         await context.store.hold(
             work,
@@ -273,12 +277,12 @@ async def _settle_fate(context: Context, processor: Processor, work: Work, error
             detail=detail,
             outcome=fate.outcome,
             state=fate.state,
-            payload=processor.payload(work),
+            payload=payload,
         )
         context.outcome(processor.name, fate.outcome, fate.reason)
         context.log.warning("held", flow=processor.name, record=work.record, label=work.label, reason=fate.reason, detail=detail)
         return Handled(message("run.failed", reason=word("reason", fate.reason), detail=detail))
-    await _defer(context, processor, work, fate, detail)
+    await _defer(context, processor, work, fate, detail, payload=payload)
     return Handled(outage=_outage(error, own=own))
 
 
@@ -290,7 +294,7 @@ def _outage(error: Exception, *, own: bool) -> ConnectorError | None:
     return error if passing and not own and isinstance(error, ConnectorError) else None
 
 
-async def _defer(context: Context, processor: Processor, work: Work, fate: RetryDecision, detail: str) -> None:
+async def _defer(context: Context, processor: Processor, work: Work, fate: RetryDecision, detail: str, *, payload: bytes | None) -> None:
     # never at once: what is due again before anything else could happen would be claimed again and again
     delay = max(fate.delay.total_seconds(), _SHORTEST_DELAY)
     if fate.reason is Reason.UNAUTHORIZED:
@@ -304,6 +308,6 @@ async def _defer(context: Context, processor: Processor, work: Work, fate: Retry
         reason=fate.reason,
         detail=detail,
         attempt=fate.attempt,
-        payload=processor.payload(work),
+        payload=payload,
     )
     context.log.info("put off", flow=processor.name, label=work.label, state=fate.state, reason=fate.reason, seconds=round(delay, 1))

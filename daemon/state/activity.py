@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from daemon.core.message import decode, encode
+from daemon.core.outside import label
 from daemon.state.port import Activity, AlertRow
 from daemon.state.values import to_moment, to_optional_moment, to_optional_text, to_text
 
@@ -25,7 +26,7 @@ def append(connection: sqlite3.Connection, activities: Iterable[Activity]) -> No
                 one.link,
                 one.flow,
                 one.record,
-                one.label,
+                label(one.label),
                 one.event,
                 one.outcome,
                 one.reason,
@@ -37,13 +38,14 @@ def append(connection: sqlite3.Connection, activities: Iterable[Activity]) -> No
     )
 
 
-def newest(connection: sqlite3.Connection, label: str | None, limit: int) -> list[Activity]:
-    """Return the newest lines first, of one record when its label or id is given."""
-    if label is None:
+def newest(connection: sqlite3.Connection, name: str | None, limit: int) -> list[Activity]:
+    """Return the newest lines first, of one record when its label or id (``name``) is given."""
+    if name is None:
         rows = connection.execute("SELECT * FROM activity ORDER BY id DESC LIMIT ?", (limit,))
     else:
         rows = connection.execute(
-            "SELECT * FROM activity WHERE label = :name OR record = :name ORDER BY id DESC LIMIT :limit", {"name": label, "limit": limit}
+            "SELECT * FROM activity WHERE label = :name OR record = :name ORDER BY id DESC LIMIT :limit",
+            {"name": name, "limit": limit},
         )
     return [
         Activity(

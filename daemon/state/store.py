@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from daemon.core.flow_registry import FLOWS
 from daemon.core.message import message
 from daemon.core.outcomes import Outcome, Reason, State
+from daemon.core.outside import clean, is_clean, names_in, said
 from daemon.state import activity as activity_rows
 from daemon.state import bindings as binding_rows
 from daemon.state import cursors as cursor_rows
@@ -16,12 +18,12 @@ from daemon.state import forgetting, underway
 from daemon.state import intents as intent_rows
 from daemon.state import questions as question_rows
 from daemon.state import work as work_rows
-from daemon.state.port import Activity, AnswerUse, Forgotten, Pruned, Store, StoreError
+from daemon.state.port import Activity, AnswerUse, Forgotten, Pruned, Store, StoreError, WrongAnswer
 from daemon.state.values import from_cents
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -121,6 +123,7 @@ class SqliteStore(Store):
     async def finish_many(self, settled: Sequence[tuple[Work, Settlement]]) -> None:
         """Settle several pieces of work in one transaction."""
         now = self._clock.now()
+        settled = [(item, replace(one, detail=_told(one.detail, item.payload))) for item, one in settled]
 
         def settle(connection: sqlite3.Connection) -> None:
             for item, settlement in settled:
@@ -144,6 +147,7 @@ class SqliteStore(Store):
     ) -> None:
         """Put running work back."""
         now = self._clock.now()
+        detail = _told(detail, payload or work.payload)
         await self.transact(
             lambda connection: work_rows.defer(
                 connection,
@@ -176,6 +180,9 @@ class SqliteStore(Store):
         and is asked afresh.
         """
         now = self._clock.now()
+        names = payload or work.payload
+        detail = _told(detail, names)
+        question = None if question is None else _asked(question, names_in(names))
 
         def put_away(connection: sqlite3.Connection) -> None:
             if question is not None and _answered_meanwhile(connection, work, question, now):
@@ -364,6 +371,7 @@ class SqliteStore(Store):
     async def ask(self, question: Question) -> Question:
         """Ask a question; return it as stored."""
         now = self._clock.now()
+        question = _asked(question)
         return await self.transact(lambda connection: question_rows.ask(connection, question, now))
 
     async def answer(self, link: str, key: str, answer: str, *, by: str = "") -> int:
@@ -372,6 +380,8 @@ class SqliteStore(Store):
         Raises :class:`KeyError` and :class:`WrongAnswer`.
         """
         now = self._clock.now()
+        if not is_clean(answer):
+            raise WrongAnswer("an answer names no person and holds no secret or control character; it is stored and shown as it is")
 
         def answered(connection: sqlite3.Connection) -> int:
             before = question_rows.get(connection, link, key)
@@ -416,7 +426,8 @@ class SqliteStore(Store):
 
     async def offer(self, link: str, key: str, offers: Sequence[str]) -> None:
         """Write down what of the books could answer a question."""
-        await self.transact(lambda connection: question_rows.offer(connection, link, key, offers))
+        shown = [clean(one) for one in offers]
+        await self.transact(lambda connection: question_rows.offer(connection, link, key, shown))
 
     async def use_answers(self, link: str, flow: str, record: str, label: str, answers: Sequence[tuple[str, str]]) -> None:
         """Remember that a record is about to be written with these answers."""
@@ -453,7 +464,8 @@ class SqliteStore(Store):
 
     async def note(self, activities: Sequence[Activity]) -> None:
         """Append to the activity log."""
-        await self.transact(lambda connection: activity_rows.append(connection, activities))
+        lines = [replace(one, detail=said(one.detail)) for one in activities]
+        await self.transact(lambda connection: activity_rows.append(connection, lines))
 
     async def activity(self, *, label: str | None = None, limit: int = 100) -> Sequence[Activity]:
         """Return the newest lines of the activity log first."""
@@ -493,7 +505,8 @@ class SqliteStore(Store):
 
     async def save_alert(self, row: AlertRow) -> None:
         """Remember an alert."""
-        await self.transact(lambda connection: activity_rows.put_alert(connection, row))
+        told = replace(row, summary=said(row.summary))
+        await self.transact(lambda connection: activity_rows.put_alert(connection, told))
 
     async def forget(self, person: Person, *, by: str) -> Forgotten:
         """Take a person out of the state; return what was removed, and what is in hand just now and has to be tried again.
@@ -528,6 +541,15 @@ class SqliteStore(Store):
     async def backup(self, target: Path) -> None:
         """Write a consistent, checked copy of the database; the key is not in it and has to be kept beside it."""
         await self._runner.run(lambda database: database.backup(target))
+
+
+def _told(text: Text, payload: bytes | None) -> Text:
+    """Return words about a record as they may be stored: without what they quote of its person."""
+    return text if text == "" else said(text, names_in(payload))
+
+
+def _asked(question: Question, names: Collection[str] = ()) -> Question:
+    return replace(question, text=said(question.text, names), choices=tuple(clean(one, names) for one in question.choices))
 
 
 def _answered_meanwhile(connection: sqlite3.Connection, item: Work, question: Question, now: datetime) -> bool:

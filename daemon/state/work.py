@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from daemon.core.message import decode, encode
 from daemon.core.outcomes import CLAIMABLE_STATES, Outcome, Reason, State
+from daemon.core.outside import identity, label
 from daemon.state.port import Count, InHand, StoreError, Work
 from daemon.state.values import dump, to_cents, to_moment, to_optional_moment, to_text
 
@@ -29,7 +30,7 @@ def take_in(connection: sqlite3.Connection, cipher: Cipher, link: str, flow: str
     Of a record that comes twice the later one counts.  A changed record starts afresh, but if a write of it is uncertain it is
     not due before its time: looked up too early, the write would not be found, and be done again.
     """
-    newest = {work.record: work for work in works}
+    newest = {identity(work.record): work for work in works}
     known = {
         row["record"]: row
         for row in connection.execute(
@@ -48,7 +49,7 @@ def take_in(connection: sqlite3.Connection, cipher: Cipher, link: str, flow: str
             "link": link,
             "flow": flow,
             "record": record,
-            "label": work.label,
+            "label": label(work.label),
             "version": work.version,
             "moment": to_text(work.moment),
             "payload": cipher.encrypt(work.payload),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from html import escape
+from html import escape as html_escape
 from typing import TYPE_CHECKING, Final, Literal
 
 from daemon import __version__
 from daemon.core.message import message
+from daemon.core.outside import printable
 from daemon.text import ENGLISH
 
 if TYPE_CHECKING:
@@ -127,6 +128,11 @@ td::before{content:attr(data-h);flex:0 0 7.5rem;color:var(--dim);font-size:.875r
 td>span{flex:1;min-width:0}
 }
 """
+
+
+def escape(text: str) -> str:
+    """Return a text as it stands in a page: letters, no markup and nothing that is not seen."""
+    return html_escape(printable(text))
 
 
 def render(overview: Overview) -> str:
