@@ -83,9 +83,9 @@ async def _held_records(alerts: Alerts, store: Store, flows: Sequence[FlowHealth
     held = Counter[tuple[str, str]]()
     for count in counts:
         if count.state in HELD:
-            held[count.link, count.flow] += count.records
+            held[count.pair, count.flow] += count.records
     for state in flows:
-        scope = state.pair.context.scope
+        scope = state.pair.context.pair_id
         number = held[scope, state.flow]
         fingerprint = f"held:{state.name}"
         if not number:
@@ -99,10 +99,10 @@ async def _held_records(alerts: Alerts, store: Store, flows: Sequence[FlowHealth
 
 async def _stopped_flows(alerts: Alerts, store: Store) -> None:
     """Tell of every flow that stopped before a mass change, or because too many of its records failed."""
-    asked = {f"stopped:{q.link}:{q.key}": q for q in await store.questions() if q.key.startswith(("brake:", "failing:"))}
+    asked = {f"stopped:{q.pair}:{q.key}": q for q in await store.questions() if q.key.startswith(("brake:", "failing:"))}
     for fingerprint, question in asked.items():
         body = message("alert.stopped_body", question=question.text, key=question.key)
-        await alerts.raise_alert(fingerprint, message("alert.stopped", link=question.link, flow=question.flow), "critical", body)
+        await alerts.raise_alert(fingerprint, message("alert.stopped", link=question.pair, flow=question.flow), "critical", body)
     for row in await alerts.active():
         if row.fingerprint.startswith("stopped:") and row.fingerprint not in asked:
             await alerts.resolve(row.fingerprint)

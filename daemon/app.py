@@ -23,6 +23,7 @@ from daemon.core.answers import combine
 from daemon.core.booking import BookingRules
 from daemon.core.brake import BrakeRules
 from daemon.core.flow_registry import NAMES, SALES
+from daemon.core.ids import EVERYBODY, LinkId, PairId, pair_of
 from daemon.core.retry import RetryPolicy
 from daemon.engine.connection_health import ConnectionHealth
 from daemon.engine.context import Common, Context, Mappings
@@ -81,7 +82,7 @@ class Pair:
 
     async def begin(self) -> None:
         """Take in, once in a process, what the configuration says now."""
-        async with self.context.exclusive(f"begin {self.context.scope}"):
+        async with self.context.exclusive(f"begin {self.context.pair_id}"):
             if not self._begun:
                 await begin(self.context, self.configured)
                 self._begun = True
@@ -153,10 +154,10 @@ async def get_ready(context: Context) -> None:
     if not context.salt:
         # all flows of all pairs begin at once, and must end up with one salt
         async with context.exclusive(SALT_FACT):
-            salt = await context.store.fact("", SALT_FACT)
+            salt = await context.store.fact(EVERYBODY, SALT_FACT)
             if salt is None:
                 salt = secrets.token_hex(16)
-                await context.store.remember("", {SALT_FACT: salt})
+                await context.store.remember(EVERYBODY, {SALT_FACT: salt})
             context.salt = salt
 
 
@@ -232,14 +233,14 @@ async def assemble(shared: Shared) -> AsyncIterator[App]:
             stack.push_async_callback(other.aclose)
         pairs, after_restore = [], AfterRestore()
         for name, link in shared.settings.links.items():
-            counters: dict[str, Counter] = {}
+            counters: dict[PairId, Counter] = {}
             for till in link.tills:
-                siblings = _siblings(shared.settings, prefixes, f"{name}/{till}", link.books)
+                siblings = _siblings(shared.settings, prefixes, pair_of(LinkId(name), till), link.books)
                 context = _context(shared, name, link, loaded[name], ends=(books[link.books], tills[till]), till=till, siblings=siblings)
                 sales = Sales(context, booking_rules(link, loaded[name], prefix=prefixes[name][till], context=context))
-                products = Products(context, frozenset(loaded[name].articles.values()), [f"{name}/{one}" for one in link.tills])
+                products = Products(context, frozenset(loaded[name].articles.values()), [pair_of(LinkId(name), one) for one in link.tills])
                 # the stock of each till counts what every till of the company has sold
-                counters[context.scope] = Counter(sales.poll, context.till)
+                counters[context.pair_id] = Counter(sales.poll, context.till)
                 stock = Stock(context, counters, books_sales=link.flows.by_name()[SALES.name].enabled)
                 watched = (watches[link.books], watches[till])
                 context.connections = watched
@@ -265,14 +266,14 @@ async def _prefixes(shared: Shared) -> dict[str, dict[str, str]]:
     store, links = shared.store, shared.settings.links
     found = {}
     for name, link in links.items():
-        known = references.load(await store.fact(name, PREFIXES_FACT))
+        known = references.load(await store.fact(LinkId(name), PREFIXES_FACT))
         if not known:
             # an older version wrote nothing down, but the documents that it booked tell
             for till in link.tills:
-                if (used := await _used_prefix(store, f"{name}/{till}")) is not None:
+                if (used := await _used_prefix(store, pair_of(LinkId(name), till))) is not None:
                     known[till] = used
         found[name] = references.assign(link.booking.reference_prefix, link.tills, known)
-    owners = [(links[name].books, f"{name}/{till}", prefix) for name, given in found.items() for till, prefix in given.items()]
+    owners = [(links[name].books, pair_of(LinkId(name), till), prefix) for name, given in found.items() for till, prefix in given.items()]
     if (clash := references.clashing(owners)) is not None:
         prefix, one, other = clash
         key = f"links.{other.partition('/')[0]}.booking.reference_prefix"
@@ -282,17 +283,17 @@ async def _prefixes(shared: Shared) -> dict[str, dict[str, str]]:
     return found
 
 
-async def _used_prefix(store: SqliteStore, scope: str) -> str | None:
+async def _used_prefix(store: SqliteStore, pair: PairId) -> str | None:
     """Return the prefix under which this pair has sent documents, ``None`` when it has sent none."""
-    for intent in await store.intents(scope, flow=SALES.name):
-        if intent.operation == "document" and (work := await store.work(scope, SALES.name, intent.record)) is not None:
+    for intent in await store.intents(pair, flow=SALES.name):
+        if intent.operation == "document" and (work := await store.work(pair, SALES.name, intent.record)) is not None:
             return intent.reference.removesuffix(f"-{work.label}")
     return None
 
 
-def _siblings(settings: Settings, prefixes: Mapping[str, Mapping[str, str]], own: str, books: str) -> tuple[str, ...]:
+def _siblings(settings: Settings, prefixes: Mapping[str, Mapping[str, str]], own: str, books: str) -> tuple[PairId, ...]:
     """Name the other pairs that write, or have written, into the same books."""
-    names = [f"{name}/{till}" for name, given in prefixes.items() if settings.links[name].books == books for till in given]
+    names = [pair_of(LinkId(name), till) for name, given in prefixes.items() if settings.links[name].books == books for till in given]
     return tuple(name for name in names if name != own)
 
 
@@ -312,11 +313,11 @@ def _decided_by(settings: Settings, name: str, till: str, files: MappingFiles) -
 
 
 def _context(
-    shared: Shared, name: str, link: LinkSettings, files: MappingFiles, *, ends: tuple[Books, Till], till: str, siblings: tuple[str, ...]
+    shared: Shared, name: str, link: LinkSettings, files: MappingFiles, *, ends: tuple[Books, Till], till: str, siblings: tuple[PairId, ...]
 ) -> Context:
     return Context(
-        link=name,
-        scope=f"{name}/{till}",
+        link_id=LinkId(name),
+        pair_id=pair_of(LinkId(name), till),
         siblings=siblings,
         books=ends[0],
         till=ends[1],

@@ -57,7 +57,7 @@ async def check(app: App, shared: Shared) -> list[Finding]:
 
 async def _books_seen(name: str, facts: BooksFacts | ConnectorError, app: App, shared: Shared) -> BooksSeen:
     pairs = [pair for pair in app.pairs if pair.settings.books == name]
-    known = {await shared.store.fact(pair.context.link, COMPANY_FACT) for pair in pairs}
+    known = {await shared.store.fact(pair.context.link_id, COMPANY_FACT) for pair in pairs}
     rates = {rate for pair in pairs for rate in shared.settings.connections[pair.watches[1].name].rates.values()}
     return BooksSeen(
         name,
@@ -70,9 +70,9 @@ async def _books_seen(name: str, facts: BooksFacts | ConnectorError, app: App, s
 
 async def _link_seen(pair: Pair, facts: BooksFacts | ConnectorError, shared: Shared) -> LinkSeen:
     context, link = pair.context, pair.settings
-    answers = await context.store.answers(context.scope)
+    answers = await context.store.answers(context.pair_id)
     seen = LinkSeen(
-        name=context.link,
+        name=context.link_id,
         books=link.books,
         till=pair.watches[1].name,
         flows=frozenset(pair.enabled),

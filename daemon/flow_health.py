@@ -26,7 +26,7 @@ class FlowHealth:
     @property
     def name(self) -> str:
         """What the flow is called in alerts and logs."""
-        return f"{self.pair.context.scope}:{self.flow}"
+        return f"{self.pair.context.pair_id}:{self.flow}"
 
     def note(self, run: Run, now: datetime) -> None:
         """Take in how a run ended."""

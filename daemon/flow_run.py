@@ -45,7 +45,7 @@ class FlowRunner:
     async def run(self, flow: str) -> Run:
         """Run a flow once.  A vendor that fails ends the run, never the process; a fault of the store escapes."""
         context = self.pair.context
-        context.metrics.run_started(flow, context.now(), link=context.scope)
+        context.metrics.run_started(flow, context.now(), link=context.pair_id)
         started = context.clock.monotonic()
         held_before = context.tally.total("held", (flow,)) + context.tally.total("failed", (flow,))
         try:
@@ -65,7 +65,7 @@ class FlowRunner:
         run = await self._fresh(flow, run)
         context.signed_out = context.signed_out or bool(self._cures())
         seconds = context.clock.monotonic() - started
-        context.metrics.run_finished(flow, run.result, context.now(), seconds, link=context.scope)
+        context.metrics.run_finished(flow, run.result, context.now(), seconds, link=context.pair_id)
         return run
 
     async def _ready(self) -> None:
@@ -91,7 +91,7 @@ class FlowRunner:
         if books.reauth_required:
             await context.books.server_time()
         if context.signed_out and not till.reauth_required:
-            await context.store.release_waiting(context.scope, reason=Reason.UNAUTHORIZED)
+            await context.store.release_waiting(context.pair_id, reason=Reason.UNAUTHORIZED)
             context.resume()
 
     async def _same_company(self) -> None:
@@ -102,9 +102,9 @@ class FlowRunner:
         """
         context = self.pair.context
         company = context.company.id if context.company is not None else ""
-        known = await context.store.fact(context.link, COMPANY_FACT)
+        known = await context.store.fact(context.link_id, COMPANY_FACT)
         if known is None and company:
-            await context.store.remember(context.link, {COMPANY_FACT: company})
+            await context.store.remember(context.link_id, {COMPANY_FACT: company})
         elif known is not None and known != company:
             raise Unauthorized("the sign-in is for another company than these books belong to: kassabrug check says more")
 
@@ -131,17 +131,17 @@ class FlowRunner:
         Freshness is measured at the source: with nothing waiting, all that it has is settled.  What waits for a person is not waited for.
         """
         context = self.pair.context
-        waits = waiting(await context.store.counts(), flow, context.scope).records
-        position = await context.store.position(context.scope, flow)
+        waits = waiting(await context.store.counts(), flow, context.pair_id).records
+        position = await context.store.position(context.pair_id, flow)
         if position.moment is not None and not waits:
-            context.metrics.settled(flow, position.moment, link=context.scope)
+            context.metrics.settled(flow, position.moment, link=context.pair_id)
         elif position.moment is not None and flow not in self._told:
-            works = [work.moment for work in await context.store.open_work(context.scope, flow) if work.state not in HELD]
+            works = [work.moment for work in await context.store.open_work(context.pair_id, flow) if work.state not in HELD]
             oldest = min(works, default=position.moment)
-            context.metrics.settled(flow, oldest, link=context.scope)
+            context.metrics.settled(flow, oldest, link=context.pair_id)
         if position.moment is not None and flow not in self._told:
             self._told.add(flow)
-            context.metrics.newest_at_source(flow, position.moment, link=context.scope)
+            context.metrics.newest_at_source(flow, position.moment, link=context.pair_id)
         if waits and (away := self.away()) and run.result in {"success", "partial"}:
             return Run("failure", away, Reason.UNREACHABLE)
         return run

@@ -111,7 +111,7 @@ class Health:
         """Everything on the dashboard."""
         store, say = self.shared.store, self._say
         counts = await store.counts()
-        works = [work for state in self.flows for work in await store.open_work(state.pair.context.scope, state.flow)]
+        works = [work for state in self.flows for work in await store.open_work(state.pair.context.pair_id, state.flow)]
         held = [work for work in works if work.state in HELD]
         under_way = [work for work in works if work.state not in HELD and work.flow == RECEIPTS]
         questions = await store.questions()
@@ -127,9 +127,9 @@ class Health:
             [self._connection_view(watch) for watch in self.app.watches.values()],
             alerts,
             [QuestionView(question.key, say(question.text), question.choices, question.waiting) for question in questions],
-            [HeldView(w.link, w.flow, w.label, w.reason, say(w.detail), w.updated_at) for w in held[:_SHOWN]],
+            [HeldView(w.pair, w.flow, w.label, w.reason, say(w.detail), w.updated_at) for w in held[:_SHOWN]],
             len(held),
-            [ActivityView(a.at, a.link, a.flow, a.label, a.event, say(a.detail)) for a in await store.activity(limit=_SHOWN)],
+            [ActivityView(a.at, a.owner, a.flow, a.label, a.event, say(a.detail)) for a in await store.activity(limit=_SHOWN)],
             say,
         )
 
@@ -156,11 +156,11 @@ class Health:
         return (message("headline.booking", waiting=receipts.says), "good") if receipts.records else (message("headline.good"), "good")
 
     async def _flow_view(self, state: FlowHealth, counts: Sequence[Count], works: Sequence[Work]) -> FlowView:
-        scope = state.pair.context.scope
+        scope = state.pair.context.pair_id
         newest = (await self.shared.store.position(scope, state.flow)).moment
-        open_since = [one.moment for one in works if (one.link, one.flow) == (scope, state.flow) and one.state not in HELD]
+        open_since = [one.moment for one in works if (one.pair, one.flow) == (scope, state.flow) and one.state not in HELD]
         settled = min(open_since, default=newest)
-        own = {count.state.value: count.records for count in counts if (count.link, count.flow) == (scope, state.flow)}
+        own = {count.state.value: count.records for count in counts if (count.pair, count.flow) == (scope, state.flow)}
         told, tone = self._flow_state(state, own)
         return FlowView(scope, state.flow, self._say(told), tone, state.last_success, newest, settled, own)
 

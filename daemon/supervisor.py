@@ -14,6 +14,7 @@ import anyio
 import structlog
 
 from daemon.alert_rules import look_after
+from daemon.core.ids import EVERYBODY
 from daemon.core.message import encode
 from daemon.core.outside import said
 from daemon.flow_health import FlowHealth
@@ -57,7 +58,7 @@ class Supervisor:
         self.flows = [FlowHealth(pair, flow) for pair in app.pairs for flow in pair.enabled]
         for pair in app.pairs:
             for flow, own in pair.settings.flows.by_name().items():
-                shared.metrics.flow_configured(flow, own.enabled, own.interval, self._beat, link=pair.context.scope)
+                shared.metrics.flow_configured(flow, own.enabled, own.interval, self._beat, link=pair.context.pair_id)
         self.health = Health(shared, app, self.flows, lambda: shared.clock.now() - self._beat < STUCK_AFTER)
 
     async def run(self, listening: socket.socket) -> None:
@@ -111,7 +112,7 @@ class Supervisor:
             return min(interval, HEARTBEAT)  # a run asks nobody until somebody has signed in, and that is to be noticed soon
         if again:
             return min(interval, again)  # whoever comes first finds out whether the vendor is back
-        due = await context.store.next_due(context.scope, state.flow)
+        due = await context.store.next_due(context.pair_id, state.flow)
         if due is None or state.failures:
             return interval
         return min(interval, max(0.2, (due - context.now()).total_seconds(), context.paused_until - context.clock.monotonic()))
@@ -143,7 +144,7 @@ class Supervisor:
         }
         changed = {name: text for name, text in now.items() if self._remembered.get(name) != text}
         if changed:
-            await self._shared.store.remember("", changed)
+            await self._shared.store.remember(EVERYBODY, changed)
             self._remembered |= changed
 
     async def _look_after(self) -> None:
@@ -153,12 +154,12 @@ class Supervisor:
             counts = await shared.store.counts()
             shared.metrics.queue(counts)
             for state in self.flows:
-                scope = state.pair.context.scope
+                scope = state.pair.context.pair_id
                 shared.metrics.waiting_since(state.flow, waiting(counts, state.flow, scope).since, link=scope)
             await self._remember_connections()
             shared.metrics.state_size(await shared.store.size())
             shared.metrics.state_restored(shared.store.restored)
-            if (backed_up := await shared.store.fact("", BACKUP_FACT)) is not None:  # another process wrote that down
+            if (backed_up := await shared.store.fact(EVERYBODY, BACKUP_FACT)) is not None:  # another process wrote that down
                 shared.metrics.backed_up(datetime.fromisoformat(backed_up))
             await look_after(
                 self._alerts,

@@ -42,7 +42,7 @@ async def settle_all(runner: FlowRunner, flows: Sequence[str], *, waiting: Calla
     unreadable, failing_since = 0, None
     while not context.stopping.is_set():
         failed, flow = await _one_round(runner, flows)
-        due = [moment for name in flows if (moment := await context.store.next_due(context.scope, name)) is not None]
+        due = [moment for name in flows if (moment := await context.store.next_due(context.pair_id, name)) is not None]
         if failed is None and not due:
             return
         now = context.clock.monotonic()
@@ -51,7 +51,7 @@ async def settle_all(runner: FlowRunner, flows: Sequence[str], *, waiting: Calla
         if failed:
             passing = failed.reason in _PASSING or context.away or 0 < unreadable < _UNREADABLE_RUNS
             if not passing or (failing_since is not None and now - failing_since >= PATIENCE):
-                message = f"{context.scope}: {flow}: {failed.reason}: {say(runner.away() or failed.error)}"
+                message = f"{context.pair_id}: {flow}: {failed.reason}: {say(runner.away() or failed.error)}"
                 raise GaveUp(message)
         seconds = _wait(runner, failed, due)
         for_what = f": {failed.reason} {say(failed.error)}" if failed else " for what was put off"
@@ -112,7 +112,7 @@ async def result(app: App) -> Result:
     flows = {name: dict.fromkeys(COLUMNS, 0) for name in KINDS}
     for pair in app.pairs:
         context = pair.context
-        sums = await context.store.sums(context.scope, SALES.name)
+        sums = await context.store.sums(context.pair_id, SALES.name)
         receipts += int(sums["records"])
         till += Decimal(sums["till"])
         books += Decimal(sums["books"])

@@ -49,7 +49,7 @@ class Waiting:
 
 def waiting(counts: Iterable[Count], flow: str, link: str | None = None) -> Waiting:
     """Return what waits of a flow, in one link or in all."""
-    own = [one for one in counts if one.flow == flow and one.state not in HELD and link in {None, one.link} and one.records]
+    own = [one for one in counts if one.flow == flow and one.state not in HELD and link in {None, one.pair} and one.records]
     return Waiting(sum(one.records for one in own), min((one.oldest for one in own if one.oldest is not None), default=None))
 
 

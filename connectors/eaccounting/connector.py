@@ -29,7 +29,6 @@ from connectors.http import Budgets, HttpClient, open_transport
 from connectors.port import Change, ConnectorError, Missing, Page, Rejected, Uncertain, Unfilterable, Unreadable
 
 if TYPE_CHECKING:
-    from collections import Counter
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from datetime import date, datetime
 
@@ -109,7 +108,7 @@ class EAccounting:
         self._unfilterable: dict[str, str] = {}
 
     @property
-    def register_reads(self) -> Counter[str]:
+    def register_reads(self) -> Mapping[str, int]:
         """How often each register was really read."""
         return self._registers.reads
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING, Any, Final, TypeVar
-
-import anyio
 
 from connectors.eaccounting import wire
 from connectors.eaccounting.listing import Listing, read_all
 from connectors.port import Rejected
+from connectors.reference_cache import Kept
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
     from datetime import date
 
     from connectors.eaccounting.api import Api
@@ -29,52 +27,66 @@ _NOW: Final = 1.0
 
 
 class Registers:
-    """Registers of one company, each kept for ``life`` seconds.  ``reads`` counts how often each was really read."""
+    """Registers of one company, each kept for ``life`` seconds."""
 
     def __init__(self, api: Api, *, clock: Clock, life: float) -> None:
-        self.reads: Counter[str] = Counter()
         self._api = api
-        self._clock = clock
-        self._life = life
-        #: when each was read, what it said, and which fetch of it that was
-        self._kept: dict[str, tuple[float, Any, int]] = {}
-        self._locks: dict[str, anyio.Lock] = {}
-        #: how many fetches of each register were begun
-        self._begun: Counter[str] = Counter()
+
+        def listing(path: str, model: type[R]) -> Kept[Mapping[str, R]]:
+            async def read() -> Mapping[str, R]:
+                records, _ = await read_all(api, Listing(path, model, order=None))
+                return {record.id: record for record in records}
+
+            return Kept(read, clock=clock, life=life)
+
+        self._codings = listing("/articleaccountcodings", wire.Coding)
+        self._bank_accounts = listing("/bankaccounts", wire.BankAccount)
+        self._countries = listing("/countries", wire.Country)
+        self._terms = listing("/termsofpayments", wire.Terms)
+        self._settings = Kept(self._read_settings, clock=clock, life=life)
+
+    @property
+    def reads(self) -> Mapping[str, int]:
+        """How often each was really read."""
+        registers: dict[str, Kept[Any]] = {
+            "/articleaccountcodings": self._codings,
+            "/bankaccounts": self._bank_accounts,
+            "/countries": self._countries,
+            "/termsofpayments": self._terms,
+            "/companysettings": self._settings,
+        }
+        return {path: register.reads for path, register in registers.items() if register.reads}
 
     async def codings(self, needed: Iterable[str | None] = (), *, within: float | None = None) -> Mapping[str, wire.Coding]:
         """Return the sales categories by id, read at most ``within`` seconds ago where that is asked for.
 
         They are read afresh, though not every moment, when one of the ``needed`` ids is not known.
         """
-        life = None if within is None else min(within, self._life)
-        kept = await self._listing("/articleaccountcodings", wire.Coding, life=life)
+        kept = await self._codings.get(within=within)
         if any(coding not in kept for coding in needed):
-            kept = await self._listing("/articleaccountcodings", wire.Coding, life=min(_SHORT_LIFE, self._life))
+            kept = await self._codings.get(within=_SHORT_LIFE)
         return kept
 
     async def codings_now(self) -> Mapping[str, wire.Coding]:
         """Return the sales categories as they are now: their rates may change at any moment."""
-        return await self._listing("/articleaccountcodings", wire.Coding, life=min(_NOW, self._life))
+        return await self._codings.get(within=_NOW)
 
     async def bank_accounts(self) -> Mapping[str, wire.BankAccount]:
         """Return the bank, cash and clearing accounts by id."""
-        return await self._listing("/bankaccounts", wire.BankAccount)
+        return await self._bank_accounts.get()
 
     async def eu_countries(self) -> frozenset[str]:
         """Return the ISO codes of the members of the EU."""
-        countries = await self._listing("/countries", wire.Country)
+        countries = await self._countries.get()
         return frozenset(code for code, country in countries.items() if country.is_eu_member)
 
     async def settings(self) -> wire.CompanySettings:
         """Return the company's settings."""
-        path = "/companysettings"
-        return await self._fresh(path, lambda: self._api.read(path, wire.CompanySettings.model_validate_json))
+        return await self._settings.get()
 
     async def locked_to(self) -> date | None:
         """Return the last day that is closed, read afresh."""
-        path = "/companysettings"
-        settings = await self._fresh(path, lambda: self._api.read(path, wire.CompanySettings.model_validate_json), life=0)
+        settings = await self._settings.get(within=0)
         return None if settings.accounting_locked_to is None else settings.accounting_locked_to.date()
 
     async def stock_module(self) -> bool:
@@ -90,7 +102,7 @@ class Registers:
         Raises:
             Rejected: there are none.
         """
-        terms = list((await self._listing("/termsofpayments", wire.Terms)).values())
+        terms = list((await self._terms.get()).values())
         if name is not None:
             usable = [one for one in terms if (one.name or "").casefold() == name.casefold()]
         else:
@@ -100,28 +112,5 @@ class Registers:
             raise Rejected(f"no terms of payment called {name!r}" if name is not None else "no terms of payment for sales")
         return usable[0].id
 
-    async def _listing(self, path: str, model: type[R], *, life: float | None = None) -> Mapping[str, R]:
-        async def fetch() -> Mapping[str, R]:
-            records, _ = await read_all(self._api, Listing(path, model, order=None))
-            return {record.id: record for record in records}
-
-        return await self._fresh(path, fetch, life=life)
-
-    async def _fresh(self, path: str, fetch: Callable[[], Awaitable[T]], *, life: float | None = None) -> T:
-        """Return what is kept, or fetch it when nothing is or when it is older than ``life``.
-
-        One fetch of a register at a time; who waits for one that began after he asked needs no other.
-        """
-        asked_after = self._begun[path]
-        async with self._locks.setdefault(path, anyio.Lock()):
-            kept: tuple[float, T, int] | None = self._kept.get(path)
-            if kept is not None:
-                read_at, value, number = kept
-                if number > asked_after or self._clock.monotonic() - read_at < (self._life if life is None else life):
-                    return value
-            self._begun[path] += 1
-            started, number = self._clock.monotonic(), self._begun[path]
-            value = await fetch()
-            self._kept[path] = (started, value, number)
-            self.reads[path] += 1
-            return value
+    async def _read_settings(self) -> wire.CompanySettings:
+        return await self._api.read("/companysettings", wire.CompanySettings.model_validate_json)

@@ -9,9 +9,9 @@ from urllib.parse import quote
 import anyio
 
 from connectors.port import Conflict, Missing, Uncertain
+from connectors.reference_cache import Kept
 from connectors.salespos import listing, wire
 from connectors.salespos.errors import Forbidden
-from connectors.salespos.reference_cache import Register
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -25,8 +25,8 @@ class Categories:
 
     def __init__(self, client: Client, *, clock: Clock, life: float) -> None:
         self._client = client
-        self._names = Register(self._read_names, clock=clock, life=life)
-        self._links = Register(self._read_links, clock=clock, life=life)
+        self._names = Kept(self._read_names, clock=clock, life=life)
+        self._links = Kept(self._read_links, clock=clock, life=life)
         self._making = anyio.Lock()
 
     @property

@@ -11,11 +11,11 @@ from urllib.parse import quote
 
 from connectors.http import Budgets, HttpClient
 from connectors.port import Change, ConnectorError, Missing, Page, Rejected, Uncertain, Unreadable
+from connectors.reference_cache import Kept
 from connectors.salespos import diagnose, dialect, listing, signing, translate, wire
 from connectors.salespos.categories import Categories
 from connectors.salespos.client import Client
 from connectors.salespos.errors import Forbidden, refuses
-from connectors.salespos.reference_cache import Register
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -100,14 +100,14 @@ class SalesPos:
         self._clock = clock
         self._recent: dict[str, tuple[float, wire.Order]] = {}
         self._categories = Categories(self._client, clock=clock, life=config.register_life_seconds)
-        self._skus = Register(self._read_skus, clock=clock, life=config.register_life_seconds)
-        self._package = Register(self._first_package, clock=clock, life=config.register_life_seconds)
-        self._shop = Register(self._read_shop, clock=clock, life=config.register_life_seconds)
+        self._skus = Kept(self._read_skus, clock=clock, life=config.register_life_seconds)
+        self._package = Kept(self._first_package, clock=clock, life=config.register_life_seconds)
+        self._shop = Kept(self._read_shop, clock=clock, life=config.register_life_seconds)
 
     @property
     def register_reads(self) -> Mapping[str, int]:
         """How often each register was really read."""
-        own: dict[str, Register[Any]] = {"numbers of products": self._skus, "packages": self._package, "the shop": self._shop}
+        own: dict[str, Kept[Any]] = {"numbers of products": self._skus, "packages": self._package, "the shop": self._shop}
         return {name: register.reads for name, register in own.items()} | dict(self._categories.reads)
 
     async def aclose(self) -> None:

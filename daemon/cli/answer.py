@@ -14,6 +14,7 @@ from daemon.app import Shared, assemble
 from daemon.cli import show
 from daemon.cli.session import configure, looking
 from daemon.core.answers import wanted
+from daemon.core.ids import PairId
 from daemon.core.message import message, word
 from daemon.engine.clock import SystemClock
 from daemon.flows.answering import problem
@@ -84,7 +85,7 @@ def _print_open(one: Question, say: Speaker) -> None:
 def _open(one: Question, say: Speaker) -> dict[str, Any]:
     return {
         "key": one.key,
-        "link": one.link,
+        "link": one.pair,
         "text": say(one.text),
         **show.says(one.text),
         "choices": one.choices,
@@ -95,7 +96,7 @@ def _open(one: Question, say: Speaker) -> dict[str, Any]:
 
 def _answered(one: Question) -> dict[str, Any]:
     at = None if one.answered_at is None else one.answered_at.isoformat(timespec="seconds")
-    return {"key": one.key, "link": one.link, "answer": one.answer, "at": at, "by": one.answered_by}
+    return {"key": one.key, "link": one.pair, "answer": one.answer, "at": at, "by": one.answered_by}
 
 
 # -- answer -----------------------------------------------------------------------------------------------------------------------
@@ -108,14 +109,14 @@ async def answer(args: argparse.Namespace) -> int:
     settings, metrics = configure(args.config, quiet=True, secrets=about is not None)
     store = await open_store(args.state_dir or state_directory(settings), clock=SystemClock())
     try:
-        link = await _whose(store, args.key, args.link)
+        pair = await _whose(store, args.key, args.link)
         if about is not None:
-            await _check(settings, metrics, store, state_dir=args.state_dir, link=link, about=about, text=args.answer.strip())
+            await _check(settings, metrics, store, state_dir=args.state_dir, pair=pair, about=about, text=args.answer.strip())
         if args.revoke:
-            released = await store.revoke_answer(link, args.key, by=who())
+            released = await store.revoke_answer(pair, args.key, by=who())
         else:
-            released = await store.answer(link, args.key, args.answer, by=who())
-        otherwise = [use for use in await store.answer_uses(link, args.key) if args.revoke or use.answer != args.answer.strip()]
+            released = await store.answer(pair, args.key, args.answer, by=who())
+        otherwise = [use for use in await store.answer_uses(pair, args.key) if args.revoke or use.answer != args.answer.strip()]
     except KeyError:
         show.ERR.print(f"{args.key}: {'it has no answer' if args.revoke else 'no such question waits'}", markup=False)
         return 1
@@ -125,48 +126,48 @@ async def answer(args: argparse.Namespace) -> int:
     finally:
         with anyio.CancelScope(shield=True):
             await store.close()
-    _tell(args, link, released, otherwise)
+    _tell(args, pair, released, otherwise)
     return 0
 
 
-async def _whose(store: SqliteStore, key: str, link: str | None) -> str:
+async def _whose(store: SqliteStore, key: str, pair: str | None) -> PairId:
     """Return the pair whose question this is, answered or not."""
-    asked = [one.link for one in [*await store.questions(), *await store.questions(answered=True)] if one.key == key]
-    links = [link] if link else asked
-    if len(links) > 1:
-        raise _Refused(f"asked by {', '.join(links)}: say which with --link")
-    if not links or links[0] not in asked:
+    asked = [one.pair for one in [*await store.questions(), *await store.questions(answered=True)] if one.key == key]
+    pairs = [PairId(pair)] if pair else asked
+    if len(pairs) > 1:
+        raise _Refused(f"asked by {', '.join(pairs)}: say which with --link")
+    if not pairs or pairs[0] not in asked:
         raise KeyError(key)
-    return links[0]
+    return pairs[0]
 
 
 async def _check(
-    settings: Settings, metrics: Metrics, store: SqliteStore, *, state_dir: Path | None, link: str, about: Wanted, text: str
+    settings: Settings, metrics: Metrics, store: SqliteStore, *, state_dir: Path | None, pair: PairId, about: Wanted, text: str
 ) -> None:
     """Compare an answer with the configuration and the books; raises :class:`_Refused`."""
     clock, directory = SystemClock(), state_dir or state_directory(settings)
     shared = Shared(settings, store, directory, clock, metrics, random.Random(), anyio.Event())  # noqa: S311 - jitter only
     async with assemble(shared) as app:
-        pair = next((pair for pair in app.pairs if pair.context.scope == link), None)
-        if pair is None:
-            raise _Refused(f"the configuration has no {link} any more")
-        if (said := pair.configured.says(about.key)) is not None:
+        there = next((one for one in app.pairs if one.context.pair_id == pair), None)
+        if there is None:
+            raise _Refused(f"the configuration has no {pair} any more")
+        if (said := there.configured.says(about.key)) is not None:
             raise _Refused(f"the configuration says {said}, and no answer counts beside it: change it there")
         try:
-            why = await problem(pair.context.books, about, text)
+            why = await problem(there.context.books, about, text)
         except ConnectorError as error:
             raise _Refused(f"the books cannot be asked whether there is {text!r} ({error}); --unchecked takes it as it is") from error
     if why:
         raise _Refused(why)
 
 
-def _tell(args: argparse.Namespace, link: str, released: int, otherwise: Sequence[AnswerUse]) -> None:
+def _tell(args: argparse.Namespace, pair: PairId, released: int, otherwise: Sequence[AnswerUse]) -> None:
     if args.json:
         booked = [
             {"flow": use.flow, "record": use.label, "answer": use.answer, "at": use.at.isoformat(timespec="seconds")} for use in otherwise
         ]
         given = None if args.revoke else args.answer
-        show.json_line({"key": args.key, "link": link, "answer": given, "released": released, "booked_otherwise": booked})
+        show.json_line({"key": args.key, "link": pair, "answer": given, "released": released, "booked_otherwise": booked})
         return
     show.OUT.print(f"{'Taken back' if args.revoke else 'Answered'}; {released} record(s) go on.")
     for text in dict.fromkeys(use.answer for use in otherwise):

@@ -10,6 +10,7 @@ import anyio
 
 from daemon.cli import show
 from daemon.cli.session import configure, looking
+from daemon.core.ids import EVERYBODY
 from daemon.engine.clock import SystemClock
 from daemon.settings import state_directory
 from daemon.state import backup as copies
@@ -39,7 +40,7 @@ async def backup(args: argparse.Namespace) -> int:
     # only now, for opening to write may change what a copy is made for
     store = await open_store(directory, clock=clock)
     try:
-        await store.remember("", {copies.FACT: now.isoformat()})
+        await store.remember(EVERYBODY, {copies.FACT: now.isoformat()})
     finally:
         await store.close()
     size = (await anyio.Path(args.file).stat()).st_size

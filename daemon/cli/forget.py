@@ -14,6 +14,7 @@ from daemon.app import SALT_FACT
 from daemon.cli import show
 from daemon.cli.session import configure
 from daemon.core.customers import email_key, pseudonym
+from daemon.core.ids import EVERYBODY
 from daemon.engine.clock import SystemClock
 from daemon.flows.serialization import load_sale
 from daemon.settings import state_directory
@@ -75,7 +76,7 @@ async def forget(args: argparse.Namespace) -> int:
 
 async def _forget(store: SqliteStore, address: str) -> Forgotten:
     """Go on until nothing of him is found any more; what is in hand is settled, or put back, in a moment."""
-    salt = await store.fact("", SALT_FACT)
+    salt = await store.fact(EVERYBODY, SALT_FACT)
     person = Person(pseudonym(address, salt) if salt else "", address, names_of(address))
     done = Forgotten()
     for _ in range(_TRIES):

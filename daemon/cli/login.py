@@ -20,6 +20,7 @@ from connectors.registry import CONNECTORS
 from daemon.app import open_books, opening, user_agent
 from daemon.cli import callback, show
 from daemon.cli.session import configure
+from daemon.core.ids import LinkId
 from daemon.engine.clock import SystemClock
 from daemon.flow_run import COMPANY_FACT
 from daemon.settings import ConfigurationError, state_directory
@@ -66,7 +67,7 @@ async def login(args: argparse.Namespace) -> int:
         show.ERR.print(f"{args.connection}: nobody came back from the sign-in page", markup=False)
         return 1
     show.OUT.print(f"Signed in to {company.name} ({company.country}, {company.currency}).", markup=False)
-    links = [name for name, link in settings.links.items() if link.books == args.connection]
+    links = [LinkId(name) for name, link in settings.links.items() if link.books == args.connection]
     async with _state(directory) as store:
         known = {await store.fact(link, COMPANY_FACT) for link in links} - {None}
         if known - {company.id} and not args.other_company:

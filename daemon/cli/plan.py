@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from connectors.model import Sale
     from daemon.app import App, Pair
     from daemon.core.actions import Action
+    from daemon.core.ids import PairId
     from daemon.observe.metrics import Metrics
     from daemon.settings import Settings
 
@@ -57,16 +58,16 @@ async def plan(args: argparse.Namespace) -> int:
     flows = chosen_flows(args.flow)
     settings, metrics = configure(args.config, quiet=True)
     say = Speaker(settings.daemon.language)
-    actions: list[tuple[str, Action]] = []
+    actions: list[tuple[PairId, Action]] = []
     async with _app(settings, metrics, args.state_dir) as app:
         for pair in app.pairs:
             try:
-                actions += [(pair.context.scope, action) for action in await _actions(pair, flows)]
+                actions += [(pair.context.pair_id, action) for action in await _actions(pair, flows)]
             except ConnectorError as error:
-                show.ERR.print(f"{pair.context.scope}: {type(error).__name__.lower()}: {error}")
+                show.ERR.print(f"{pair.context.pair_id}: {type(error).__name__.lower()}: {error}")
                 return 1
     if args.json:
-        show.json_line({"actions": [_as_json(scope, action, say) for scope, action in actions], "counts": _counts(actions)})
+        show.json_line({"actions": [_as_json(pair, action, say) for pair, action in actions], "counts": _counts(actions)})
     else:
         _print(actions, say)
     return 0
@@ -88,8 +89,8 @@ async def _actions(pair: Pair, flows: Sequence[str]) -> list[Action]:
     return actions
 
 
-def _as_json(scope: str, action: Action, say: Speaker) -> dict[str, Any]:
-    return {"link": scope, **asdict(replace(action, detail=say(action.detail))), "changes": [asdict(change) for change in action.changes]}
+def _as_json(pair: PairId, action: Action, say: Speaker) -> dict[str, Any]:
+    return {"link": pair, **asdict(replace(action, detail=say(action.detail))), "changes": [asdict(change) for change in action.changes]}
 
 
 def _counts(actions: Sequence[tuple[str, Action]]) -> dict[str, dict[str, int]]:
@@ -100,9 +101,9 @@ def _counts(actions: Sequence[tuple[str, Action]]) -> dict[str, dict[str, int]]:
 
 
 def _print(actions: Sequence[tuple[str, Action]], say: Speaker) -> None:
-    for scope, action in actions:
+    for pair, action in actions:
         note = " ".join(part for part in (action.reason, say(action.detail)) if part)
-        show.OUT.print(f"{scope} {action.flow}: {action.verb} {action.label}" + (f" ({note})" if note else ""), markup=False)
+        show.OUT.print(f"{pair} {action.flow}: {action.verb} {action.label}" + (f" ({note})" if note else ""), markup=False)
         for change in action.changes:
             show.OUT.print(f"    {change.field}: {change.before or '-'} -> {change.after}", markup=False)
     if not actions:

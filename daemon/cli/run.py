@@ -92,7 +92,7 @@ async def _settle(session: Session, flows: Sequence[str], group: TaskGroup) -> s
     )
     with Progress(*columns, console=show.ERR, transient=True) as progress:
         for pair in session.app.pairs:
-            bar = progress.add_task(pair.context.scope, total=None, done="")
+            bar = progress.add_task(pair.context.pair_id, total=None, done="")
             enabled = [flow for flow in flows if flow in pair.enabled]
 
             async def count(tally: Tally = pair.context.tally, row: object = bar) -> None:

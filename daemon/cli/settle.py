@@ -37,7 +37,7 @@ async def settle(args: argparse.Namespace) -> int:
     try:
         for work in await store.find_work(args.record):
             try:
-                settled += await store.settle_writes(work.link, work.flow, work.record, happened=args.outcome == HAPPENED, by=person())
+                settled += await store.settle_writes(work.pair, work.flow, work.record, happened=args.outcome == HAPPENED, by=person())
             except InHand:
                 problem = "it is being worked on at this moment; the same command does it in a moment"
     finally:

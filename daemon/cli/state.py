@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from daemon.cli import show
 from daemon.cli.session import configure, looking
 from daemon.core.flow_registry import NAMES
+from daemon.core.ids import EVERYBODY, LinkId, PairId, pair_of
 from daemon.core.message import decode, message
 from daemon.core.outcomes import OPEN_STATES, Reason
 from daemon.engine.clock import SystemClock
@@ -31,9 +32,9 @@ if TYPE_CHECKING:
 _SILENT = timedelta(seconds=30)
 
 
-def scopes(settings: Settings) -> list[str]:
+def pairs(settings: Settings) -> list[PairId]:
     """Return the names of every pair of books and till."""
-    return [f"{name}/{till}" for name, link in settings.links.items() for till in link.tills]
+    return [pair_of(LinkId(name), till) for name, link in settings.links.items() for till in link.tills]
 
 
 async def status(args: argparse.Namespace) -> int:
@@ -57,14 +58,14 @@ async def status(args: argparse.Namespace) -> int:
 async def _status(settings: Settings, store: SqliteStore) -> dict[str, Any]:
     counts = await store.counts()
     flows = []
-    for scope in scopes(settings):
+    for pair in pairs(settings):
         for flow in NAMES:
-            sums = await store.sums(scope, flow)
-            position = await store.position(scope, flow)
-            own = {count.state.value: count.records for count in counts if (count.link, count.flow) == (scope, flow)}
+            sums = await store.sums(pair, flow)
+            position = await store.position(pair, flow)
+            own = {count.state.value: count.records for count in counts if (count.pair, count.flow) == (pair, flow)}
             newest = None if position.moment is None else position.moment.isoformat()
-            flows.append({"link": scope, "flow": flow, "open": own, "settled": int(sums["records"]), "newest": newest, **_sums(sums)})
-    held = [work for scope in scopes(settings) for flow in NAMES for work in await _held(store, scope, flow)]
+            flows.append({"link": pair, "flow": flow, "open": own, "settled": int(sums["records"]), "newest": newest, **_sums(sums)})
+    held = [work for pair in pairs(settings) for flow in NAMES for work in await _held(store, pair, flow)]
     questions = await store.questions()
     say = Speaker(settings.daemon.language)
     return {
@@ -72,7 +73,7 @@ async def _status(settings: Settings, store: SqliteStore) -> dict[str, Any]:
         "waiting": await _waiting(settings, store, counts),
         "flows": flows,
         "held": [_record(work, say) for work in held],
-        "questions": [{"key": q.key, "link": q.link, "text": say(q.text), "waiting": q.waiting} for q in questions],
+        "questions": [{"key": q.key, "link": q.pair, "text": say(q.text), "waiting": q.waiting} for q in questions],
         "alerts": [say(row.summary) for row in await store.alerts() if row.resolved_at is None],
     }
 
@@ -80,7 +81,7 @@ async def _status(settings: Settings, store: SqliteStore) -> dict[str, Any]:
 async def _troubles(settings: Settings, store: SqliteStore) -> list[dict[str, str]]:
     """What the daemon has written down about connections that do not answer."""
     say = Speaker(settings.daemon.language)
-    facts = {name: await store.fact("", f"{TROUBLE_FACT}{name}") for name in settings.connections}
+    facts = {name: await store.fact(EVERYBODY, f"{TROUBLE_FACT}{name}") for name in settings.connections}
     parts = {name: fact.partition(" ") for name, fact in facts.items() if fact}
     return [{"name": name, "since": since, "trouble": say(decode(trouble))} for name, (since, _, trouble) in parts.items()]
 
@@ -88,7 +89,7 @@ async def _troubles(settings: Settings, store: SqliteStore) -> list[dict[str, st
 async def _waiting(settings: Settings, store: SqliteStore, counts: Sequence[Count]) -> dict[str, Any]:
     """The receipts on their way: how many, what they come to (if this user may know), and since when the oldest waits."""
     found = waiting(counts, RECEIPTS)
-    works = [work for scope in scopes(settings) for work in await store.open_work(scope, RECEIPTS) if work.state not in HELD]
+    works = [work for pair in pairs(settings) for work in await store.open_work(pair, RECEIPTS) if work.state not in HELD]
     amount = amount_of(works)
     return {
         "receipts": found.records,
@@ -102,8 +103,8 @@ def _sums(sums: Any) -> dict[str, str]:
     return {"till": sums["till"], "books": sums["books"]}
 
 
-async def _held(store: SqliteStore, scope: str, flow: str) -> list[Work]:
-    return [work for work in await store.open_work(scope, flow) if work.state in {"held", "dead"}]
+async def _held(store: SqliteStore, pair: PairId, flow: str) -> list[Work]:
+    return [work for work in await store.open_work(pair, flow) if work.state in {"held", "dead"}]
 
 
 def _print_status(found: dict[str, Any], say: Speaker) -> None:
@@ -135,7 +136,7 @@ def _waits(waiting: dict[str, Any]) -> Message:
 
 def _record(work: Work, say: Speaker) -> dict[str, Any]:
     return {
-        "link": work.link,
+        "link": work.pair,
         "flow": work.flow,
         "record": work.record,
         "label": work.label,
@@ -163,7 +164,7 @@ async def why(args: argparse.Namespace) -> int:
     async with looking(settings, args.state_dir) as store:
         works = await store.find_work(args.record)
         history = await store.activity(label=args.record)
-        intents = [intent for work in works for intent in await store.intents(work.link, record=work.record)]
+        intents = [intent for work in works for intent in await store.intents(work.pair, record=work.record)]
     if not works and not history:
         show.ERR.print(say(message("cli.never_seen", record=args.record)), markup=False)
         return 1
@@ -211,7 +212,7 @@ async def resend(args: argparse.Namespace) -> int:
     settings, _ = configure(args.config, quiet=True, secrets=False)
     store = await open_store(args.state_dir or state_directory(settings), clock=SystemClock())
     try:
-        missing = [record for record in args.records if not await _resend_one(store, scopes(settings), record)]
+        missing = [record for record in args.records if not await _resend_one(store, pairs(settings), record)]
     finally:
         await store.close()
     queued = len(args.records) - len(missing)
@@ -224,5 +225,5 @@ async def resend(args: argparse.Namespace) -> int:
     return 1 if missing else 0
 
 
-async def _resend_one(store: SqliteStore, names: Sequence[str], record: str) -> int:
+async def _resend_one(store: SqliteStore, names: Sequence[PairId], record: str) -> int:
     return sum([await store.resend(name, record) for name in names])

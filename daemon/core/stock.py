@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from connectors.model import Sale, SaleLine
+    from daemon.core.ids import PairId
 
 #: the kind of binding that remembers a number of the books which a product of the till has taken over
 CARRIED = "stock"
@@ -80,22 +81,22 @@ class Articles:
     """
 
     by_number: Mapping[str, str]
-    by_product: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    by_product: Mapping[tuple[PairId, str], str] = field(default_factory=dict)
 
-    def of(self, scope: str, line: SaleLine) -> str | None:
+    def of(self, pair: PairId, line: SaleLine) -> str | None:
         """Return the article of a line, ``None`` where it is about none that is known."""
         if line.kind is not LineKind.PRODUCT:
             return None
-        bound = self.by_product.get((scope, line.product_id)) if line.product_id else None
+        bound = self.by_product.get((pair, line.product_id)) if line.product_id else None
         return bound or (self.by_number.get(sku_key(line.sku)) if line.sku else None)
 
 
-def on_their_way(sales: Iterable[tuple[str, Sale]], articles: Articles) -> dict[str, Decimal]:
+def on_their_way(sales: Iterable[tuple[PairId, Sale]], articles: Articles) -> dict[str, Decimal]:
     """Return, by article, how much these receipts (each with its pair) sold, net of what came back."""
     moving: dict[str, Decimal] = defaultdict(lambda: ZERO)
-    for scope, sale in sales:
+    for pair, sale in sales:
         for line in sale.lines:
-            if (article := articles.of(scope, line)) is not None:
+            if (article := articles.of(pair, line)) is not None:
                 moving[article] += line.quantity
     return dict(moving)
 

@@ -14,6 +14,7 @@ from daemon.state.port import Intent, IntentState
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
+    from daemon.core.ids import Owner
     from daemon.core.message import Text
     from daemon.engine.context import Context
 
@@ -59,7 +60,7 @@ class Written:
 
 async def at_most_once(
     context: Context,
-    scope: str,
+    owner: Owner,
     write: OnceWrite,
     *,
     send: Callable[[], Awaitable[str]],
@@ -71,7 +72,7 @@ async def at_most_once(
     """
     now = context.now()
     intent = Intent(
-        link=scope,
+        owner=owner,
         key=write.key,
         flow=write.flow,
         record=write.record,
@@ -90,9 +91,9 @@ async def at_most_once(
         if earlier.state == IntentState.DONE:
             said_by_a_person = write.named and not earlier.remote_id
             return Written(await _named(earlier, find) if said_by_a_person else earlier.remote_id, adopted=True)
-        if found := await _resolve(context, scope, earlier, find):
+        if found := await _resolve(context, owner, earlier, find):
             return found
-    sent = (scope, write.key)
+    sent = (owner, write.key)
     context.common.sends[sent] = math.inf
     try:
         remote_id = await send()
@@ -100,12 +101,12 @@ async def at_most_once(
         raise
     except ConnectorError:
         # every other error of the port says that nothing happened
-        await context.store.settle_intent(scope, write.key, IntentState.REFUSED)
+        await context.store.settle_intent(owner, write.key, IntentState.REFUSED)
         raise
     finally:
         # from now on the vendor's index may lag: a slow request has its effect at its end, not at its beginning
         context.common.sends[sent] = context.clock.monotonic()
-    await context.store.settle_intent(scope, write.key, IntentState.DONE, remote_id=remote_id)
+    await context.store.settle_intent(owner, write.key, IntentState.DONE, remote_id=remote_id)
     del context.common.sends[sent]
     return Written(remote_id, adopted=False)
 
@@ -118,11 +119,11 @@ async def _named(earlier: Intent, find: Callable[[Intent], Awaitable[str | None]
     return found
 
 
-async def settled_by(context: Context, scope: str, flow: str, key: str, remote_id: str) -> None:
+async def settled_by(context: Context, owner: Owner, flow: str, key: str, remote_id: str) -> None:
     """Settle an earlier attempt whose answer was lost and whose effect was then found without looking for it."""
-    intent = await context.store.intent(scope, key)
+    intent = await context.store.intent(owner, key)
     if intent is not None and intent.state == IntentState.SENT:
-        await context.store.settle_intent(scope, key, IntentState.DONE, remote_id=remote_id)
+        await context.store.settle_intent(owner, key, IntentState.DONE, remote_id=remote_id)
         context.metrics.duplicate_prevented(flow)
 
 
@@ -142,22 +143,22 @@ async def identified(created: str, find: Callable[[], Awaitable[str | None]]) ->
     return found
 
 
-async def _resolve(context: Context, scope: str, earlier: Intent, find: Callable[[Intent], Awaitable[str | None]]) -> Written | None:
+async def _resolve(context: Context, owner: Owner, earlier: Intent, find: Callable[[Intent], Awaitable[str | None]]) -> Written | None:
     """Find out what became of an earlier attempt; ``None`` says that it surely had no effect and may be sent again.
 
     However often it was sent: how long to go on is no question of one write, but of the record and of the connection.
     """
     # what an earlier process sent was sent before this one began; no wall clock is asked, for it may jump
-    waited = context.clock.monotonic() - context.common.sends.get((scope, earlier.key), context.started)
+    waited = context.clock.monotonic() - context.common.sends.get((owner, earlier.key), context.started)
     if waited < context.policy.index_lag:
         raise TooEarly(
             "too early to look whether it happened", retry_after=min(context.policy.index_lag - waited, context.policy.index_lag)
         )
     found = await find(earlier)
-    context.common.sends.pop((scope, earlier.key), None)
+    context.common.sends.pop((owner, earlier.key), None)
     if found is not None:
-        await context.store.settle_intent(scope, earlier.key, IntentState.DONE, remote_id=found)
+        await context.store.settle_intent(owner, earlier.key, IntentState.DONE, remote_id=found)
         context.metrics.duplicate_prevented(earlier.flow)
         return Written(found, adopted=True)
-    await context.store.resend_intent(scope, earlier.key, now=context.now())
+    await context.store.resend_intent(owner, earlier.key, now=context.now())
     return None

@@ -50,13 +50,13 @@ def _fact(flow: str) -> str:
 
 async def _asked(context: Context, flow: str) -> _Asked | None:
     """Return the question that stands, ``None`` when nothing is asked."""
-    remembered = await context.store.fact(context.scope, _fact(flow))
+    remembered = await context.store.fact(context.pair_id, _fact(flow))
     if not remembered:
         return None
     known = json.loads(remembered)
     for answered in (False, True):
         for one in await context.store.questions(answered=answered):
-            if (one.link, one.key) == (context.scope, known["key"]):
+            if (one.pair, one.key) == (context.pair_id, known["key"]):
                 return _Asked(one.key, frozenset(known["items"]), one.answer, one.text)
     return None  # died between remembering it and asking: it is asked now
 
@@ -69,14 +69,14 @@ async def judge(context: Context, flow: str, alarm: Alarm | None) -> Verdict:
 def _verdict(context: Context, flow: str, alarm: Alarm | None, asked: _Asked | None) -> Verdict:
     if alarm is None:
         return Verdict()
-    anew = Question(context.scope, f"brake:{flow}:{alarm.number}", flow, alarm.question, CHOICES)
+    anew = Question(context.pair_id, f"brake:{flow}:{alarm.number}", flow, alarm.question, CHOICES)
     if asked is None or not alarm.items <= asked.items:
         return Verdict(alarm, anew)
     if asked.answer in GO_ON:
         return Verdict(alarm)
     if asked.answer in STAY and alarm.items != asked.items:
         return Verdict(alarm, anew)
-    return Verdict(alarm, Question(context.scope, asked.key, flow, asked.text, CHOICES))
+    return Verdict(alarm, Question(context.pair_id, asked.key, flow, asked.text, CHOICES))
 
 
 async def brake(context: Context, flow: str, alarm: Alarm | None, *, counted: bool = True) -> Question | None:
@@ -89,7 +89,7 @@ async def brake(context: Context, flow: str, alarm: Alarm | None, *, counted: bo
     asked = await _asked(context, flow)
     verdict = _verdict(context, flow, alarm, asked)
     question = verdict.question
-    context.metrics.brake(flow, tripped=question is not None, link=context.scope)
+    context.metrics.brake(flow, tripped=question is not None, link=context.pair_id)
     if alarm is None or question is None:
         if alarm is None and asked is not None:
             await _forget(context, flow, asked)
@@ -98,8 +98,8 @@ async def brake(context: Context, flow: str, alarm: Alarm | None, *, counted: bo
         context.outcome(flow, Outcome.HELD, Reason.MASS_CHANGE, len(alarm.records))
     if asked is None or asked.key != question.key:
         if asked is not None:
-            await context.store.withdraw_question(context.scope, asked.key)
-        await context.store.remember(context.scope, {_fact(flow): json.dumps({"key": question.key, "items": sorted(alarm.items)})})
+            await context.store.withdraw_question(context.pair_id, asked.key)
+        await context.store.remember(context.pair_id, {_fact(flow): json.dumps({"key": question.key, "items": sorted(alarm.items)})})
         await context.store.ask(question)
         context.log.warning("stopped", flow=flow, reason=Reason.MASS_CHANGE, detail=str(question.text))
     return question
@@ -112,11 +112,11 @@ async def spent(context: Context, flow: str, *, lasting: Collection[str] = ()) -
         return
     left = [item for item in sorted(asked.items) if item.split(" ", 1)[0] in lasting]
     if left:
-        await context.store.remember(context.scope, {_fact(flow): json.dumps({"key": asked.key, "items": left})})
+        await context.store.remember(context.pair_id, {_fact(flow): json.dumps({"key": asked.key, "items": left})})
     else:
         await _forget(context, flow, asked)
 
 
 async def _forget(context: Context, flow: str, asked: _Asked) -> None:
-    await context.store.withdraw_question(context.scope, asked.key)
-    await context.store.remember(context.scope, {_fact(flow): ""})
+    await context.store.withdraw_question(context.pair_id, asked.key)
+    await context.store.remember(context.pair_id, {_fact(flow): ""})

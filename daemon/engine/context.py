@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from connectors.model import Company
     from connectors.port import Books, Clock, Till
     from daemon.core.brake import BrakeRules
+    from daemon.core.ids import LinkId, PairId
     from daemon.core.mapping import FieldMap
     from daemon.core.retry import RetryPolicy
     from daemon.engine.connection_health import ConnectionHealth
@@ -50,13 +51,13 @@ class Common:
 class Context:
     """One company's books and one till, and everything that their flows share.
 
-    ``scope`` names the pair in the store ("shop/till").  ``link`` names the company's side alone, for what several tills share.
+    ``pair_id`` names the pair in the store ("shop/till"), ``link_id`` the company's side alone, for what several tills share.
     """
 
-    link: str
-    scope: str
+    link_id: LinkId
+    pair_id: PairId
     #: the other pairs that write into the same books, past ones too: what they hold is not ours
-    siblings: tuple[str, ...] = field(kw_only=True, default=())
+    siblings: tuple[PairId, ...] = field(kw_only=True, default=())
     books: Books
     till: Till
     store: Store

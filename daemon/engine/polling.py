@@ -112,15 +112,15 @@ async def poll(
 
     Raises the errors of the port; what was stored before stays stored.
     """
-    async with context.exclusive(f"poll {context.scope} {flow}"):
-        stored = await context.store.position(context.scope, flow)
+    async with context.exclusive(f"poll {context.pair_id} {flow}"):
+        stored = await context.store.position(context.pair_id, flow)
         new = 0
         async with aclosing(read_pages(source, stored, overlap=overlap, now=context.now)) as readings:
             async for reading in readings:
                 context.heard_from(flow, reading.server_time)
                 works = _works(context, reading, describe)
                 if works or reading.position != stored:
-                    new += await context.store.record_page(context.scope, flow, reading.position, works)
+                    new += await context.store.record_page(context.pair_id, flow, reading.position, works)
                     stored = reading.position
         return Polled(new, stored.moment)
 
@@ -130,16 +130,16 @@ async def sweep(context: Context, flow: str, source: ChangeSource[T], describe: 
 
     A receipt that was completed or changed long after it was opened is found here; the store leaves alone what it knows.
     """
-    stored = await context.store.position(context.scope, flow)
+    stored = await context.store.position(context.pair_id, flow)
     if stored.moment is None:
         return 0
     new = 0
     async with aclosing(read_pages(source, Cursor(stored.moment), overlap=back, now=context.now)) as readings:
         async for reading in readings:
             works = _works(context, reading, describe)
-            async with context.exclusive(f"poll {context.scope} {flow}"):
-                position = await context.store.position(context.scope, flow)
-                new += await context.store.record_page(context.scope, flow, position, works)
+            async with context.exclusive(f"poll {context.pair_id} {flow}"):
+                position = await context.store.position(context.pair_id, flow)
+                new += await context.store.record_page(context.pair_id, flow, position, works)
     return new
 
 

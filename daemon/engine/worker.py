@@ -133,7 +133,7 @@ async def drain(context: Context, processor: Processor) -> None:
 
 async def _take(context: Context, processor: Processor, run: _Pass, *, limit: int) -> bool:
     """Work on what is due next, and tell whether there was anything."""
-    works = await context.store.claim(context.scope, processor.name, now=context.now(), limit=limit)
+    works = await context.store.claim(context.pair_id, processor.name, now=context.now(), limit=limit)
     if works:
         await _handle_chunk(context, processor, works, run)
     return bool(works)
@@ -153,8 +153,8 @@ async def _together(context: Context, processor: Processor, run: _Pass) -> None:
 async def _stop(context: Context, processor: Processor, run: _Pass) -> None:
     """Ask whether the flow may go on; raises :class:`FlowStopped`."""
     text = message("question.failing", failed=run.failed, handled=run.handled, flow=processor.name, why=run.why)
-    await context.store.ask(Question(context.scope, breaker_key(processor.name), processor.name, text, (CONTINUE,)))
-    context.metrics.brake(processor.name, tripped=True, link=context.scope)
+    await context.store.ask(Question(context.pair_id, breaker_key(processor.name), processor.name, text, (CONTINUE,)))
+    context.metrics.brake(processor.name, tripped=True, link=context.pair_id)
     raise FlowStopped(text)
 
 
@@ -166,11 +166,11 @@ def breaker_key(flow: str) -> str:
 async def _stands_still(context: Context, processor: Processor) -> bool:
     """Tell whether the flow waits for a person since too many of its records failed; an answer lets it go on, once."""
     key = breaker_key(processor.name)
-    if any((question.link, question.key) == (context.scope, key) for question in await context.store.questions()):
+    if any((question.pair, question.key) == (context.pair_id, key) for question in await context.store.questions()):
         return True
-    if key in await context.store.answers(context.scope):
-        await context.store.withdraw_question(context.scope, key)
-        context.metrics.brake(processor.name, tripped=False, link=context.scope)
+    if key in await context.store.answers(context.pair_id):
+        await context.store.withdraw_question(context.pair_id, key)
+        context.metrics.brake(processor.name, tripped=False, link=context.pair_id)
     return False
 
 
@@ -255,7 +255,7 @@ async def _hold(context: Context, processor: Processor, work: Work, hold: Hold) 
     payload, question = processor.payload(work), None
     detail = said(hold.detail, names_in(payload or work.payload))
     if hold.question:
-        question = Question(context.scope, hold.question, processor.name, hold.question_text, hold.choices)
+        question = Question(context.pair_id, hold.question, processor.name, hold.question_text, hold.choices)
     await context.store.hold(work, reason=hold.reason, detail=detail, question=question, payload=payload)
     context.outcome(processor.name, Outcome.HELD, hold.reason)
     context.log.warning("held", flow=processor.name, record=work.record, label=work.label, reason=hold.reason, detail=str(detail))

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
 
     from connectors.model import Document
+    from daemon.core.ids import PairId
     from daemon.engine.context import Context
     from daemon.state.port import Count
 
@@ -53,14 +54,14 @@ class AfterRestore:
     """Ends the time after a restoration; one for a process, told of every run."""
 
     def __init__(self) -> None:
-        self._parties: dict[str, _Party] = {}
-        self._whole: set[tuple[str, str]] = set()
-        self._sent_again: set[tuple[str, str]] = set()
+        self._parties: dict[PairId, _Party] = {}
+        self._whole: set[tuple[PairId, str]] = set()
+        self._sent_again: set[tuple[PairId, str]] = set()
         self._looking = anyio.Lock()
 
     def expect(self, context: Context, flows: Iterable[str], prefix: Callable[[], str]) -> None:
         """Wait for the flows of this pair too; ``prefix`` tells what the keys of its documents begin with, once its sales have run."""
-        self._parties[context.scope] = _Party(context, tuple(flow for flow in flows if flow in MAKERS), prefix)
+        self._parties[context.pair_id] = _Party(context, tuple(flow for flow in flows if flow in MAKERS), prefix)
 
     async def ran(self, context: Context, flow: str, began: float) -> None:
         """Take in that a run ended well that began at this moment of the monotonic clock; raises the errors of the port."""
@@ -68,38 +69,38 @@ class AfterRestore:
             return
         # what was written just before this process began may be shown only now: a run that began earlier has proven nothing
         if began - context.started >= context.policy.index_lag:
-            self._whole.add((context.scope, flow))
-        expected = {(scope, name) for scope, party in self._parties.items() for name in party.flows}
+            self._whole.add((context.pair_id, flow))
+        expected = {(pair, name) for pair, party in self._parties.items() for name in party.flows}
         if not expected <= self._whole:
             return
         store = context.store
         async with self._looking:  # which another run may have done meanwhile
             if _restored(context) and not _in_hand(await store.counts(), expected) and not await self._send_again():
                 await store.reconciled()
-                line = Activity(context.now(), context.scope, flow, "", "", "reconciled", detail=message("activity.reconciled"))
+                line = Activity(context.now(), context.pair_id, flow, "", "", "reconciled", detail=message("activity.reconciled"))
                 await store.note([line])
                 context.log.info("reconciled")
 
     async def _send_again(self) -> int:
         """Read what the books have from the older state's last moment on; send again whose document it does not know.  Each once."""
         sent = 0
-        for scope, party in self._parties.items():
+        for pair, party in self._parties.items():
             if _FLOW not in party.flows:
                 continue
             numbers = await self._unknown(party)
             for number in sorted(numbers):
-                if (scope, number) not in self._sent_again:
-                    self._sent_again.add((scope, number))
-                    sent += await party.context.store.resend(scope, number, flow=_FLOW)
+                if (pair, number) not in self._sent_again:
+                    self._sent_again.add((pair, number))
+                    sent += await party.context.store.resend(pair, number, flow=_FLOW)
         return sent
 
     async def _unknown(self, party: _Party) -> frozenset[str]:
         context, store = party.context, party.context.store
         since = _BEGINNING if store.restored_from is None else store.restored_from - LOOK_BACK
         found = [*await context.books.documents_since(since), *await context.books.proposals_since(since)]
-        ids = {binding.target for binding in (await store.bindings(context.scope, "sale")).values()}
+        ids = {binding.target for binding in (await store.bindings(context.pair_id, "sale")).values()}
         # what was refused here may have been sent again since, and done
-        keys = {one.reference for one in await store.intents(context.scope, flow=_FLOW) if one.state != IntentState.REFUSED}
+        keys = {one.reference for one in await store.intents(context.pair_id, flow=_FLOW) if one.state != IntentState.REFUSED}
         return receipts_unknown(found, party.prefix(), ids, keys)
 
 
@@ -107,6 +108,6 @@ def _restored(context: Context) -> bool:
     return context.store.restored
 
 
-def _in_hand(counts: Iterable[Count], expected: Collection[tuple[str, str]]) -> int:
+def _in_hand(counts: Iterable[Count], expected: Collection[tuple[PairId, str]]) -> int:
     """Return how many records of these flows are on their way; one that waits for a person is not."""
-    return sum(count.records for count in counts if (count.link, count.flow) in expected and count.state not in _AT_REST)
+    return sum(count.records for count in counts if (count.pair, count.flow) in expected and count.state not in _AT_REST)

@@ -52,7 +52,7 @@ async def offer(context: Context) -> None:
     """Write beside each open question of this pair what of the books could answer it, so that whoever reads it can choose."""
     for question in await context.store.questions():
         about = wanted(question.key)
-        if question.link != context.scope or question.offers or about is None:
+        if question.pair != context.pair_id or question.offers or about is None:
             continue
         if there := await offers(context.books, about):
-            await context.store.offer(question.link, question.key, there)
+            await context.store.offer(question.pair, question.key, there)

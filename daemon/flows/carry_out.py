@@ -71,7 +71,7 @@ class Steps:
         hand.answers = _answers(hand.sale, plan, rules)
         if hand.answers:
             # before anything is written: another answer then finds the receipt, whatever becomes of it
-            await self._context.store.use_answers(self._context.scope, FLOW, sale.id, sale.number, hand.answers)
+            await self._context.store.use_answers(self._context.pair_id, FLOW, sale.id, sale.number, hand.answers)
         for step in plan.steps:
             held = await self._step(hand, step)
             if hand.earlier is not None:
@@ -190,7 +190,7 @@ class Steps:
     # -- remembering --------------------------------------------------------------------------------------------------------------
     async def _memo(self, hand: _Hand) -> Booked | None:
         """Return what an earlier attempt had decided to book."""
-        for intent in await self._context.store.intents(self._context.scope, record=hand.sale.id):
+        for intent in await self._context.store.intents(self._context.pair_id, record=hand.sale.id):
             if intent.operation == "document" and intent.reference == hand.key and "booked" in intent.memo:
                 return read_booked("", intent.memo["booked"])
         return None
@@ -199,23 +199,23 @@ class Steps:
         """The document of an earlier attempt whose answer was lost was found with all others: that write is settled."""
         if len(facts.found) != 1 or facts.sale is None:
             return
-        for intent in await self._context.store.intents(self._context.scope, record=facts.sale.id):
+        for intent in await self._context.store.intents(self._context.pair_id, record=facts.sale.id):
             if intent.operation == "document" and intent.state != IntentState.DONE and intent.reference == facts.found[0].key:
-                await self._context.store.settle_intent(intent.link, intent.key, IntentState.DONE, remote_id=facts.found[0].id)
+                await self._context.store.settle_intent(intent.owner, intent.key, IntentState.DONE, remote_id=facts.found[0].id)
                 self._context.metrics.duplicate_prevented(FLOW)
 
     async def _withdrawn(self, sale: Sale) -> None:
-        for intent in await self._context.store.intents(self._context.scope, record=sale.id):
+        for intent in await self._context.store.intents(self._context.pair_id, record=sale.id):
             if intent.operation == "proposal" and intent.state in {IntentState.SENT, IntentState.DONE}:
-                await self._context.store.settle_intent(intent.link, intent.key, IntentState.REFUSED)
+                await self._context.store.settle_intent(intent.owner, intent.key, IntentState.REFUSED)
 
     async def _bind(self, sale: Sale, booked: Booked) -> None:
         context = self._context
-        await context.store.unbind(context.scope, SALE, sale.id)
+        await context.store.unbind(context.pair_id, SALE, sale.id)
         await context.store.bind([self._binding(sale, booked)])
 
     def _binding(self, sale: Sale, booked: Booked) -> Binding:
-        return Binding(self._context.scope, SALE, sale.id, booked.document, booked.as_text(), sale.number)
+        return Binding(self._context.pair_id, SALE, sale.id, booked.document, booked.as_text(), sale.number)
 
     def _settled(self, sale: Sale, plan: Plan, hand: _Hand) -> Settlement:
         """Say how it ended, and what is remembered from now on."""

@@ -36,7 +36,7 @@ class Debtors:
         Another receipt of the same customer may have been first: then the decision is made again from what the books have now.
         """
         context = self._context
-        async with context.exclusive(f"customer {context.link} {step.name}"):
+        async with context.exclusive(f"customer {context.link_id} {step.name}"):
             if step.verb == "create":
                 again = decide_debtor(await self._facts.debtor(sale, rules), sale, rules, context.mappings.customers)
                 if isinstance(again, Hold):
@@ -51,13 +51,13 @@ class Debtors:
         if not step.name:
             return
         context = self._context
-        known = (await context.store.bindings(context.link, CUSTOMER, [step.name])).get(step.name)
-        binding = debtor_binding(context.link, step.name, debtor.id, fingerprint(step.customer, context.salt), private=debtor.private)
+        known = (await context.store.bindings(context.link_id, CUSTOMER, [step.name])).get(step.name)
+        binding = debtor_binding(context.link_id, step.name, debtor.id, fingerprint(step.customer, context.salt), private=debtor.private)
         if known == binding:
             return
         if known is not None and known.target != debtor.id:
-            await context.store.unbind(context.link, CUSTOMER, step.name)
-        await settled_by(context, context.link, FLOW, _key(step.name), debtor.id)
+            await context.store.unbind(context.link_id, CUSTOMER, step.name)
+        await settled_by(context, context.link_id, FLOW, _key(step.name), debtor.id)
         await context.store.bind([binding])
 
     async def _write(self, step: WriteDebtor, record: str) -> Debtor:
@@ -91,16 +91,16 @@ class Debtors:
             return await find_by_email()
 
         write = OnceWrite(_key(step.name), FLOW, record, "customer", step.name, fingerprint(wanted, context.salt))
-        written = await at_most_once(context, context.link, write, send=send, find=find)
+        written = await at_most_once(context, context.link_id, write, send=send, find=find)
         context.outcome(FLOW, Outcome.CREATED)
         return Debtor(written.remote_id, private=not step.customer.is_company)
 
     async def _forget_what_is_gone(self, step: WriteDebtor) -> None:
         """What was created once may be created anew."""
         context = self._context
-        for intent in await context.store.intents(context.link, flow=FLOW, state=IntentState.DONE):
+        for intent in await context.store.intents(context.link_id, flow=FLOW, state=IntentState.DONE):
             if intent.key == _key(step.name):
-                await context.store.settle_intent(context.link, intent.key, IntentState.REFUSED)
+                await context.store.settle_intent(context.link_id, intent.key, IntentState.REFUSED)
 
 
 def _key(name: str) -> str:

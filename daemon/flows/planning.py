@@ -65,8 +65,8 @@ def _ahead(flow: str, record: str, label: str, dated: datetime) -> Action:
 async def plan_sales(flow: Sales, context: Context) -> tuple[list[Action], list[Sale]]:
     """Return what would become of every receipt that is not settled, and those receipts with their lines."""
     await flow.refresh()
-    works = await context.store.open_work(context.scope, flow.name)
-    unread = await _unread(context, context.till, await context.store.position(context.scope, flow.name), sales_flow.OVERLAP)
+    works = await context.store.open_work(context.pair_id, flow.name)
+    unread = await _unread(context, context.till, await context.store.position(context.pair_id, flow.name), sales_flow.OVERLAP)
     sales = {work.record: header(work) for work in works if not is_ahead(work)}
     sales |= {sale.id: sale for sale in (change.record for change in unread.fresh)}
     odd = {work.record: _ahead(SALES.name, work.record, work.label, work.moment) for work in works if is_ahead(work)}
@@ -84,7 +84,7 @@ async def plan_sales(flow: Sales, context: Context) -> tuple[list[Action], list[
 
 async def plan_products(flow: Products, context: Context) -> list[Action]:
     """Return what would become of every article that changed and is not settled, and whether the brake would stop it all."""
-    works: dict[str, Work | NewWork] = {work.record: work for work in await context.store.open_work(context.scope, flow.name)}
+    works: dict[str, Work | NewWork] = {work.record: work for work in await context.store.open_work(context.pair_id, flow.name)}
     unread: _Unread[Product] = await _unread(context, context.books, Cursor(), products_flow.OVERLAP)
     fresh = [*await flow.news(unread.fresh), *await _unreadable(flow, context, unread.bad)]
     works.update({one.record: one for one in fresh})
@@ -99,7 +99,7 @@ async def plan_products(flow: Products, context: Context) -> list[Action]:
 async def _unreadable(flow: Products, context: Context, bad: Sequence[tuple[str, datetime | None, str]]) -> list[NewWork]:
     """Return as work what cannot be read and is not stored already."""
     works = [NewWork(record, record, UNREADABLE_VERSION + why, moment or context.now(), b"") for record, moment, why in bad]
-    stored = {one.record: await context.store.work(context.scope, flow.name, one.record) for one in works}
+    stored = {one.record: await context.store.work(context.pair_id, flow.name, one.record) for one in works}
     return [one for one in works if (known := stored[one.record]) is None or not known.version.startswith(UNREADABLE_VERSION)]
 
 

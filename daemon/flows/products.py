@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
     from connectors.port import Change
     from daemon.core.brake import Alarm
+    from daemon.core.ids import PairId
     from daemon.engine.braking import Verdict
     from daemon.engine.context import Context
     from daemon.state.port import Work
@@ -100,14 +101,14 @@ def in_play(work: Work) -> bool:
 class Products:
     """The flow of the products.
 
-    ``helpers`` are the articles that only book shipping, discounts and the like, ``scopes`` the pairs of every till of the company.
+    ``helpers`` are the articles that only book shipping, discounts and the like, ``pairs`` the pairs of every till of the company.
     """
 
     name = PRODUCTS.name
 
-    def __init__(self, context: Context, helpers: frozenset[str], scopes: Sequence[str] = ()) -> None:
+    def __init__(self, context: Context, helpers: frozenset[str], pairs: Sequence[PairId] = ()) -> None:
         self._context = context
-        self._scopes = scopes
+        self._pairs = pairs
         self._helpers = frozenset(sku_key(number) for number in helpers)
         self._targets: dict[str, Product] = {}
         self._by_sku: dict[str, list[Product]] = {}
@@ -133,12 +134,12 @@ class Products:
 
     async def mapping_changed(self) -> bool:
         """Tell whether the articles that were read so far were compared by another mapping."""
-        return await self._context.store.fact(self._context.scope, MAPPING_FACT) != self._mapping
+        return await self._context.store.fact(self._context.pair_id, MAPPING_FACT) != self._mapping
 
     async def poll(self) -> Polled:
         """Store what changed in the books; at first, and then now and again, everything is read: see :meth:`_compare_all`."""
         context = self._context
-        known = (await context.store.position(context.scope, self.name)).moment is not None
+        known = (await context.store.position(context.pair_id, self.name)).moment is not None
         polled = await poll(context, self.name, context.books, self.describe, overlap=OVERLAP)
         now = context.clock.monotonic()
         # what a changed mapping touches is found again, also where the article itself has not changed
@@ -148,9 +149,9 @@ class Products:
                 await self._compare_all()
             self._read_all_at = now
         if anew:
-            await context.store.remember(context.scope, {MAPPING_FACT: self._mapping})
+            await context.store.remember(context.pair_id, {MAPPING_FACT: self._mapping})
         if polled.newest is not None:
-            context.metrics.newest_at_source(self.name, polled.newest, link=context.scope)
+            context.metrics.newest_at_source(self.name, polled.newest, link=context.pair_id)
         return polled
 
     async def _compare_all(self) -> None:
@@ -168,9 +169,9 @@ class Products:
 
         await sweep(context, self.name, context.books, describe, back=ALL_TIME)
         gone = await self.gone(listed)
-        async with context.exclusive(f"poll {context.scope} {self.name}"):
-            position = await context.store.position(context.scope, self.name)
-            await context.store.record_page(context.scope, self.name, position, gone)
+        async with context.exclusive(f"poll {context.pair_id} {self.name}"):
+            position = await context.store.position(context.pair_id, self.name)
+            await context.store.record_page(context.pair_id, self.name, position, gone)
 
     async def gone(self, listed: Collection[str]) -> list[NewWork]:
         """Return as work the articles that the whole listing lacks and that the books say they do not have.
@@ -178,7 +179,7 @@ class Products:
         When the listing left out what is there, the listing is wrong, and nobody asks on.
         """
         context = self._context
-        bindings = await context.store.bindings(context.scope, "product")
+        bindings = await context.store.bindings(context.pair_id, "product")
         gone, there = [], 0
         for article, one in bindings.items():
             if article in listed or one.fingerprint == GONE or there > LEFT_OUT:
@@ -196,13 +197,13 @@ class Products:
     async def news(self, changes: Sequence[Change[Product]]) -> list[NewWork]:
         """Return what of the whole catalogue a run would store, as work; reads only."""
         context = self._context
-        bindings = await context.store.bindings(context.scope, "product")
+        bindings = await context.store.bindings(context.pair_id, "product")
         works = []
         for change in changes:
             known = bindings[change.id].fingerprint if change.id in bindings else None
             work = self.describe(change)
             if known != work.version:
-                stored = await context.store.work(context.scope, self.name, change.id)
+                stored = await context.store.work(context.pair_id, self.name, change.id)
                 if stored is None or stored.version != work.version:
                     works.append(work)
         return [*works, *await self.gone({change.id for change in changes})]
@@ -210,13 +211,13 @@ class Products:
     async def drain(self) -> None:
         """Settle what is due, unless the brake stops it."""
         context = self._context
-        run = await self.decide_all([work for work in await context.store.open_work(context.scope, self.name) if in_play(work)])
+        run = await self.decide_all([work for work in await context.store.open_work(context.pair_id, self.name) if in_play(work)])
         question = await brake(context, self.name, run.alarm)
         if question is not None:
             await self._hold_all(question)
         elif run.decided:
             await drain(context, self)
-            if await context.store.next_due(context.scope, self.name) is None:
+            if await context.store.next_due(context.pair_id, self.name) is None:
                 await spent(context, self.name)
 
     async def decide_all(self, works: Sequence[Work | NewWork]) -> ProductsRun:
@@ -226,7 +227,7 @@ class Products:
         """
         if not works:
             return ProductsRun((), None)
-        bindings = await self._context.store.bindings(self._context.scope, "product")
+        bindings = await self._context.store.bindings(self._context.pair_id, "product")
         found = [(work, await self._had(work, bindings.get(work.record))) for work in works]
         await self.look_up([source.article for _, source in found if isinstance(source, _Source)])
         decided = []
@@ -277,8 +278,8 @@ class Products:
 
     async def _hold_all(self, question: Question) -> None:
         """Let everything that is in hand wait for the answer."""
-        store, scope = self._context.store, self._context.scope
-        while works := await store.claim(scope, self.name, now=self._context.now(), limit=CHUNK):
+        store, pair = self._context.store, self._context.pair_id
+        while works := await store.claim(pair, self.name, now=self._context.now(), limit=CHUNK):
             for work in works:
                 await store.hold(work, reason=Reason.MASS_CHANGE, question=question)
 
@@ -291,7 +292,7 @@ class Products:
         numbers = Articles({sku_key(article.sku): article.id for article in articles if article.sku.strip()})
         # without the stock module no document moves the books' number: nothing is missing from it
         moves = context.company is None or context.company.stock_module
-        self._moving = on_their_way(await sales_on_their_way(context, self._scopes), numbers) if moves else {}
+        self._moving = on_their_way(await sales_on_their_way(context, self._pairs), numbers) if moves else {}
 
     def _take_in(self, there: Sequence[Product], *, whole: bool) -> None:
         """Take what the till has of these products, or of all of them."""
@@ -361,13 +362,13 @@ class Products:
 
     async def process(self, work: Work) -> Settlement | Hold:
         """Settle one article."""
-        bound = (await self._context.store.bindings(self._context.scope, "product", [work.record])).get(work.record)
+        bound = (await self._context.store.bindings(self._context.pair_id, "product", [work.record])).get(work.record)
         source = await self._source(work, bound)
         if is_ahead(work) and (hold := still_ahead(self._context, self.name, source.article.changed_at or work.moment)) is not None:
             return hold
         decision = await self.decide(source.article, bound, gone=source.gone)
         if isinstance(decision, KeepProduct | UpdateProduct) and (bound is None or bound.target != decision.target.id):
-            await settled_by(self._context, self._context.scope, self.name, _key(work), decision.target.id)
+            await settled_by(self._context, self._context.pair_id, self.name, _key(work), decision.target.id)
         match decision:
             case Hold():
                 return decision
@@ -390,7 +391,7 @@ class Products:
         settled = self._settled(work, Outcome.CREATED, target, "")
         if not target or not draft.tracked or source.quantity is None:
             return settled
-        took = Binding(self._context.scope, CARRIED, work.record, target, str(pieces(source.quantity)))
+        took = Binding(self._context.pair_id, CARRIED, work.record, target, str(pieces(source.quantity)))
         return replace(settled, bindings=(*settled.bindings, took))
 
     async def _update(self, target: Product, draft: ProductPatch) -> None:
@@ -405,10 +406,10 @@ class Products:
 
     async def _forget(self, work: Work, gone: Binding) -> None:
         """What was created once is gone, as asking for it by its id has shown: it may be created anew."""
-        store, scope = self._context.store, self._context.scope
-        intent = await store.intent(scope, _key(work))
+        store, pair = self._context.store, self._context.pair_id
+        intent = await store.intent(pair, _key(work))
         if intent is not None and intent.state == IntentState.DONE and intent.remote_id == gone.target:
-            await store.settle_intent(scope, intent.key, IntentState.REFUSED)
+            await store.settle_intent(pair, intent.key, IntentState.REFUSED)
 
     async def _create(self, work: Work, draft: ProductPatch) -> str:
         context = self._context
@@ -430,10 +431,10 @@ class Products:
             return await find_by_sku()
 
         write = OnceWrite(_key(work), self.name, work.record, "product", sku, repr(draft))
-        return (await at_most_once(context, context.scope, write, send=send, find=find)).remote_id
+        return (await at_most_once(context, context.pair_id, write, send=send, find=find)).remote_id
 
     def _settled(self, work: Work, outcome: Outcome, target: str, detail: str) -> Settlement:
-        binding = Binding(self._context.scope, "product", work.record, target, work.version, work.label)
+        binding = Binding(self._context.pair_id, "product", work.record, target, work.version, work.label)
         return Settlement(outcome, detail=detail, bindings=(binding,), remote_id=target)
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from connectors.model import Customer, Document, MoneyAccount, Product, Sale
     from daemon.core.booking import BookingRules
+    from daemon.core.ids import LinkId
     from daemon.core.message import Text
     from daemon.engine.context import Context
     from daemon.flows.catalogue import Catalogue
@@ -53,7 +54,7 @@ class ReceiptFacts:
     ) -> dict[str, SaleFacts]:
         """Return the facts of whole receipts by their ids; raises the errors of the port."""
         context = self._context
-        bindings = await context.store.bindings(context.scope, SALE, list(sales))
+        bindings = await context.store.bindings(context.pair_id, SALE, list(sales))
         booked = {one: read_booked(binding.target, binding.fingerprint) for one, binding in bindings.items()}
         unbooked = [sale for one, sale in sales.items() if sale is not None and booked.get(one) is None]
         found = await self._found(unbooked, rules)
@@ -61,7 +62,7 @@ class ReceiptFacts:
         private = await self._invoices.private_prices_include_vat()
         facts = {}
         for record, sale in sales.items():
-            intents = await context.store.intents(context.scope, record=record)
+            intents = await context.store.intents(context.pair_id, record=record)
             known = booked.get(record)
             documents = found.get(record, []) if sale is not None or known is not None else await self._sent_for(intents)
             if known is None and sale is not None and len(documents) == 1 and not _sent(intents):
@@ -148,13 +149,13 @@ class ReceiptFacts:
         for document in documents:
             holder = await self._context.store.holder(self._context.siblings, SALE, document.id)
             if holder is not None:
-                return message("detail.receipt_of", receipt=holder.label, link=holder.link)
+                return message("detail.receipt_of", receipt=holder.label, link=holder.owner)
         return ""
 
     async def _rivals(self, sale: Sale) -> int:
         """Count other receipts of the same number: tills begin to count anew."""
-        scope = self._context.scope
-        same = [one for one in await self._context.store.find_work(sale.number) if (one.link, one.flow) == (scope, SALES.name)]
+        pair = self._context.pair_id
+        same = [one for one in await self._context.store.find_work(sale.number) if (one.pair, one.flow) == (pair, SALES.name)]
         return len({one.record for one in same if one.label == sale.number} - {sale.id})
 
     # -- articles -----------------------------------------------------------------------------------------------------------------
@@ -179,7 +180,7 @@ class ReceiptFacts:
         """Return the debtors of these receipts as the books have them now, in one request for all addresses and one for all others."""
         context = self._context
         names = {sale.id: pseudonym(sale.customer.email or "", context.salt) for sale in sales if _named(sale) and sale.customer}
-        known = await context.store.bindings(context.link, CUSTOMER, sorted(set(names.values()))) if names else {}
+        known = await context.store.bindings(context.link_id, CUSTOMER, sorted(set(names.values()))) if names else {}
         emails = {sale.customer.email or "" for sale in sales if sale.id in names and sale.customer}
         found = list(await context.books.find_customers(emails=emails)) if emails else []
         absent = {binding.target for binding in known.values()} - {one.id for one in found}
@@ -223,6 +224,6 @@ def _sent(intents: Sequence[Intent]) -> bool:
     return any(one.operation == "document" and one.state != IntentState.REFUSED for one in intents)
 
 
-def debtor_binding(link: str, name: str, debtor: str, digest: str, *, private: bool) -> Binding:
+def debtor_binding(link: LinkId, name: str, debtor: str, digest: str, *, private: bool) -> Binding:
     """Return what is remembered of a debtor: the id, and what the till said when it was last written."""
     return Binding(link, CUSTOMER, name, debtor, digest, "private" if private else "business")

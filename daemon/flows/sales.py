@@ -102,7 +102,7 @@ class Sales:
         polled = await poll(self._context, self.name, self._context.till, self.describe, overlap=overlap)
         self._polled = True
         if polled.newest is not None:
-            self._context.metrics.newest_at_source(self.name, polled.newest, link=self._context.scope)
+            self._context.metrics.newest_at_source(self.name, polled.newest, link=self._context.pair_id)
         return polled
 
     async def sweep(self) -> int:
@@ -117,15 +117,15 @@ class Sales:
         context = self._context
         self._stopped = await brake(context, self.name, await self._alarm(), counted=False)
         await drain(context, self)
-        if self._stopped is None and await context.store.next_due(context.scope, self.name) is None:
+        if self._stopped is None and await context.store.next_due(context.pair_id, self.name) is None:
             await spent(context, self.name)
         await offer(self._context)
 
     async def _alarm(self) -> Alarm | None:
         """Decide every change of a booked receipt that is in hand before the first write: far more of them than usual are asked about."""
         context = self._context
-        works = [work for work in await context.store.open_work(context.scope, self.name) if work.state in CLAIMABLE_STATES]
-        bound = await context.store.bindings(context.scope, SALE, [work.record for work in works]) if works else {}
+        works = [work for work in await context.store.open_work(context.pair_id, self.name) if work.state in CLAIMABLE_STATES]
+        bound = await context.store.bindings(context.pair_id, SALE, [work.record for work in works]) if works else {}
         if len(bound) <= context.brake.minimum:
             return None
         whole, taken_back = await self._given([work for work in works if work.record in bound]), []
@@ -145,7 +145,7 @@ class Sales:
 
     async def refresh(self) -> None:
         """Take in the answers given since, and the accounts of the books."""
-        self._rules = self._make_rules(await self._context.store.answers(self._context.scope))
+        self._rules = self._make_rules(await self._context.store.answers(self._context.pair_id))
         self._accounts = await self._context.books.money_accounts()
         if self._rules.decided.get(LOCKED_QUESTION) == FIRST_OPEN_DAY:
             self._rules = replace(self._rules, open_from=await self._context.books.first_open_day())
@@ -168,7 +168,7 @@ class Sales:
 
     async def _articles_of_products(self) -> dict[str, str]:
         """Return which article each product of the till is bound to."""
-        bindings = await self._context.store.bindings(self._context.scope, "product")
+        bindings = await self._context.store.bindings(self._context.pair_id, "product")
         return {binding.target: article for article, binding in bindings.items()}
 
     async def fetch(self, work: Work) -> None:

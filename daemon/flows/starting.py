@@ -61,13 +61,13 @@ class Configured:
 
 async def begin(context: Context, said: Configured) -> None:
     """Fix the prefixes, answer by the configuration what was asked, and decide again what another configuration may have cured."""
-    store, scope = context.store, context.scope
+    store, scope = context.store, context.pair_id
     prefixes = references.dump(said.prefixes)
-    if said.prefixes and await store.fact(context.link, PREFIXES_FACT) != prefixes:
-        await store.remember(context.link, {PREFIXES_FACT: prefixes})
+    if said.prefixes and await store.fact(context.link_id, PREFIXES_FACT) != prefixes:
+        await store.remember(context.link_id, {PREFIXES_FACT: prefixes})
     for question in [*await store.questions(), *await store.questions(answered=True)]:
         now = said.says(question.key)
-        if question.link != scope or now is None:
+        if question.pair != scope or now is None:
             continue
         changed = question.answer not in {None, now}
         told = message("activity.configured", answer=now, before=question.answer) if changed else now

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from connectors.model import Product, Sale
     from daemon.core.brake import Alarm
+    from daemon.core.ids import PairId
     from daemon.core.stock import SetStock
     from daemon.engine.braking import Verdict
     from daemon.engine.context import Context
@@ -66,7 +67,7 @@ class Stock:
 
     name = STOCK.name
 
-    def __init__(self, context: Context, counters: Mapping[str, Counter], *, books_sales: bool = True) -> None:
+    def __init__(self, context: Context, counters: Mapping[PairId, Counter], *, books_sales: bool = True) -> None:
         self._context = context
         self._counters = counters
         self._books_sales = books_sales
@@ -109,15 +110,15 @@ class Stock:
         )
         return await self._look_again(plan, articles, after)
 
-    def _sold(self, looked: Snapshot, not_stored: Sequence[Sale] | None) -> list[tuple[str, Sale]]:
+    def _sold(self, looked: Snapshot, not_stored: Sequence[Sale] | None) -> list[tuple[PairId, Sale]]:
         """Return the receipts that the books do not have: those looked at, or for this till those that the caller has read."""
-        sales, scope = looked.on_their_way(), self._context.scope
+        sales, pair = looked.on_their_way(), self._context.pair_id
         if not_stored is None or not self._books_sales:
             return sales
-        own = [(scope, sale) for sale in not_stored if looked.may_move(scope, sale.id)]
-        return [one for one in sales if one[0] != scope] + own
+        own = [(pair, sale) for sale in not_stored if looked.may_move(pair, sale.id)]
+        return [one for one in sales if one[0] != pair] + own
 
-    def _counted(self, sales: Sequence[tuple[str, Sale]], articles: Articles) -> Mapping[str, Decimal]:
+    def _counted(self, sales: Sequence[tuple[PairId, Sale]], articles: Articles) -> Mapping[str, Decimal]:
         """Return what is missing from the tills' shelves and not from the books' number.
 
         Without the stock module no document moves that number: then nothing is.
@@ -128,9 +129,9 @@ class Stock:
     async def _articles(self, levels: Sequence[StockLevel]) -> tuple[Articles, Mapping[str, str]]:
         """Return which article a line is about, and which product of this till shows an article."""
         context = self._context
-        bindings = {scope: await context.store.bindings(scope, "product") for scope in self._counters}
-        by_product = {(scope, one.target): one.source for scope, of in bindings.items() for one in of.values()}
-        bound = {article: one.target for article, one in bindings[context.scope].items()}
+        bindings = {pair: await context.store.bindings(pair, "product") for pair in self._counters}
+        by_product = {(pair, one.target): one.source for pair, of in bindings.items() for one in of.values()}
+        bound = {article: one.target for article, one in bindings[context.pair_id].items()}
         return Articles({sku_key(level.sku): level.product_id for level in levels if level.sku.strip()}, by_product), bound
 
     @staticmethod
@@ -195,7 +196,7 @@ class Stock:
         return None if self._moves else await self._remembered()
 
     async def _remembered(self) -> dict[str, Shown]:
-        bindings = await self._context.store.bindings(self._context.scope, CARRIED)
+        bindings = await self._context.store.bindings(self._context.pair_id, CARRIED)
         return {article: Shown(one.target, one.fingerprint) for article, one in bindings.items()}
 
     async def _remember(self, plan: StockPlan) -> None:
@@ -205,8 +206,8 @@ class Stock:
             return
         before = await self._remembered()
         changed = {article: shown for article, shown in taken.items() if before.get(article) != shown}
-        scope = self._context.scope
-        await self._context.store.bind([Binding(scope, CARRIED, article, one.product, one.number) for article, one in changed.items()])
+        pair = self._context.pair_id
+        await self._context.store.bind([Binding(pair, CARRIED, article, one.product, one.number) for article, one in changed.items()])
         self._shown = taken
 
     async def decide_all(self, *, not_stored: Sequence[Sale] | None = None) -> StockRun | Wait:
@@ -215,7 +216,7 @@ class Stock:
         plan = await self.plan(not_stored=not_stored)
         if isinstance(plan, Wait):
             return plan
-        bindings = await context.store.bindings(context.scope, "product")
+        bindings = await context.store.bindings(context.pair_id, "product")
         known = {article: binding.label for article, binding in bindings.items() if binding.fingerprint != GONE}
         return StockRun(plan, stock_alarm(plan, known, context.brake))
 
@@ -235,7 +236,7 @@ class Stock:
         for reason, count in plan.skipped.items():
             context.outcome(self.name, Outcome.SKIPPED, reason, count)
         context.outcome(self.name, Outcome.UNCHANGED, count=plan.unchanged)
-        context.metrics.stock_drift(len(plan.changes), link=context.scope)
+        context.metrics.stock_drift(len(plan.changes), link=context.pair_id)
         if await brake(context, self.name, run.alarm) is not None:
             return
         await self._write_all(plan)
@@ -255,7 +256,7 @@ class Stock:
             async with limiter:
                 if context.stopping.is_set() or context.paused:
                     return
-                with tracing(f"{context.scope} {self.name} {change.product.id}") as trace:
+                with tracing(f"{context.pair_id} {self.name} {change.product.id}") as trace:
                     try:
                         await self._write(change)
                     except ConnectorError as error:
@@ -295,7 +296,7 @@ class Stock:
         context, product = self._context, change.product
         return Activity(
             at=context.now(),
-            link=context.scope,
+            owner=context.pair_id,
             flow=self.name,
             record=product.id,
             label=product.sku,

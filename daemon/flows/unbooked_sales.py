@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from connectors.model import Sale
 from connectors.port import ConnectorError, Missing, Unreadable
 from daemon.core.flow_registry import SALES
+from daemon.core.ids import PairId
 from daemon.core.money import ZERO
 from daemon.core.outcomes import State
 from daemon.engine.connection_health import tracing
@@ -32,7 +33,7 @@ _FLOW, _KIND, _OPERATION = SALES.name, SALES.record, "document"
 #: so many receipts whose lines nobody has fetched yet are fetched for one look; more of them are waited for
 FETCHED = 20
 #: what is known of a receipt: its pair, and its id there
-Key = tuple[str, str]
+Key = tuple[PairId, str]
 
 
 class Stage(StrEnum):
@@ -47,7 +48,7 @@ class Stage(StrEnum):
 class Receipt:
     """A receipt and how far it is; ``sale`` is ``None``, or has no lines, where they are not known."""
 
-    scope: str
+    pair: PairId
     stage: Stage
     sale: Sale | None
     #: when its document was sent, or it was settled, as far as that is lately
@@ -75,16 +76,16 @@ class Snapshot:
     unknown: int
     rushed: bool = False
 
-    def on_their_way(self) -> list[tuple[str, Sale]]:
+    def on_their_way(self) -> list[tuple[PairId, Sale]]:
         """Return the receipts that the books surely do not have, each with its pair."""
-        return [(one.scope, one.sale) for one in self.receipts.values() if one.stage is Stage.UNBOOKED and one.sale is not None]
+        return [(one.pair, one.sale) for one in self.receipts.values() if one.stage is Stage.UNBOOKED and one.sale is not None]
 
-    def may_move(self, scope: str, record: str) -> bool:
+    def may_move(self, pair: PairId, record: str) -> bool:
         """Tell whether a receipt is not booked, as far as anything is known of it."""
-        known = self.receipts.get((scope, record))
+        known = self.receipts.get((pair, record))
         return known is None or known.stage is Stage.UNBOOKED
 
-    def moved(self, before: Snapshot, *, shown_late: bool) -> list[tuple[str, Sale]]:
+    def moved(self, before: Snapshot, *, shown_late: bool) -> list[tuple[PairId, Sale]]:
         """Return the receipts that may or may not be in what was looked at between ``before`` and now.
 
         They were rung up, changed, sent or booked meanwhile; where listings were looked at, which show things late (``shown_late``), also
@@ -94,7 +95,7 @@ class Snapshot:
         for key in self.receipts.keys() | before.receipts.keys():
             now, then = self.receipts.get(key), before.receipts.get(key)
             if _moved(now, then) or (shown_late and now is not None and now.booked_since(before.since)):
-                doubtful += [(one.scope, one.sale) for one in (now, then) if one is not None and one.sale is not None]
+                doubtful += [(one.pair, one.sale) for one in (now, then) if one is not None and one.sale is not None]
         return doubtful
 
 
@@ -116,7 +117,7 @@ class Counter:
 class OnTheWay:
     """Looks at the receipts of every till of a company, by the names of their pairs."""
 
-    def __init__(self, context: Context, counters: Mapping[str, Counter], *, books_sales: bool) -> None:
+    def __init__(self, context: Context, counters: Mapping[PairId, Counter], *, books_sales: bool) -> None:
         self._context = context
         self._counters = counters
         self._books_sales = books_sales
@@ -129,32 +130,32 @@ class OnTheWay:
         Another till that cannot be reached holds up nobody: what is stored of it counts.  Raises the errors of the port for one's own.
         """
         if poll:
-            for scope, counter in self._counters.items():
-                await self._ask(scope, counter)
+            for pair, counter in self._counters.items():
+                await self._ask(pair, counter)
         found = await under_way(self._context, list(self._counters), since)
         return await self._with_lines(since, found)
 
-    async def _ask(self, scope: str, counter: Counter) -> None:
+    async def _ask(self, pair: PairId, counter: Counter) -> None:
         try:
             await counter.poll()
         except ConnectorError as error:
-            if scope == self._context.scope:
+            if pair == self._context.pair_id:
                 raise
-            self._context.log.info("another till is not answering", other=scope, error=str(error))
+            self._context.log.info("another till is not answering", other=pair, error=str(error))
 
     async def _with_lines(self, since: datetime, found: Sequence[UnderWay]) -> Snapshot:
         now = self._context.now()
         receipts = {
-            (one.work.link, one.work.record): _receipt(one, lines_of(one) or self._fetched.get(_version(one)), now) for one in found
+            (one.work.pair, one.work.record): _receipt(one, lines_of(one) or self._fetched.get(_version(one)), now) for one in found
         }
-        unseen = [one for one in found if receipts[one.work.link, one.work.record].sale is None and not _given_up(one)]
+        unseen = [one for one in found if receipts[one.work.pair, one.work.record].sale is None and not _given_up(one)]
         settled = [one for one in unseen if one.work.state is State.DONE]
         open_ones = [one for one in unseen if one.work.state is not State.DONE]
         # so many are fetched by the sales flow soon; with the sales off nobody else ever does
         few = open_ones[:FETCHED] if len(open_ones) <= FETCHED or not self._books_sales else []
         too_many = len(settled) > FETCHED
         for one in few if too_many else [*few, *settled]:
-            receipts[one.work.link, one.work.record] = _receipt(one, await self._fetch(one), now)
+            receipts[one.work.pair, one.work.record] = _receipt(one, await self._fetch(one), now)
         kept = {_version(one) for one in found}
         self._fetched = {key: sale for key, sale in self._fetched.items() if key in kept}
         return Snapshot(since, receipts, len(open_ones) - len(few), rushed=too_many)
@@ -166,27 +167,27 @@ class OnTheWay:
         try:
             # that this one cannot be had says nothing about the others
             with tracing(work.identity):
-                sale = await self._counters[work.link].till.get_sale(header)
+                sale = await self._counters[work.pair].till.get_sale(header)
         except (Missing, Unreadable):
             return None
         except ConnectorError:
-            if work.link == self._context.scope:
+            if work.pair == self._context.pair_id:
                 raise
             return None
         self._fetched[_version(one)] = sale
         return sale
 
 
-async def under_way(context: Context, scopes: Sequence[str], since: datetime) -> Sequence[UnderWay]:
+async def under_way(context: Context, pairs: Sequence[PairId], since: datetime) -> Sequence[UnderWay]:
     """Return the receipts of these pairs that are in hand, or were settled since."""
-    return await context.store.under_way(scopes, _FLOW, kind=_KIND, operation=_OPERATION, since=since)
+    return await context.store.under_way(pairs, _FLOW, kind=_KIND, operation=_OPERATION, since=since)
 
 
-async def sales_on_their_way(context: Context, scopes: Sequence[str] = ()) -> list[tuple[str, Sale]]:
+async def sales_on_their_way(context: Context, pairs: Sequence[PairId] = ()) -> list[tuple[PairId, Sale]]:
     """Return the stored receipts of these pairs that the books surely do not have, each with its pair, as far as lines are known."""
-    found = await under_way(context, list(scopes) or [context.scope], context.now())
+    found = await under_way(context, list(pairs) or [context.pair_id], context.now())
     known = [(one, lines_of(one)) for one in found if stage(one) is Stage.UNBOOKED]
-    return [(one.work.link, sale) for one, sale in known if sale is not None]
+    return [(one.work.pair, sale) for one, sale in known if sale is not None]
 
 
 def stage(one: UnderWay) -> Stage:
@@ -207,11 +208,11 @@ def _receipt(one: UnderWay, sale: Sale | None, now: datetime) -> Receipt:
     if moved_at is not None and moved_at > now:
         moved_at = None  # written down by a clock that ran ahead
     # an open receipt has taken nothing off the shelf yet
-    return Receipt(one.work.link, stage(one), sale if sale is None or sale.completed else None, moved_at)
+    return Receipt(one.work.pair, stage(one), sale if sale is None or sale.completed else None, moved_at)
 
 
 def _version(one: UnderWay) -> tuple[str, str, str]:
-    return one.work.link, one.work.record, one.work.version
+    return one.work.pair, one.work.record, one.work.version
 
 
 def _given_up(one: UnderWay) -> bool:

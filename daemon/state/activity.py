@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from daemon.core.ids import PairId
 from daemon.core.message import decode, encode
 from daemon.core.outside import label
 from daemon.state.port import Activity, AlertRow
@@ -23,7 +24,7 @@ def append(connection: sqlite3.Connection, activities: Iterable[Activity]) -> No
         [
             (
                 to_text(one.at),
-                one.link,
+                one.owner,
                 one.flow,
                 one.record,
                 label(one.label),
@@ -50,7 +51,7 @@ def newest(connection: sqlite3.Connection, name: str | None, limit: int) -> list
     return [
         Activity(
             at=to_moment(row["at"]),
-            link=row["link"],
+            owner=PairId(row["link"]),
             flow=row["flow"],
             record=row["record"],
             label=row["label"],

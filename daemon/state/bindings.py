@@ -16,7 +16,7 @@ def put(connection: sqlite3.Connection, bindings: Iterable[Binding]) -> None:
     """Store bindings; each replaces what its source or its target was bound to before."""
     connection.executemany(
         "INSERT OR REPLACE INTO binding (link, kind, source, target, fingerprint, label) VALUES (?, ?, ?, ?, ?, ?)",
-        [(one.link, one.kind, one.source, one.target, one.fingerprint, one.label) for one in bindings],
+        [(one.owner, one.kind, one.source, one.target, one.fingerprint, one.label) for one in bindings],
     )
 
 

@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from daemon.core.ids import PairId, link_of
 from daemon.core.message import decode, encode, mapped
 from daemon.core.outcomes import Reason, State
 from daemon.state.port import Forgotten, IntentState
@@ -108,9 +109,9 @@ def _texts(
                     yield table, identity, column, after, row["identity"]
 
 
-def _of(link: str, record: str, records: Collection[tuple[str, str]]) -> bool:
+def _of(owner: str, record: str, records: Collection[tuple[str, str]]) -> bool:
     """Tell whether a record is his; what several tills share is written under the link that they share."""
-    return (link, record) in records or (link.partition("/")[0], record) in records
+    return (owner, record) in records or (link_of(PairId(owner)), record) in records
 
 
 def remove(connection: sqlite3.Connection, cipher: Cipher, person: Person, found: Found) -> Forgotten:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from daemon.core.ids import PairId
 from daemon.state.port import Intent, IntentState, StoreError
 from daemon.state.values import dump, load, to_moment, to_text
 
@@ -22,7 +23,7 @@ def claim(connection: sqlite3.Connection, intent: Intent) -> Intent | None:
         " reference = excluded.reference, payload_hash = excluded.payload_hash, state = excluded.state, sent_at = excluded.sent_at,"
         " remote_id = excluded.remote_id, memo = excluded.memo, attempts = intent.attempts + 1 WHERE intent.state = 'refused'",
         (
-            intent.link,
+            intent.owner,
             intent.key,
             intent.flow,
             intent.record,
@@ -38,7 +39,7 @@ def claim(connection: sqlite3.Connection, intent: Intent) -> Intent | None:
     )
     if cursor.rowcount == 1:
         return None
-    return _read(connection.execute("SELECT * FROM intent WHERE link = ? AND key = ?", (intent.link, intent.key)).fetchone())
+    return _read(connection.execute("SELECT * FROM intent WHERE link = ? AND key = ?", (intent.owner, intent.key)).fetchone())
 
 
 def settle(connection: sqlite3.Connection, link: str, key: str, state: str, *, remote_id: str, memo: Mapping[str, str] | None) -> None:
@@ -59,7 +60,7 @@ def settle_unknown(connection: sqlite3.Connection, links: Sequence[str], record:
     unknown = [intent for intent in found if intent.state in {IntentState.SENT, IntentState.UNKNOWN}] + said
     for intent in unknown:
         state = IntentState.DONE if happened else IntentState.REFUSED
-        settle(connection, intent.link, intent.key, state, remote_id="", memo=None)
+        settle(connection, intent.owner, intent.key, state, remote_id="", memo=None)
     return unknown
 
 
@@ -112,7 +113,7 @@ def _exists(cursor: sqlite3.Cursor, link: str, key: str) -> None:
 
 def _read(row: sqlite3.Row) -> Intent:
     return Intent(
-        link=row["link"],
+        owner=PairId(row["link"]),
         key=row["key"],
         flow=row["flow"],
         record=row["record"],

@@ -1,7 +1,8 @@
 """What the engine asks of the store.  Every method is one transaction (``prune`` is many): durable when it returns, or nothing of it.
 
-Moments are timezone-aware UTC datetimes.  ``link`` is the name of a link of the configuration, ``flow`` of a flow, ``record`` the
-source's id of the record.  Payloads are JSON bytes; the store encrypts them and forgets them when the work is settled.
+Moments are timezone-aware UTC datetimes. ``pair`` is a till of a link of the configuration, ``owner`` a pair or a link, ``flow`` the name
+of a flow, ``record`` the source's id of the record. Payloads are JSON bytes; the store encrypts them and forgets them when the work is
+settled.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from connectors.port import Cursor
+    from daemon.core.ids import Owner, PairId
     from daemon.core.message import Text
 
 
@@ -34,7 +36,7 @@ class NewWork:
 class Work:
     """A piece of work as stored.  ``again`` says that the record changed while it was in hand."""
 
-    link: str
+    pair: PairId
     flow: str
     record: str
     label: str
@@ -54,7 +56,7 @@ class Work:
     @property
     def identity(self) -> str:
         """Which record it is, among all links and flows."""
-        return f"{self.link} {self.flow} {self.record}"
+        return f"{self.pair} {self.flow} {self.record}"
 
 
 class IntentState:
@@ -70,7 +72,7 @@ class IntentState:
 class Intent:
     """A write that was decided on, durable before it is sent.  ``key`` is derived from the source's identity."""
 
-    link: str
+    owner: Owner
     key: str
     flow: str
     record: str
@@ -87,9 +89,9 @@ class Intent:
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """Which record here is which record there.  Unique both ways within (link, kind)."""
+    """Which record here is which record there.  Unique both ways within (owner, kind)."""
 
-    link: str
+    owner: Owner
     kind: str
     source: str
     target: str
@@ -112,7 +114,7 @@ class Question:
     Where there are ``choices``, nothing else is an answer.
     """
 
-    link: str
+    pair: PairId
     key: str
     flow: str
     text: Text
@@ -148,7 +150,7 @@ class Activity:
     """One line of the activity log; never personal data."""
 
     at: datetime
-    link: str
+    owner: Owner
     flow: str
     record: str
     label: str
@@ -191,7 +193,7 @@ class Settlement:
 class Count:
     """How much work of a flow is in a state, and since when the oldest of it waits."""
 
-    link: str
+    pair: PairId
     flow: str
     state: State
     records: int
@@ -281,11 +283,11 @@ class Store(Protocol):
         ...
 
     # -- reading the source ---------------------------------------------------------------------------------------------------
-    async def position(self, link: str, flow: str) -> Cursor:
+    async def position(self, pair: PairId, flow: str) -> Cursor:
         """Return where reading goes on (an empty position when never read)."""
         ...
 
-    async def record_page(self, link: str, flow: str, position: Cursor, works: Sequence[NewWork]) -> int:
+    async def record_page(self, pair: PairId, flow: str, position: Cursor, works: Sequence[NewWork]) -> int:
         """Store work and position together; return how many were new or changed.
 
         A record already known with the same version is left alone.  A changed one is queued again, or marked ``again`` while it
@@ -294,7 +296,7 @@ class Store(Protocol):
         ...
 
     # -- work -----------------------------------------------------------------------------------------------------------------
-    async def claim(self, link: str, flow: str, *, now: datetime, limit: int) -> Sequence[Work]:
+    async def claim(self, pair: PairId, flow: str, *, now: datetime, limit: int) -> Sequence[Work]:
         """Mark up to ``limit`` due pieces of work as running, oldest (moment, record) first, and return them."""
         ...
 
@@ -334,15 +336,15 @@ class Store(Protocol):
         """Hold work (or declare it dead) with its reason; a question given is asked once and released by its answer."""
         ...
 
-    async def resend(self, link: str, label_or_record: str, *, flow: str | None = None) -> int:
+    async def resend(self, pair: PairId, label_or_record: str, *, flow: str | None = None) -> int:
         """Queue held, dead or done work again from attempt 0, also what was pruned and is bound (it has no payload); return how many."""
         ...
 
-    async def release_held(self, link: str, *, reasons: Iterable[Reason]) -> int:
+    async def release_held(self, pair: PairId, *, reasons: Iterable[Reason]) -> int:
         """Queue what is held for one of these reasons, because what was decided by has changed; return how many."""
         ...
 
-    async def release_waiting(self, link: str, *, reason: Reason) -> int:
+    async def release_waiting(self, pair: PairId, *, reason: Reason) -> int:
         """Make work that waits for ``reason`` due at once (a connection came back); return how many."""
         ...
 
@@ -350,19 +352,19 @@ class Store(Protocol):
         """At start: what a dead process left running is queued again; return how many."""
         ...
 
-    async def work(self, link: str, flow: str, record: str) -> Work | None:
+    async def work(self, pair: PairId, flow: str, record: str) -> Work | None:
         """Return one piece of work."""
         ...
 
     async def find_work(self, label_or_record: str) -> Sequence[Work]:
-        """Return every piece of work with this label or record id, in any link and flow."""
+        """Return every piece of work with this label or record id, in any pair and flow."""
         ...
 
-    async def open_work(self, link: str, flow: str) -> Sequence[Work]:
+    async def open_work(self, pair: PairId, flow: str) -> Sequence[Work]:
         """Return everything of a flow that is not settled, with payloads."""
         ...
 
-    async def under_way(self, links: Sequence[str], flow: str, *, kind: str, operation: str, since: datetime) -> Sequence[UnderWay]:
+    async def under_way(self, pairs: Sequence[PairId], flow: str, *, kind: str, operation: str, since: datetime) -> Sequence[UnderWay]:
         """Return what is not settled, or was settled from ``since`` until now, of a flow in several links, oldest first.
 
         ``kind`` is that of the binding to the counterpart, ``operation`` that of the writes asked for.  What a clock that ran ahead says
@@ -370,12 +372,12 @@ class Store(Protocol):
         """
         ...
 
-    async def next_due(self, link: str, flow: str) -> datetime | None:
+    async def next_due(self, pair: PairId, flow: str) -> datetime | None:
         """Return when the next claimable piece of work is due, ``None`` when there is none."""
         ...
 
     async def counts(self) -> Sequence[Count]:
-        """Return the work that is not settled, by link, flow and state."""
+        """Return the work that is not settled, by pair, flow and state."""
         ...
 
     # -- intents --------------------------------------------------------------------------------------------------------------
@@ -389,7 +391,7 @@ class Store(Protocol):
 
     async def settle_intent(
         self,
-        link: str,
+        owner: Owner,
         key: str,
         state: str,
         *,
@@ -400,15 +402,15 @@ class Store(Protocol):
         """Write down what came of an intent, and the binding that follows from it, together."""
         ...
 
-    async def resend_intent(self, link: str, key: str, *, now: datetime) -> None:
+    async def resend_intent(self, owner: Owner, key: str, *, now: datetime) -> None:
         """Renew ``sent_at`` and count an attempt before an intent that surely had no effect is sent again."""
         ...
 
-    async def intent(self, link: str, key: str) -> Intent | None:
+    async def intent(self, owner: Owner, key: str) -> Intent | None:
         """Return one intent by its key, ``None`` when there is none."""
         ...
 
-    async def settle_writes(self, link: str, flow: str, record: str, *, happened: bool, by: str) -> int:
+    async def settle_writes(self, pair: PairId, flow: str, record: str, *, happened: bool, by: str) -> int:
         """Write down what a person says of a record's writes whose outcome is not known, and queue the record; return how many.
 
         What ``happened`` is done, by an id that has to be looked up; what did not is refused, and may be sent again.  The activity log
@@ -419,16 +421,18 @@ class Store(Protocol):
         """
         ...
 
-    async def intents(self, link: str, *, record: str | None = None, flow: str | None = None, state: str | None = None) -> Sequence[Intent]:
+    async def intents(
+        self, owner: Owner, *, record: str | None = None, flow: str | None = None, state: str | None = None
+    ) -> Sequence[Intent]:
         """Return intents."""
         ...
 
     # -- bindings -------------------------------------------------------------------------------------------------------------
-    async def bindings(self, link: str, kind: str, sources: Iterable[str] | None = None) -> Mapping[str, Binding]:
+    async def bindings(self, owner: Owner, kind: str, sources: Iterable[str] | None = None) -> Mapping[str, Binding]:
         """Return bindings by source id; all of the kind when ``sources`` is ``None``."""
         ...
 
-    async def holder(self, links: Iterable[str], kind: str, target: str) -> Binding | None:
+    async def holder(self, owners: Iterable[Owner], kind: str, target: str) -> Binding | None:
         """Return the binding by which one of these links holds a target, ``None`` when none does."""
         ...
 
@@ -436,7 +440,7 @@ class Store(Protocol):
         """Store bindings; one that contradicts an existing pair replaces it."""
         ...
 
-    async def unbind(self, link: str, kind: str, source: str) -> None:
+    async def unbind(self, owner: Owner, kind: str, source: str) -> None:
         """Forget a binding."""
         ...
 
@@ -449,7 +453,7 @@ class Store(Protocol):
         """Ask a question that no single record waits for; return it as stored (with its answer, if it has one)."""
         ...
 
-    async def answer(self, link: str, key: str, answer: str, *, by: str = "") -> int:
+    async def answer(self, pair: PairId, key: str, answer: str, *, by: str = "") -> int:
         """Answer a question, or answer it otherwise, and queue what waited for it; return how many pieces of work.
 
         What went on with an earlier answer and is held or dead since is queued too.  An answer to stay (:data:`STAY`) is an answer too,
@@ -461,11 +465,11 @@ class Store(Protocol):
         """
         ...
 
-    async def answers(self, link: str) -> Mapping[str, str]:
+    async def answers(self, pair: PairId) -> Mapping[str, str]:
         """Return the answers given so far, by question key."""
         ...
 
-    async def revoke_answer(self, link: str, key: str, *, by: str = "") -> int:
+    async def revoke_answer(self, pair: PairId, key: str, *, by: str = "") -> int:
         """Take an answer back, as though it was never given, and queue what it held or left behind; return how many pieces of work.
 
         Raises:
@@ -473,31 +477,31 @@ class Store(Protocol):
         """
         ...
 
-    async def overrule(self, link: str, key: str, detail: Text) -> int:
+    async def overrule(self, pair: PairId, key: str, detail: Text) -> int:
         """Forget a question with its answer because the configuration says it; queue what waited for it; return how many."""
         ...
 
-    async def offer(self, link: str, key: str, offers: Sequence[str]) -> None:
+    async def offer(self, pair: PairId, key: str, offers: Sequence[str]) -> None:
         """Write down what of the books could answer a question."""
         ...
 
-    async def use_answers(self, link: str, flow: str, record: str, label: str, answers: Sequence[tuple[str, str]]) -> None:
+    async def use_answers(self, pair: PairId, flow: str, record: str, label: str, answers: Sequence[tuple[str, str]]) -> None:
         """Remember that a record is about to be written with these answers: (key of the question, answer)."""
         ...
 
-    async def answer_uses(self, link: str, key: str) -> Sequence[AnswerUse]:
+    async def answer_uses(self, pair: PairId, key: str) -> Sequence[AnswerUse]:
         """Return the settled records in which an answer to this question was used, whichever it was."""
         ...
 
-    async def withdraw_question(self, link: str, key: str) -> None:
+    async def withdraw_question(self, pair: PairId, key: str) -> None:
         """Forget a question and its answer."""
         ...
 
-    async def fact(self, link: str, name: str) -> str | None:
+    async def fact(self, owner: Owner, name: str) -> str | None:
         """Return something learnt and remembered, ``None`` when never learnt."""
         ...
 
-    async def remember(self, link: str, facts: Mapping[str, str]) -> None:
+    async def remember(self, owner: Owner, facts: Mapping[str, str]) -> None:
         """Remember facts."""
         ...
 
@@ -529,7 +533,7 @@ class Store(Protocol):
         """Remember an alert."""
         ...
 
-    async def sums(self, link: str, flow: str) -> Mapping[str, str]:
+    async def sums(self, pair: PairId, flow: str) -> Mapping[str, str]:
         """Return how many settled records there are and the sums of their amounts: {"records", "till", "books"}."""
         ...
 

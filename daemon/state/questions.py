@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from daemon.core.ids import PairId
 from daemon.core.message import decode, encode
 from daemon.state.port import AnswerUse, Question, WrongAnswer
 from daemon.state.values import dump, load, to_moment, to_optional_moment, to_text
@@ -20,9 +21,9 @@ def ask(connection: sqlite3.Connection, question: Question, now: datetime) -> Qu
     """Ask a question that was not asked yet, leave alone one that stands (answered or not), and return it as it stands."""
     connection.execute(
         "INSERT INTO question (link, key, flow, text, choices, asked_at) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-        (question.link, question.key, question.flow, encode(question.text), dump(question.choices), to_text(question.asked_at or now)),
+        (question.pair, question.key, question.flow, encode(question.text), dump(question.choices), to_text(question.asked_at or now)),
     )
-    standing = get(connection, question.link, question.key)
+    standing = get(connection, question.pair, question.key)
     assert standing is not None  # noqa: S101 - it was written just now; this tells the type checker
     return standing
 
@@ -42,7 +43,7 @@ def ask_again(connection: sqlite3.Connection, question: Question, now: datetime)
     connection.execute(
         "UPDATE question SET text = ?, choices = ?, asked_at = ?, answer = NULL, answered_at = NULL, answered_by = ''"
         " WHERE link = ? AND key = ? AND answer IS NOT NULL",
-        (encode(question.text), dump(question.choices), to_text(now), question.link, question.key),
+        (encode(question.text), dump(question.choices), to_text(now), question.pair, question.key),
     )
 
 
@@ -94,7 +95,7 @@ def answers(connection: sqlite3.Connection, link: str) -> dict[str, str]:
 
 def _read(row: sqlite3.Row) -> Question:
     return Question(
-        link=row["link"],
+        pair=PairId(row["link"]),
         key=row["key"],
         flow=row["flow"],
         text=decode(row["text"]),
@@ -114,16 +115,16 @@ def _read(row: sqlite3.Row) -> Question:
 def released(connection: sqlite3.Connection, asked: Question, rows: Iterable[sqlite3.Row], now: datetime) -> None:
     """Remember which records went on with an answer."""
     went_on = [AnswerUse(row["flow"], row["record"], row["label"], asked.answer or "", now) for row in rows]
-    use(connection, asked.link, [(asked.key, one) for one in went_on])
+    use(connection, asked.pair, [(asked.key, one) for one in went_on])
 
 
 def settled(connection: sqlite3.Connection, work: Work, settlement: Settlement, now: datetime) -> None:
     """Remember with which answers a record was settled; those that it only went on with count no longer."""
     connection.execute(
         "DELETE FROM answer_use WHERE record = ? AND flow = ? AND link = ?",
-        (work.record, work.flow, work.link),
+        (work.record, work.flow, work.pair),
     )
-    use(connection, work.link, [(key, AnswerUse(work.flow, work.record, work.label, text, now)) for key, text in settlement.answers])
+    use(connection, work.pair, [(key, AnswerUse(work.flow, work.record, work.label, text, now)) for key, text in settlement.answers])
 
 
 def use(connection: sqlite3.Connection, link: str, uses: Iterable[tuple[str, AnswerUse]]) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from daemon.core.ids import EVERYBODY
+
 if TYPE_CHECKING:
     from connectors.port import Clock
     from daemon.state.port import Pruned, Store
@@ -23,12 +25,12 @@ async def prune_when_due(store: Store, clock: Clock, *, settled_days: int, activ
     by years must not make everything old.
     """
     now = clock.now()
-    last = await store.fact("", FACT)
+    last = await store.fact(EVERYBODY, FACT)
     # a moment that has not come yet was written by a clock that has jumped back since
     if last is not None and datetime.fromisoformat(last) <= now < datetime.fromisoformat(last) + EVERY:
         return None
     newest = await store.newest_read()
     today = now if newest is None else min(now, newest + QUIET)
     pruned = await store.prune(before=today - timedelta(days=settled_days), activity_before=today - timedelta(days=activity_days))
-    await store.remember("", {FACT: now.isoformat()})
+    await store.remember(EVERYBODY, {FACT: now.isoformat()})
     return pruned

@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from daemon.core.flow_registry import FLOWS
+from daemon.core.ids import EVERYBODY, link_of
 from daemon.core.message import message
 from daemon.core.outcomes import Outcome, Reason, State
 from daemon.core.outside import clean, is_clean, names_in, said
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from connectors.port import Clock, Cursor
+    from daemon.core.ids import Owner, PairId
     from daemon.core.message import Text
     from daemon.state.cipher import Cipher
     from daemon.state.database import Database
@@ -97,24 +99,24 @@ class SqliteStore(Store):
         return self._cipher
 
     # -- reading the source ---------------------------------------------------------------------------------------------------
-    async def position(self, link: str, flow: str) -> Cursor:
+    async def position(self, pair: PairId, flow: str) -> Cursor:
         """Return where reading goes on."""
-        return await self.look(lambda connection: cursor_rows.get(connection, link, flow))
+        return await self.look(lambda connection: cursor_rows.get(connection, pair, flow))
 
-    async def record_page(self, link: str, flow: str, position: Cursor, works: Sequence[NewWork]) -> int:
+    async def record_page(self, pair: PairId, flow: str, position: Cursor, works: Sequence[NewWork]) -> int:
         """Store work and position together; return how many were new or changed."""
         now = self._clock.now()
 
         def both(connection: sqlite3.Connection) -> int:
-            cursor_rows.put(connection, link, flow, position)
-            return work_rows.take_in(connection, self.cipher, link, flow, works, now=now)
+            cursor_rows.put(connection, pair, flow, position)
+            return work_rows.take_in(connection, self.cipher, pair, flow, works, now=now)
 
         return await self.transact(both)
 
     # -- work -----------------------------------------------------------------------------------------------------------------
-    async def claim(self, link: str, flow: str, *, now: datetime, limit: int) -> Sequence[Work]:
+    async def claim(self, pair: PairId, flow: str, *, now: datetime, limit: int) -> Sequence[Work]:
         """Mark up to ``limit`` due pieces of work as running, oldest first, and return them."""
-        return await self.transact(lambda connection: work_rows.claim(connection, self.cipher, link, flow, now=now, limit=limit))
+        return await self.transact(lambda connection: work_rows.claim(connection, self.cipher, pair, flow, now=now, limit=limit))
 
     async def finish(self, work: Work, settlement: Settlement) -> None:
         """Settle one piece of work."""
@@ -211,76 +213,76 @@ class SqliteStore(Store):
                 payload=payload,
                 now=now,
             )
-            line = Activity(now, work.link, work.flow, work.record, work.label, state, outcome, reason, detail)
+            line = Activity(now, work.pair, work.flow, work.record, work.label, state, outcome, reason, detail)
             activity_rows.append(connection, [line])
 
         await self.transact(put_away)
 
-    async def resend(self, link: str, label_or_record: str, *, flow: str | None = None) -> int:
+    async def resend(self, pair: PairId, label_or_record: str, *, flow: str | None = None) -> int:
         """Queue held, dead or done work again, also what is remembered by its binding only; return how many."""
         now = self._clock.now()
         flows = {kind: name for kind, name in _OF_RECORDS.items() if flow in {None, name}}
 
         def again(connection: sqlite3.Connection) -> int:
-            rows = work_rows.resend(connection, link, label_or_record, flow, now)
-            rows += work_rows.revive(connection, self.cipher, link, label_or_record, flows=flows, now=now)
-            activity_rows.append(connection, _released(link, rows, "resent", now))
+            rows = work_rows.resend(connection, pair, label_or_record, flow, now)
+            rows += work_rows.revive(connection, self.cipher, pair, label_or_record, flows=flows, now=now)
+            activity_rows.append(connection, _released(pair, rows, "resent", now))
             return len(rows)
 
         return await self.transact(again)
 
-    async def release_held(self, link: str, *, reasons: Iterable[Reason]) -> int:
+    async def release_held(self, pair: PairId, *, reasons: Iterable[Reason]) -> int:
         """Queue what is held for one of these reasons; return how many."""
         now, wanted = self._clock.now(), list(reasons)
 
         def release(connection: sqlite3.Connection) -> int:
-            rows = work_rows.release_held(connection, link, wanted, now)
-            activity_rows.append(connection, _released(link, rows, "released", now))
+            rows = work_rows.release_held(connection, pair, wanted, now)
+            activity_rows.append(connection, _released(pair, rows, "released", now))
             return len(rows)
 
         return await self.transact(release)
 
-    async def release_waiting(self, link: str, *, reason: Reason) -> int:
+    async def release_waiting(self, pair: PairId, *, reason: Reason) -> int:
         """Make work that waits for ``reason`` due at once; return how many."""
         now = self._clock.now()
-        return await self.transact(lambda connection: work_rows.release_waiting(connection, link, reason, now))
+        return await self.transact(lambda connection: work_rows.release_waiting(connection, pair, reason, now))
 
     async def recover(self) -> int:
         """Queue what a dead process left running; return how many."""
         now = self._clock.now()
         return await self.transact(lambda connection: work_rows.recover(connection, now))
 
-    async def work(self, link: str, flow: str, record: str) -> Work | None:
+    async def work(self, pair: PairId, flow: str, record: str) -> Work | None:
         """Return one piece of work."""
-        return await self.look(lambda connection: work_rows.get(connection, self._cipher, link, flow, record))
+        return await self.look(lambda connection: work_rows.get(connection, self._cipher, pair, flow, record))
 
     async def find_work(self, label_or_record: str) -> Sequence[Work]:
         """Return every piece of work with this label or record id."""
         return await self.look(lambda connection: work_rows.find(connection, self._cipher, label_or_record))
 
-    async def open_work(self, link: str, flow: str) -> Sequence[Work]:
+    async def open_work(self, pair: PairId, flow: str) -> Sequence[Work]:
         """Return everything of a flow that is not settled; a reader without the key gets it without payloads."""
-        return await self.look(lambda connection: work_rows.unsettled(connection, self._cipher, link, flow))
+        return await self.look(lambda connection: work_rows.unsettled(connection, self._cipher, pair, flow))
 
-    async def under_way(self, links: Sequence[str], flow: str, *, kind: str, operation: str, since: datetime) -> Sequence[UnderWay]:
-        """Return what is not settled, or was settled from ``since`` until now, of a flow in several links, oldest first."""
+    async def under_way(self, pairs: Sequence[PairId], flow: str, *, kind: str, operation: str, since: datetime) -> Sequence[UnderWay]:
+        """Return what is not settled, or was settled from ``since`` until now, of a flow in several pairs, oldest first."""
         now = self._clock.now()
         return await self.look(
-            lambda connection: underway.find(connection, self._cipher, links, flow, kind=kind, operation=operation, since=since, until=now)
+            lambda connection: underway.find(connection, self._cipher, pairs, flow, kind=kind, operation=operation, since=since, until=now)
         )
 
-    async def next_due(self, link: str, flow: str) -> datetime | None:
+    async def next_due(self, pair: PairId, flow: str) -> datetime | None:
         """Return when the next claimable piece of work is due."""
         now = self._clock.now()
-        return await self.look(lambda connection: work_rows.next_due(connection, link, flow, now))
+        return await self.look(lambda connection: work_rows.next_due(connection, pair, flow, now))
 
     async def counts(self) -> Sequence[Count]:
         """Return the work that is not settled, by link, flow and state."""
         return await self.look(work_rows.counts)
 
-    async def sums(self, link: str, flow: str) -> Mapping[str, str]:
+    async def sums(self, pair: PairId, flow: str) -> Mapping[str, str]:
         """Return ``records``, ``receipts`` and ``documents`` (those with an amount of either side), and the sums ``till``, ``books``."""
-        records, receipts, documents, till, books = await self.look(lambda connection: work_rows.sums(connection, link, flow))
+        records, receipts, documents, till, books = await self.look(lambda connection: work_rows.sums(connection, pair, flow))
         return {
             "records": str(records),
             "receipts": str(receipts),
@@ -296,7 +298,7 @@ class SqliteStore(Store):
 
     async def settle_intent(
         self,
-        link: str,
+        owner: Owner,
         key: str,
         state: str,
         *,
@@ -307,61 +309,63 @@ class SqliteStore(Store):
         """Write down what came of an intent, and the binding that follows from it."""
 
         def settle(connection: sqlite3.Connection) -> None:
-            intent_rows.settle(connection, link, key, state, remote_id=remote_id, memo=memo)
+            intent_rows.settle(connection, owner, key, state, remote_id=remote_id, memo=memo)
             if binding is not None:
                 binding_rows.put(connection, [binding])
 
         await self.transact(settle)
 
-    async def resend_intent(self, link: str, key: str, *, now: datetime) -> None:
+    async def resend_intent(self, owner: Owner, key: str, *, now: datetime) -> None:
         """Renew ``sent_at`` and count an attempt."""
-        await self._runner.run(lambda database: database.announce(lambda connection: intent_rows.renew(connection, link, key, now)))
+        await self._runner.run(lambda database: database.announce(lambda connection: intent_rows.renew(connection, owner, key, now)))
 
-    async def intent(self, link: str, key: str) -> Intent | None:
+    async def intent(self, owner: Owner, key: str) -> Intent | None:
         """Return one intent by its key."""
-        return await self.look(lambda connection: intent_rows.get(connection, link, key))
+        return await self.look(lambda connection: intent_rows.get(connection, owner, key))
 
-    async def settle_writes(self, link: str, flow: str, record: str, *, happened: bool, by: str) -> int:
+    async def settle_writes(self, pair: PairId, flow: str, record: str, *, happened: bool, by: str) -> int:
         """Write down what a person says of writes whose outcome is not known, and queue the record; return how many."""
         now = self._clock.now()
 
         def settle(connection: sqlite3.Connection) -> int:
-            work = work_rows.get(connection, None, link, flow, record)
+            work = work_rows.get(connection, None, pair, flow, record)
             if work is None or work.state is State.DONE:
                 return 0
-            settled = intent_rows.settle_unknown(connection, (link, link.partition("/")[0]), record, happened=happened)
+            settled = intent_rows.settle_unknown(connection, (pair, link_of(pair)), record, happened=happened)
             if settled:
-                label = work_rows.queue_now(connection, link, flow, record, now)
+                label = work_rows.queue_now(connection, pair, flow, record, now)
                 lines = [_said(intent, by, happened=happened) for intent in settled]
                 activity_rows.append(
-                    connection, [Activity(now, link, flow, record, label, "settled by hand", detail=line) for line in lines]
+                    connection, [Activity(now, pair, flow, record, label, "settled by hand", detail=line) for line in lines]
                 )
             return len(settled)
 
         return await self.transact(settle)
 
-    async def intents(self, link: str, *, record: str | None = None, flow: str | None = None, state: str | None = None) -> Sequence[Intent]:
+    async def intents(
+        self, owner: Owner, *, record: str | None = None, flow: str | None = None, state: str | None = None
+    ) -> Sequence[Intent]:
         """Return intents in the order in which they were sent."""
-        return await self.look(lambda connection: intent_rows.find(connection, link, record=record, flow=flow, state=state))
+        return await self.look(lambda connection: intent_rows.find(connection, owner, record=record, flow=flow, state=state))
 
     # -- bindings -------------------------------------------------------------------------------------------------------------
-    async def bindings(self, link: str, kind: str, sources: Iterable[str] | None = None) -> Mapping[str, Binding]:
+    async def bindings(self, owner: Owner, kind: str, sources: Iterable[str] | None = None) -> Mapping[str, Binding]:
         """Return bindings by source id."""
         wanted = None if sources is None else list(sources)
-        return await self.look(lambda connection: binding_rows.find(connection, link, kind, wanted))
+        return await self.look(lambda connection: binding_rows.find(connection, owner, kind, wanted))
 
-    async def holder(self, links: Iterable[str], kind: str, target: str) -> Binding | None:
-        """Return the binding by which one of these links holds a target."""
-        wanted = list(links)
+    async def holder(self, owners: Iterable[Owner], kind: str, target: str) -> Binding | None:
+        """Return the binding by which one of these owners holds a target."""
+        wanted = list(owners)
         return await self.look(lambda connection: binding_rows.holder(connection, wanted, kind, target))
 
     async def bind(self, bindings: Sequence[Binding]) -> None:
         """Store bindings; one that contradicts an existing pair replaces it."""
         await self.transact(lambda connection: binding_rows.put(connection, bindings))
 
-    async def unbind(self, link: str, kind: str, source: str) -> None:
+    async def unbind(self, owner: Owner, kind: str, source: str) -> None:
         """Forget a binding."""
-        await self.transact(lambda connection: binding_rows.remove(connection, link, kind, source))
+        await self.transact(lambda connection: binding_rows.remove(connection, owner, kind, source))
 
     # -- questions, facts, activity, alerts -----------------------------------------------------------------------------------
     async def questions(self, *, answered: bool = False) -> Sequence[Question]:
@@ -374,7 +378,7 @@ class SqliteStore(Store):
         question = _asked(question)
         return await self.transact(lambda connection: question_rows.ask(connection, question, now))
 
-    async def answer(self, link: str, key: str, answer: str, *, by: str = "") -> int:
+    async def answer(self, pair: PairId, key: str, answer: str, *, by: str = "") -> int:
         """Answer a question, or answer it otherwise, and queue what waits for it, unless it is to stay; return how many.
 
         Raises :class:`KeyError` and :class:`WrongAnswer`.
@@ -384,83 +388,83 @@ class SqliteStore(Store):
             raise WrongAnswer("an answer names no person and holds no secret or control character; it is stored and shown as it is")
 
         def answered(connection: sqlite3.Connection) -> int:
-            before = question_rows.get(connection, link, key)
-            given = question_rows.answer(connection, link, key, answer, now, by=by)
+            before = question_rows.get(connection, pair, key)
+            given = question_rows.answer(connection, pair, key, answer, now, by=by)
             if before is None or given is None:
                 raise KeyError(key)
             told: Text = given.answer or ""
             if before.answer not in {None, given.answer}:
                 told = message("activity.instead", answer=told, before=before.answer)
             activity_rows.append(connection, [_decided(given, "answered", told, by, now)])
-            return 0 if given.stays else _release(connection, link, key, now, given)
+            return 0 if given.stays else _release(connection, pair, key, now, given)
 
         return await self.transact(answered)
 
-    async def revoke_answer(self, link: str, key: str, *, by: str = "") -> int:
+    async def revoke_answer(self, pair: PairId, key: str, *, by: str = "") -> int:
         """Take an answer back; queue what it held or left behind; return how many. Raises :class:`KeyError`."""
         now = self._clock.now()
 
         def revoked(connection: sqlite3.Connection) -> int:
-            before = question_rows.get(connection, link, key)
+            before = question_rows.get(connection, pair, key)
             if before is None or before.answer is None:
                 raise KeyError(key)
-            question_rows.remove(connection, link, key)
+            question_rows.remove(connection, pair, key)
             activity_rows.append(connection, [_decided(before, "revoked", before.answer, by, now)])
-            return _release(connection, link, key, now)
+            return _release(connection, pair, key, now)
 
         return await self.transact(revoked)
 
-    async def overrule(self, link: str, key: str, detail: Text) -> int:
+    async def overrule(self, pair: PairId, key: str, detail: Text) -> int:
         """Forget a question because the configuration says it; queue what waited for it; return how many."""
         now = self._clock.now()
 
         def overruled(connection: sqlite3.Connection) -> int:
-            before = question_rows.get(connection, link, key)
+            before = question_rows.get(connection, pair, key)
             if before is None:
                 return 0
-            question_rows.remove(connection, link, key)
+            question_rows.remove(connection, pair, key)
             activity_rows.append(connection, [_decided(before, "configured", detail, "", now)])
-            return _release(connection, link, key, now)
+            return _release(connection, pair, key, now)
 
         return await self.transact(overruled)
 
-    async def offer(self, link: str, key: str, offers: Sequence[str]) -> None:
+    async def offer(self, pair: PairId, key: str, offers: Sequence[str]) -> None:
         """Write down what of the books could answer a question."""
         shown = [clean(one) for one in offers]
-        await self.transact(lambda connection: question_rows.offer(connection, link, key, shown))
+        await self.transact(lambda connection: question_rows.offer(connection, pair, key, shown))
 
-    async def use_answers(self, link: str, flow: str, record: str, label: str, answers: Sequence[tuple[str, str]]) -> None:
+    async def use_answers(self, pair: PairId, flow: str, record: str, label: str, answers: Sequence[tuple[str, str]]) -> None:
         """Remember that a record is about to be written with these answers."""
         now = self._clock.now()
         uses = [AnswerUse(flow, record, label, text, now) for _, text in answers]
         keys = [key for key, _ in answers]
-        await self.transact(lambda connection: question_rows.use(connection, link, zip(keys, uses, strict=True)))
+        await self.transact(lambda connection: question_rows.use(connection, pair, zip(keys, uses, strict=True)))
 
-    async def answer_uses(self, link: str, key: str) -> Sequence[AnswerUse]:
+    async def answer_uses(self, pair: PairId, key: str) -> Sequence[AnswerUse]:
         """Return the settled records in which an answer to this question was used."""
-        return await self.look(lambda connection: question_rows.uses(connection, link, key))
+        return await self.look(lambda connection: question_rows.uses(connection, pair, key))
 
-    async def answers(self, link: str) -> Mapping[str, str]:
+    async def answers(self, pair: PairId) -> Mapping[str, str]:
         """Return the answers given so far, by question key."""
-        return await self.look(lambda connection: question_rows.answers(connection, link))
+        return await self.look(lambda connection: question_rows.answers(connection, pair))
 
-    async def withdraw_question(self, link: str, key: str) -> None:
+    async def withdraw_question(self, pair: PairId, key: str) -> None:
         """Forget a question and its answer; what waited for it is queued, to be decided again."""
         now = self._clock.now()
 
         def withdraw(connection: sqlite3.Connection) -> None:
-            question_rows.remove(connection, link, key)
-            _release(connection, link, key, now)
+            question_rows.remove(connection, pair, key)
+            _release(connection, pair, key, now)
 
         await self.transact(withdraw)
 
-    async def fact(self, link: str, name: str) -> str | None:
+    async def fact(self, owner: Owner, name: str) -> str | None:
         """Return something learnt."""
-        return await self.look(lambda connection: fact_rows.get(connection, link, name))
+        return await self.look(lambda connection: fact_rows.get(connection, owner, name))
 
-    async def remember(self, link: str, facts: Mapping[str, str]) -> None:
+    async def remember(self, owner: Owner, facts: Mapping[str, str]) -> None:
         """Remember facts."""
-        await self.transact(lambda connection: fact_rows.put(connection, link, facts))
+        await self.transact(lambda connection: fact_rows.put(connection, owner, facts))
 
     async def note(self, activities: Sequence[Activity]) -> None:
         """Append to the activity log."""
@@ -524,7 +528,7 @@ class SqliteStore(Store):
                 detail = message(
                     "activity.forgotten", bindings=gone.bindings, writes=gone.writes, records=gone.contents, texts=gone.texts, by=by
                 )
-                activity_rows.append(connection, [Activity(now, "", "", "", "", "forgotten", detail=detail)])
+                activity_rows.append(connection, [Activity(now, EVERYBODY, "", "", "", "forgotten", detail=detail)])
             return gone
 
         return await self.transact(remove)
@@ -563,10 +567,10 @@ def _answered_meanwhile(connection: sqlite3.Connection, item: Work, question: Qu
     return False
 
 
-def _release(connection: sqlite3.Connection, link: str, key: str, now: datetime, asked: Question | None = None) -> int:
+def _release(connection: sqlite3.Connection, pair: PairId, key: str, now: datetime, asked: Question | None = None) -> int:
     """Queue what waits for a question, and what went on with an earlier answer and is held since; the answer's use is remembered."""
-    rows = work_rows.release_answered(connection, link, key, now) + question_rows.release_users(connection, link, key, now)
-    activity_rows.append(connection, _released(link, rows, "released", now))
+    rows = work_rows.release_answered(connection, pair, key, now) + question_rows.release_users(connection, pair, key, now)
+    activity_rows.append(connection, _released(pair, rows, "released", now))
     if asked is not None:
         question_rows.released(connection, asked, rows, now)
     return len(rows)
@@ -575,7 +579,7 @@ def _release(connection: sqlite3.Connection, link: str, key: str, now: datetime,
 def _decided(question: Question, event: str, detail: Text, by: str, now: datetime) -> Activity:
     """What a person, or the configuration, decided about a question."""
     told = message("activity.by", what=detail, by=by) if by else detail
-    return Activity(now, question.link, question.flow, question.key, question.key, event, detail=told)
+    return Activity(now, question.pair, question.flow, question.key, question.key, event, detail=told)
 
 
 def _said(intent: Intent, by: str, *, happened: bool) -> Text:
@@ -585,14 +589,14 @@ def _said(intent: Intent, by: str, *, happened: bool) -> Text:
     return message("activity.did_not", operation=intent.operation, reference=intent.reference, by=by)
 
 
-def _released(link: str, rows: Iterable[sqlite3.Row], event: str, now: datetime) -> list[Activity]:
-    return [Activity(now, link, row["flow"], row["record"], row["label"], event) for row in rows]
+def _released(pair: PairId, rows: Iterable[sqlite3.Row], event: str, now: datetime) -> list[Activity]:
+    return [Activity(now, pair, row["flow"], row["record"], row["label"], event) for row in rows]
 
 
 def _settled(item: Work, settlement: Settlement, now: datetime) -> Activity:
     return Activity(
         at=now,
-        link=item.link,
+        owner=item.pair,
         flow=item.flow,
         record=item.record,
         label=item.label,

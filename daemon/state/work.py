@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from daemon.core.ids import PairId
 from daemon.core.message import decode, encode
 from daemon.core.outcomes import CLAIMABLE_STATES, Outcome, Reason, State
 from daemon.core.outside import identity, label
@@ -304,7 +305,7 @@ def counts(connection: sqlite3.Connection) -> list[Count]:
         "SELECT link, flow, state, count(*) AS records, min(created_at) AS oldest FROM work WHERE state <> 'done'"
         " GROUP BY link, flow, state"
     ).fetchall()
-    return [Count(row["link"], row["flow"], State(row["state"]), row["records"], to_moment(row["oldest"])) for row in rows]
+    return [Count(PairId(row["link"]), row["flow"], State(row["state"]), row["records"], to_moment(row["oldest"])) for row in rows]
 
 
 def sums(connection: sqlite3.Connection, link: str, flow: str) -> tuple[int, int, int, int, int]:
@@ -332,18 +333,18 @@ def read(rows: Sequence[sqlite3.Row], cipher: Cipher | None) -> list[Work]:
 
 
 def _who(work: Work) -> dict[str, object]:
-    return {"link": work.link, "flow": work.flow, "record": work.record}
+    return {"link": work.pair, "flow": work.flow, "record": work.record}
 
 
 def _was_in_hand(cursor: sqlite3.Cursor, work: Work) -> None:
     if cursor.rowcount != 1:
-        raise StoreError(f"{work.link}/{work.flow}/{work.label}: work was not in hand; please report it")
+        raise StoreError(f"{work.pair}/{work.flow}/{work.label}: work was not in hand; please report it")
 
 
 def _read(rows: Sequence[sqlite3.Row], cipher: Cipher | None) -> list[Work]:
     return [
         Work(
-            link=row["link"],
+            pair=PairId(row["link"]),
             flow=row["flow"],
             record=row["record"],
             label=row["label"],

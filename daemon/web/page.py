@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from html import escape as html_escape
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
 from daemon import __version__
 from daemon.core.message import message
@@ -12,7 +15,7 @@ from daemon.core.outside import printable
 from daemon.text import ENGLISH
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
     from datetime import datetime
 
     from daemon.core.outcomes import Reason
@@ -97,64 +100,17 @@ class Overview:
     say: Speaker = ENGLISH
 
 
-STYLE: Final = """
-:root{color-scheme:light dark;--bg:#f6f7f9;--card:#fff;--ink:#1d2430;--dim:#5c6675;
---line:#dfe3e9;--good:#1a7f4b;--warn:#946000;--bad:#b3261e;--idle:#5c6675}
-@media(prefers-color-scheme:dark){:root{--bg:#14171c;--card:#1d2128;--ink:#e7eaef;--dim:#a0a9b8;
---line:#333a45;--good:#5fcf95;--warn:#e8b34b;--bad:#ff8a80;--idle:#a0a9b8}}
-*{box-sizing:border-box}
-body{margin:0 auto;max-width:68rem;padding:1rem;background:var(--bg);color:var(--ink);font:16px/1.45 system-ui,sans-serif}
-header{display:flex;flex-wrap:wrap;gap:.25rem 1rem;align-items:baseline;margin-bottom:1rem}
-h1{font-size:1.35rem;margin:0}
-h2{font-size:1rem;margin:0 0 .5rem}
-header p{margin:0;color:var(--dim);font-size:.875rem}
-section{background:var(--card);border:1px solid var(--line);border-radius:.5rem;padding:.875rem 1rem;margin-bottom:1rem}
-.headline{border-left:.375rem solid currentColor;font-weight:600}
-.headline span{color:var(--ink)}
-.good{color:var(--good)}.warn{color:var(--warn)}.bad{color:var(--bad)}.idle{color:var(--idle)}
-table{width:100%;border-collapse:collapse}
-th{text-align:left;font-size:.8125rem;font-weight:600;color:var(--dim)}
-th,td{padding:.3rem .75rem .3rem 0;vertical-align:top;border-bottom:1px solid var(--line);overflow-wrap:anywhere}
-tr:last-child td{border-bottom:0}
-th:first-child{min-width:8.5rem}
-td.n{white-space:nowrap;font-variant-numeric:tabular-nums}
-small{color:var(--dim);font-size:.875rem}
-ul{margin:0;padding-left:1.1rem}
-p{margin:.25rem 0}
-@media(max-width:40rem){
-thead{display:none}tr{display:block;padding:.5rem 0;border-bottom:1px solid var(--line)}tr:last-child{border-bottom:0}
-td{display:flex;gap:.75rem;border:0;padding:.1rem 0}td:empty{display:none}
-td::before{content:attr(data-h);flex:0 0 7.5rem;color:var(--dim);font-size:.875rem}
-td>span{flex:1;min-width:0}
-}
-"""
+_TEMPLATES: Final = Path(__file__).with_name("templates")
+STYLE: Final = (_TEMPLATES / "overview.css").read_text(encoding="utf-8")
 
 
-def escape(text: str) -> str:
-    """Return a text as it stands in a page: letters, no markup and nothing that is not seen."""
-    return html_escape(printable(text))
+def _letters(value: object) -> object:
+    """Let nothing into the page that is not seen; what is markup is ours."""
+    return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
-def render(overview: Overview) -> str:
-    """Return the page as HTML.  Everything that comes from outside is escaped in :func:`_table` and :func:`_list`, the only ways in."""
-    say = overview.say
-    parts = [
-        f'<section class="headline {escape(overview.tone)}"><span>{escape(overview.headline)}</span></section>',
-        _list(say(message("page.alerts")), overview.alerts),
-        _questions(overview.questions, say),
-        _held(overview),
-        _flows(overview),
-        _connections(overview.connections, say),
-        _activity(overview),
-    ]
-    renewed = say(message("page.renewed", version=__version__, now=f"{overview.now:%Y-%m-%d %H:%M:%S}"))
-    return (
-        f'<!doctype html><html lang="{escape(say.language)}"><head><meta charset="utf-8"><title>Kassabrug</title>'
-        '<meta name="viewport" content="width=device-width,initial-scale=1"><meta http-equiv="refresh" content="10">'
-        f"<style>{STYLE}</style></head><body><header><h1>Kassabrug</h1>"
-        f"<p>{escape(renewed)}</p></header><main>"
-        f"{''.join(parts)}</main></body></html>"
-    )
+_PAGES: Final = Environment(loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined, finalize=_letters)
+_PAGE: Final = _PAGES.get_template("overview.html")
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,28 +123,36 @@ class _Cell:
     narrow: bool = False
 
 
-def _table(title: str, heads: Sequence[str], rows: Iterable[Sequence[_Cell]], *, empty: str, note: str = "") -> str:
-    body = "".join("<tr>" + "".join(_cell(head, cell) for head, cell in zip(heads, row, strict=True)) + "</tr>" for row in rows)
-    if not body:
-        return f"<section><h2>{escape(title)}</h2><p><small>{escape(empty)}</small></p></section>"
-    head = "".join(f"<th>{escape(name)}</th>" for name in heads)
-    foot = f"<p><small>{escape(note)}</small></p>" if note else ""
-    return f"<section><h2>{escape(title)}</h2><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{foot}</section>"
+@dataclass(frozen=True, slots=True)
+class _Section:
+    """A table, or a list where it has no heads.  Without rows it says that it is ``empty``, or is not there where nothing says so."""
+
+    title: str
+    heads: Sequence[str]
+    rows: Sequence[Sequence[_Cell]]
+    empty: str = ""
+    note: str = ""
 
 
-def _cell(head: str, cell: _Cell) -> str:
-    if not cell.text and not cell.small:
-        return "<td></td>"
-    tag, tone = ("b", f' class="{escape(cell.tone)}"') if cell.tone else ("span", "")
-    small = f"<br><small>{escape(cell.small)}</small>" if cell.small else ""
-    narrow = ' class="n"' if cell.narrow else ""
-    inner = f"<{tag}{tone}>{escape(cell.text)}</{tag}>"
-    return f'<td data-h="{escape(head)}"{narrow}><span>{inner}{small}</span></td>'
-
-
-def _list(title: str, lines: Sequence[str]) -> str:
-    items = "".join(f"<li>{escape(line)}</li>" for line in lines)
-    return f"<section><h2>{escape(title)}</h2><ul>{items}</ul></section>" if items else ""
+def render(overview: Overview) -> str:
+    """Return the page as HTML.  The template lays out, and escapes whatever it is given; all words are chosen here."""
+    say = overview.say
+    sections = (
+        _Section(say(message("page.alerts")), (), [(_Cell(line),) for line in overview.alerts]),
+        _questions(overview.questions, say),
+        _held(overview),
+        _flows(overview),
+        _connections(overview.connections, say),
+        _activity(overview),
+    )
+    return _PAGE.render(
+        language=say.language,
+        style=Markup(STYLE),  # noqa: S704 - our own file, and no data in it
+        renewed=say(message("page.renewed", version=__version__, now=f"{overview.now:%Y-%m-%d %H:%M:%S}")),
+        tone=overview.tone,
+        headline=overview.headline,
+        sections=sections,
+    )
 
 
 def _ago(moment: datetime | None, overview: Overview) -> str:
@@ -205,7 +169,7 @@ def _heads(text: str) -> Sequence[str]:
     return text.split("|")
 
 
-def _flows(overview: Overview) -> str:
+def _flows(overview: Overview) -> _Section:
     say = overview.say
     nothing = say(message("page.nothing"))
     rows = [
@@ -219,26 +183,26 @@ def _flows(overview: Overview) -> str:
         )
         for flow in overview.flows
     ]
-    return _table(say(message("page.flows")), _heads(say(message("page.flow_heads"))), rows, empty=say(message("page.no_flow")))
+    return _Section(say(message("page.flows")), _heads(say(message("page.flow_heads"))), rows, empty=say(message("page.no_flow")))
 
 
-def _connections(connections: Sequence[ConnectionView], say: Speaker) -> str:
+def _connections(connections: Sequence[ConnectionView], say: Speaker) -> _Section:
     rows = [(_Cell(one.name, one.kind), _Cell(one.state, tone=one.tone), _Cell(one.detail)) for one in connections]
     heads = _heads(say(message("page.connection_heads")))
-    return _table(say(message("page.connections")), heads, rows, empty=say(message("page.no_connection")))
+    return _Section(say(message("page.connections")), heads, rows, empty=say(message("page.no_connection")))
 
 
-def _questions(questions: Sequence[QuestionView], say: Speaker) -> str:
+def _questions(questions: Sequence[QuestionView], say: Speaker) -> _Section:
     rows = [(_Cell(one.text, _choices(one.choices, say)), _Cell(str(one.waiting)), _Cell(one.key)) for one in questions]
     heads, note = _heads(say(message("page.question_heads"))), say(message("page.how_to_answer"))
-    return _table(say(message("page.questions")), heads, rows, empty="", note=note) if rows else ""
+    return _Section(say(message("page.questions")), heads, rows, note=note)
 
 
 def _choices(choices: Sequence[str], say: Speaker) -> str:
     return say(message("page.choices", choices=choices)) if choices else ""
 
 
-def _held(overview: Overview) -> str:
+def _held(overview: Overview) -> _Section:
     say = overview.say
     rows = [
         (
@@ -253,14 +217,14 @@ def _held(overview: Overview) -> str:
     more = message("page.more", number=total - len(rows)) if total > len(rows) else ""
     note = say(message("page.how_to_cure", more=more))
     title = say(message("page.held_number", number=total)) if total else say(message("page.held"))
-    return _table(title, _heads(say(message("page.held_heads"))), rows, empty=say(message("page.none_held")), note=note)
+    return _Section(title, _heads(say(message("page.held_heads"))), rows, empty=say(message("page.none_held")), note=note)
 
 
-def _activity(overview: Overview) -> str:
+def _activity(overview: Overview) -> _Section:
     say = overview.say
     rows = [
         (_Cell(f"{one.at:%H:%M:%S}", narrow=True), _Cell(one.label, f"{one.flow}, {one.link}"), _Cell(one.event, one.detail))
         for one in overview.activity
     ]
     heads = _heads(say(message("page.activity_heads")))
-    return _table(say(message("page.activity")), heads, rows, empty=say(message("page.no_activity")))
+    return _Section(say(message("page.activity")), heads, rows, empty=say(message("page.no_activity")))

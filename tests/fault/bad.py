@@ -12,6 +12,7 @@ from unittest import mock
 
 from connectors.model import BookPayment
 from connectors.port import Uncertain
+from daemon.core.ids import PairId
 from daemon.engine import at_most_once
 from daemon.flows import carry_out, debtors, document_lookup, products
 from daemon.flows.targets import invoice, payments
@@ -60,12 +61,14 @@ async def _retries_blindly(
 ) -> Written:
     """Has an intent, and sends again when it finds one without an answer."""
     del find
-    intent = Intent(scope, write.key, write.flow, write.record, write.operation, write.reference, "", IntentState.SENT, context.now())
+    intent = Intent(
+        PairId(scope), write.key, write.flow, write.record, write.operation, write.reference, "", IntentState.SENT, context.now()
+    )
     earlier = await context.store.intend(intent)
     if earlier is not None and earlier.state == IntentState.DONE:
         return at_most_once.Written(earlier.remote_id, adopted=True)
     remote_id = await send()
-    await context.store.settle_intent(scope, write.key, IntentState.DONE, remote_id=remote_id)
+    await context.store.settle_intent(PairId(scope), write.key, IntentState.DONE, remote_id=remote_id)
     return at_most_once.Written(remote_id, adopted=False)
 
 
@@ -91,9 +94,9 @@ async def _looks_from_the_moment_of_sending(
         raise Uncertain("too early", retry_after=context.policy.index_lag - age)
     found = await find(earlier)
     if found is not None:
-        await context.store.settle_intent(scope, earlier.key, IntentState.DONE, remote_id=found)
+        await context.store.settle_intent(PairId(scope), earlier.key, IntentState.DONE, remote_id=found)
         return at_most_once.Written(found, adopted=True)
-    await context.store.resend_intent(scope, earlier.key, now=context.now())
+    await context.store.resend_intent(PairId(scope), earlier.key, now=context.now())
     return None
 
 
@@ -115,8 +118,8 @@ def _cursor_first(store: Store) -> Store:
     """Stores the position, and then, in another transaction, the work."""
 
     async def record_page(link: str, flow: str, position: Cursor, works: Sequence[NewWork]) -> int:
-        await store.record_page(link, flow, position, ())
-        return await store.record_page(link, flow, position, works)
+        await store.record_page(PairId(link), flow, position, ())
+        return await store.record_page(PairId(link), flow, position, works)
 
     return cast("Store", _Spoilt(store, record_page=record_page))
 
@@ -140,7 +143,7 @@ async def _pays_what_is_open(context: Context, paying: Any, document: Any, plann
 
 async def _pays_what_it_does_not_remember(context: Context, paying: Any, document: Any, planned: Sequence[Any]) -> None:
     """Trusts its own memory of what was paid; leaves alone a document of which it has none, but on which something was paid."""
-    intents = await context.store.intents(context.scope, record=paying.record)
+    intents = await context.store.intents(context.pair_id, record=paying.record)
     if document.remaining != document.gross and not any(intent.operation == "payment" for intent in intents):
         return
     amounts = [payment.amount for payment in planned]

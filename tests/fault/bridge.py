@@ -22,6 +22,7 @@ import looptime
 from connectors.port import ConnectorError
 from daemon.app import Pair, booking_rules
 from daemon.core.brake import BrakeRules
+from daemon.core.ids import LinkId, PairId
 from daemon.core.outcomes import Reason
 from daemon.core.retry import RetryPolicy
 from daemon.engine import worker
@@ -52,7 +53,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-LINK, SCOPE = "shop", "shop/till"
+LINK, PAIR = LinkId("shop"), PairId("shop/till")
 FLOWS = ("sales", "products", "stock")
 #: how long the next process takes to start, and how long a person takes to sign in again, in seconds
 RESTART, SIGN_IN = 1.0, 60.0
@@ -199,13 +200,13 @@ class Life:
             if left is not None:
                 self.disk.go_on_with(left)
 
-    def build(self, store: Store, scope: str = SCOPE, till: TillTwin | None = None, common: Common | None = None) -> Bridge:
+    def build(self, store: Store, pair_id: PairId = PAIR, till: TillTwin | None = None, common: Common | None = None) -> Bridge:
         """Put the flows of one till together, on a store that is open."""
         files = _mappings()
         link = LinkSettings(books="books", tills=["till"], payment_methods=dict(self.payment_methods))
         context = Context(
-            link=LINK,
-            scope=scope,
+            link_id=LINK,
+            pair_id=pair_id,
             books=faulty_books(self.world.books, self.points),
             till=faulty_till(till or self.world.till, self.points),
             store=store,
@@ -226,7 +227,7 @@ class Life:
             ConnectionHealth("books", "eaccounting", _metrics(), self.world.clock),
             ConnectionHealth("till", "salespos", _metrics(), self.world.clock),
         )
-        pair = Pair(context, link, sales, products, Stock(context, {scope: Counter(sales.poll, context.till)}), watches)
+        pair = Pair(context, link, sales, products, Stock(context, {pair_id: Counter(sales.poll, context.till)}), watches)
         return Bridge(store, pair, FlowRunner(pair))
 
     async def until_quiet(
@@ -291,7 +292,7 @@ async def settle_together(runner: FlowRunner, flows: Sequence[str]) -> None:
                 group.start_soon(run, flow)
         if any(one.reason is Reason.UNAUTHORIZED for one in runs):
             raise GaveUp
-        due = [moment for flow in flows if (moment := await context.store.next_due(context.scope, flow)) is not None]
+        due = [moment for flow in flows if (moment := await context.store.next_due(context.pair_id, flow)) is not None]
         if not due and all(one.result != "failure" for one in runs):
             return
         wait = min((moment - context.now()).total_seconds() for moment in due) if due else 0.0

@@ -8,11 +8,12 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from daemon.core.customers import email_key, is_anonymous
+from daemon.core.ids import PairId
 from daemon.core.outcomes import OPEN_STATES, Outcome, Reason, State
 from daemon.core.sku import sku_key
 from daemon.flows.sales import OVERLAP
 from daemon.state.port import IntentState
-from tests.fault.bridge import LINK, PAYMENT_METHODS, SCOPE
+from tests.fault.bridge import LINK, PAIR, PAYMENT_METHODS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -100,7 +101,7 @@ def booked_and_in_hand(world: World, works: Mapping[str, Work], edited: Collecti
 
 async def cursor_ahead(world: World, store: Store, works: Mapping[str, Work], shown_late: Collection[str] = ()) -> list[Problem]:
     """A receipt that a listing shows at or before the position must be known to the state, unless it was shown only afterwards."""
-    position = await store.position(SCOPE, "sales")
+    position = await store.position(PairId(PAIR), "sales")
     if position.moment is None:
         return []
     seen = {record for record, _ in position.seen}
@@ -189,17 +190,17 @@ def _by_age(world: World) -> list[Sale]:
 async def state(world: World, store: Store, expected: Expected) -> list[Problem]:
     """Nothing is open but what waits for a person, no write is undecided, and the bindings say where things are."""
     problems = []
-    works = [work for flow in ("sales", "products") for work in await store.open_work(SCOPE, flow)]
+    works = [work for flow in ("sales", "products") for work in await store.open_work(PairId(PAIR), flow)]
     held = {work.label: work.reason.value for work in works if work.state in {State.HELD, State.DEAD}}
     if held != dict(expected.held):
         details = "; ".join(f"{work.label}: {work.reason} {work.detail}" for work in works)
         problems.append(Problem(WRONG, f"held: {held}, expected {dict(expected.held)} ({details})"))
     problems += [Problem(LOST, f"{work.label} is left {work.state}") for work in works if work.state not in {State.HELD, State.DEAD}]
-    customers = await store.bindings(LINK, "customer")
+    customers = await store.bindings(PairId(LINK), "customer")
     problems += [
         Problem(WRONG, f"the intent {intent.key} is left {intent.state}")
-        for link in (SCOPE, LINK)
-        for intent in await store.intents(link)
+        for link in (PAIR, LINK)
+        for intent in await store.intents(PairId(link))
         if intent.state in {IntentState.SENT, IntentState.UNKNOWN}
         and _label(world, intent.record) not in expected.held
         # of a customer whom, since a backup was put back, no receipt has needed yet
@@ -207,7 +208,7 @@ async def state(world: World, store: Store, expected: Expected) -> list[Problem]
     ]
     documents = documents_by_key(world.books)
     for sale in world.till.sales.actual():
-        bound = (await store.bindings(SCOPE, "sale", [sale.id])).get(sale.id)
+        bound = (await store.bindings(PairId(PAIR), "sale", [sale.id])).get(sale.id)
         ids = {document.id for document in documents.get(key_of(sale), ())}
         if ids and sale.number not in expected.held and (bound is None or bound.target not in ids):
             problems.append(Problem(WRONG, f"receipt {sale.number} is not bound to its document"))
@@ -235,7 +236,7 @@ async def at_rest(world: World, store: Store, expected: Expected) -> list[Proble
 
 async def all_sales_work(world: World, store: Store) -> dict[str, Work]:
     """Return what the state knows of the receipts of the till."""
-    found = {sale.id: await store.work(SCOPE, "sales", sale.id) for sale in world.till.sales.actual()}
+    found = {sale.id: await store.work(PairId(PAIR), "sales", sale.id) for sale in world.till.sales.actual()}
     return {record: work for record, work in found.items() if work is not None}
 
 

@@ -27,10 +27,11 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from connectors.model import Payment
 from connectors.port import ConnectorError
+from daemon.core.ids import PairId
 from daemon.core.outcomes import State
 from daemon.core.sku import sku_key
 from daemon.flows.sales import SWEEP_EVERY
-from tests.fault.bridge import FLOWS, PAYMENT_METHODS, RESTART, SCOPE, SIGN_IN, Disk, Life, scratch, template, virtual_loop
+from tests.fault.bridge import FLOWS, PAIR, PAYMENT_METHODS, RESTART, SIGN_IN, Disk, Life, scratch, template, virtual_loop
 from tests.fault.checks import (
     Expected,
     Problem,
@@ -192,7 +193,7 @@ class Shop(RuleBasedStateMachine):
         for _ in range(60):
             await self._run_flows(FLOWS, [])
             assert self.bridge is not None
-            due = [moment for flow in FLOWS if (moment := await self.bridge.store.next_due(SCOPE, flow)) is not None]
+            due = [moment for flow in FLOWS if (moment := await self.bridge.store.next_due(PairId(PAIR), flow)) is not None]
             if not due:
                 return
             await self.world.clock.sleep(max(5.0, (min(due) - self.world.clock.now()).total_seconds()))
@@ -423,7 +424,7 @@ class Shop(RuleBasedStateMachine):
         await self._until_quiet()
         assert self.bridge is not None
         store = self.bridge.store
-        held = {work.label: work for flow in ("sales", "products") for work in await store.open_work(SCOPE, flow)}
+        held = {work.label: work for flow in ("sales", "products") for work in await store.open_work(PairId(PAIR), flow)}
         self._none([problem for work in held.values() for problem in unexplained(self.world, self.touched, work)])
         expected = Expected(
             {label: work.reason.value for label, work in held.items()},
@@ -445,11 +446,11 @@ class Shop(RuleBasedStateMachine):
         store = self.bridge.store
         for question in await store.questions():
             answers = {"payment_method": "iDEAL", "article": "KB-ROUND", "changed": "correct"}
-            await store.answer(question.link, question.key, answers.get(question.key.partition(":")[0], "continue"))
+            await store.answer(question.pair, question.key, answers.get(question.key.partition(":")[0], "continue"))
         for flow in ("sales", "products"):
-            for work in await store.open_work(SCOPE, flow):
+            for work in await store.open_work(PairId(PAIR), flow):
                 if work.state in {State.HELD, State.DEAD}:
-                    await store.resend(SCOPE, work.record, flow=flow)
+                    await store.resend(PairId(PAIR), work.record, flow=flow)
 
 
 def run(*, examples: int, steps: int, chance: int | None = None) -> None:

@@ -26,6 +26,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
 
 from connectors.sandbox.eaccounting.errors import Refusal
+from daemon.core.ids import PairId
 from daemon.core.outcomes import Reason, State
 from daemon.flows.sales import SWEEP_EVERY
 from daemon.flows.serialization import load_sale
@@ -338,15 +339,15 @@ class Shop(RuleBasedStateMachine):
                 self.people.decisions.taken_back.discard(key)
                 self.people.decisions.kept.pop(key, None)
         self.log.append(f"answer {question.key} {answer}")
-        await store.answer(question.link, question.key, answer, by="the shopkeeper")
+        await store.answer(question.pair, question.key, answer, by="the shopkeeper")
 
     async def _about(self, question: Question) -> list[str]:
         """Return the receipts that a question about a change is about."""
         if not question.key.startswith("changed:"):
             return []
         assert self.daemon is not None
-        till = question.link.rpartition("/")[2]
-        works = await self.daemon.store.open_work(question.link, "sales")
+        till = question.pair.rpartition("/")[2]
+        works = await self.daemon.store.open_work(question.pair, "sales")
         asked = [work.label for work in works if work.state == State.HELD and await self._asks(work, question)]
         return [f"{PREFIXES[till]}-{label}" for label in asked]
 
@@ -355,7 +356,7 @@ class Shop(RuleBasedStateMachine):
 
         def look(connection: Any) -> bool:
             found = connection.execute(
-                "SELECT question FROM work WHERE link = ? AND flow = ? AND record = ?", (work.link, "sales", work.record)
+                "SELECT question FROM work WHERE link = ? AND flow = ? AND record = ?", (work.pair, "sales", work.record)
             )
             return bool(found.fetchone()[0] == question.key)
 
@@ -367,12 +368,12 @@ class Shop(RuleBasedStateMachine):
     async def _send_again(self, key: str) -> None:
         assert self.daemon is not None
         till, number = next((name, key.rpartition("-")[2]) for name, prefix in PREFIXES.items() if prefix == key.rpartition("-")[0])
-        await self.daemon.store.resend(f"shop/{till}", number, flow="sales")
+        await self.daemon.store.resend(PairId(f"shop/{till}"), number, flow="sales")
 
     async def _revoke(self, pick: int) -> None:
         assert self.daemon is not None
         question = choose([one for one in await self.daemon.store.questions(answered=True) if one.key.startswith("payment_method:")], pick)
-        await self.daemon.store.revoke_answer(question.link, question.key, by="the shopkeeper")
+        await self.daemon.store.revoke_answer(question.pair, question.key, by="the shopkeeper")
 
     async def _settle(self, pick: int) -> None:
         """Say what the books show of a write whose outcome nobody knows."""
@@ -382,7 +383,7 @@ class Shop(RuleBasedStateMachine):
 
     async def _say_what_happened(self, work: Work) -> None:
         assert self.daemon is not None
-        await self.daemon.store.settle_writes(work.link, work.flow, work.record, happened=False, by="the shopkeeper")
+        await self.daemon.store.settle_writes(work.pair, work.flow, work.record, happened=False, by="the shopkeeper")
 
     # -- what must be true ----------------------------------------------------------------------------------------------------------
     @invariant()
@@ -416,7 +417,7 @@ class Shop(RuleBasedStateMachine):
         return [
             (f"{PREFIXES[name]}-{work.label}", work)
             for name in self.daemon.runners
-            for work in await self.daemon.store.open_work(f"shop/{name}", "sales")
+            for work in await self.daemon.store.open_work(PairId(f"shop/{name}"), "sales")
             if work.state in {State.HELD, State.DEAD} or work.reason is Reason.PERIOD_LOCKED
         ]
 
@@ -429,7 +430,7 @@ class Shop(RuleBasedStateMachine):
                 await self.premises.sign_in(self.daemon.store)
                 continue
             scopes = [f"shop/{name}" for name in self.daemon.runners]
-            due = [moment for scope in scopes if (moment := await self.daemon.store.next_due(scope, "sales")) is not None]
+            due = [moment for scope in scopes if (moment := await self.daemon.store.next_due(PairId(scope), "sales")) is not None]
             now = self.premises.shop.clock.now()
             if not [moment for moment in due if (moment - now).total_seconds() < _PATIENCE]:
                 return

@@ -177,7 +177,7 @@ class Premises:
                 lines,
             )
             async with assemble(shared) as app:
-                runners = {pair.context.scope.rpartition("/")[2]: FlowRunner(pair) for pair in app.pairs}
+                runners = {pair.context.pair_id.rpartition("/")[2]: FlowRunner(pair) for pair in app.pairs}
                 yield Daemon(store, app, runners)
         finally:
             left = self.disk.copy() if self.points.dead else None

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import anyio
 
 from connectors.sandbox import receipts, shop
+from daemon.core.ids import PairId
 from daemon.engine.clock import SystemClock
 from daemon.state.sqlite import open_store
 from daemon.state.tokens import SqliteTokenStore
@@ -225,10 +226,10 @@ async def inside(state: Path, running: Vendors) -> tuple[list[str], dict[str, st
     store = await open_store(state, clock=clock)
     try:
         tokens = await SqliteTokenStore(store, "books", state, clock=clock).load()
-        works = [work for flow in ("sales", "products") for work in await store.open_work("shop/till", flow)]
+        works = [work for flow in ("sales", "products") for work in await store.open_work(PairId("shop/till"), flow)]
         asked = {f"question {one.key}": ENGLISH(one.text) for one in await store.questions()}
         undecided = [
-            intent for link in ("shop/till", "shop") for intent in await store.intents(link) if intent.state in {"sent", "unknown"}
+            intent for link in ("shop/till", "shop") for intent in await store.intents(PairId(link)) if intent.state in {"sent", "unknown"}
         ]
     finally:
         await store.close()

@@ -8,7 +8,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from connectors.model import Address, Customer, LineKind, Payment, Product, Sale, SaleLine
-from tests.fault.bridge import FLOWS, PAYMENT_METHODS, SCOPE
+from daemon.core.ids import PairId
+from tests.fault.bridge import FLOWS, PAIR, PAYMENT_METHODS
 from tests.fault.checks import Expected
 from tests.fault.shelf import START, Habits
 
@@ -129,7 +130,7 @@ def _changed_articles(world: World) -> None:
 async def _answer(bridge: Bridge) -> None:
     """A person answers every question, if nobody did yet."""
     for question in await bridge.store.questions():
-        await bridge.store.answer(SCOPE, question.key, "iDEAL")
+        await bridge.store.answer(PairId(PAIR), question.key, "iDEAL")
 
 
 _NEW_PHONE = replace(PERSON, phone="0159999999")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from connectors.port import Cursor, Tokens
+from daemon.core.ids import PairId
 from daemon.core.outcomes import Outcome, Reason, State
 from daemon.state import cursors as cursor_rows
 from daemon.state import database
@@ -56,21 +57,21 @@ async def live(store: SqliteStore, home: Path, said: Said) -> None:
     """Read pages, write receipts at the vendor and settle them, as the flow of the receipts does; whatever is told is noted."""
     tokens = SqliteTokenStore(store, "books", home, clock=StillClock())
     await store.recover()
-    before = await store.position(LINK, FLOW)
+    before = await store.position(PairId(LINK), FLOW)
     begin = 1 if before.moment is None else round((before.moment - NOON).total_seconds() / 60) + 1
     for page in range(begin, PAGES + 1):
         records = [f"{page}.{number}" for number in range(PER_PAGE)]
         works = [new(record, at=page, payload=PAYLOAD) for record in records]
-        await store.record_page(LINK, FLOW, Cursor(minutes(page), frozenset((record, "1") for record in records)), works)
+        await store.record_page(PairId(LINK), FLOW, Cursor(minutes(page), frozenset((record, "1") for record in records)), works)
         said.pages = page
-        for work in await store.claim(LINK, FLOW, now=minutes(999), limit=PER_PAGE):
+        for work in await store.claim(PairId(LINK), FLOW, now=minutes(999), limit=PER_PAGE):
             key = f"sale:{work.record}"
             if work.record.endswith(".1") and work.attempt == 0:
                 await store.defer(work, State.RETRYING, not_before=minutes(999), reason=Reason.TRANSIENT, attempt=1, payload=PAYLOAD)
                 continue
             if await store.intend(intent(key, record=work.record)) is None:
                 said.intended.add(key)
-            await store.settle_intent(LINK, key, IntentState.DONE, remote_id=f"r{work.record}")
+            await store.settle_intent(PairId(LINK), key, IntentState.DONE, remote_id=f"r{work.record}")
             said.written.add(key)
             bound = pair(work.record, f"t{work.record}")
             await store.finish(work, Settlement(Outcome.CREATED, bindings=(bound,), amounts={"till": "1.00", "books": "1.00"}))
@@ -88,11 +89,11 @@ async def broken_promises(home: Path, said: Said) -> list[str]:
     try:
         if store.restored:
             broken.append("taken for a restored backup")
-        intents = {one.key: one for one in await store.intents(LINK)}
-        bindings = set(await store.bindings(LINK, "product"))
+        intents = {one.key: one for one in await store.intents(PairId(LINK))}
+        bindings = set(await store.bindings(PairId(LINK), "product"))
         activity = {line.record for line in await store.activity(limit=1000)}
         works = {work.record: work.state for page in range(1, PAGES + 1) for work in await _page(store, page)}
-        position = await store.position(LINK, FLOW)
+        position = await store.position(PairId(LINK), FLOW)
         read = 0 if position.moment is None else round((position.moment - NOON).total_seconds() / 60)
         tokens = await SqliteTokenStore(store, "books", home, clock=StillClock()).load()
     finally:
@@ -114,7 +115,7 @@ async def broken_promises(home: Path, said: Said) -> list[str]:
 
 
 async def _page(store: SqliteStore, page: int) -> Sequence[Work]:
-    return [work for number in range(PER_PAGE) if (work := await store.work(LINK, FLOW, f"{page}.{number}")) is not None]
+    return [work for number in range(PER_PAGE) if (work := await store.work(PairId(LINK), FLOW, f"{page}.{number}")) is not None]
 
 
 async def until_the_cut(home: Path, disk: Disk, said: Said, patch: pytest.MonkeyPatch, synchronous: str) -> None:

@@ -12,7 +12,8 @@ import anyio
 import pytest
 
 from connectors.port import Transient
-from tests.fault.bridge import FLOWS, LINK, SCOPE, Bridge, Disk, Life, settle_one_by_one, virtual_loop
+from daemon.core.ids import LinkId, PairId, pair_of
+from tests.fault.bridge import FLOWS, LINK, PAIR, Bridge, Disk, Life, settle_one_by_one, virtual_loop
 from tests.fault.checks import documents_by_key
 from tests.fault.points import Crash, Points
 from tests.fault.scenarios import BUSINESS, OPENED, PERSON, line, receipt
@@ -60,7 +61,7 @@ async def sell(life: Life, *sales: Sale, till: TillTwin | None = None) -> None:
 
 async def held(bridge: Bridge) -> dict[str, str]:
     """What waits for a person, and why."""
-    works = [work for flow in ("sales", "products") for work in await bridge.store.open_work(bridge.pair.context.scope, flow)]
+    works = [work for flow in ("sales", "products") for work in await bridge.store.open_work(bridge.pair.context.pair_id, flow)]
     return {work.label: work.reason.value for work in works}
 
 
@@ -68,7 +69,7 @@ async def test_two_tills_make_one_customer_however_slow_the_books_are(tmp_path: 
     """The other till waits for the answer to what the first has sent, also when that takes longer than the index lag."""
     async with opened(tmp_path) as (life, bridge):
         kiosk = TillTwin(life.world.clock, Habits())
-        other = life.build(bridge.store, f"{LINK}/kiosk", kiosk, bridge.pair.context.common)
+        other = life.build(bridge.store, pair_of(LINK, "kiosk"), kiosk, bridge.pair.context.common)
         await life.world.clock.sleep(60.0)
         create = life.world.books.create_customer
 
@@ -91,12 +92,12 @@ async def test_all_flows_of_all_tills_begin_with_one_salt(tmp_path: Path) -> Non
     world = World.open(Habits(), Habits())
     life = Life(world, Points(world.clock), Disk(tmp_path))
     async with life.process() as bridge:
-        other = life.build(bridge.store, f"{LINK}/kiosk", TillTwin(world.clock, Habits()), bridge.pair.context.common)
+        other = life.build(bridge.store, pair_of(LINK, "kiosk"), TillTwin(world.clock, Habits()), bridge.pair.context.common)
         async with anyio.create_task_group() as group:
             for one in (bridge, other):
                 for flow in FLOWS:
                     group.start_soon(one.runner.run, flow)
-        salts = {one.pair.context.salt for one in (bridge, other)} | {await bridge.store.fact("", "salt")}
+        salts = {one.pair.context.salt for one in (bridge, other)} | {await bridge.store.fact(LinkId(""), "salt")}
     assert len(salts) == 1
 
 
@@ -171,7 +172,7 @@ async def test_a_receipt_that_cannot_be_read_does_not_stop_the_stock(tmp_path: P
         assert await held(bridge) == {"sale-R1": "unreadable"}
         assert sorted(documents_by_key(life.world.books)) == ["KB-R2"]
         life.world.till.unreadable.clear()
-        assert await bridge.store.resend(SCOPE, "sale-R1") == 1
+        assert await bridge.store.resend(PairId(PAIR), "sale-R1") == 1
         await settle_one_by_one(bridge.runner, FLOWS)
         assert await held(bridge) == {}
     assert sorted(documents_by_key(life.world.books)) == ["KB-R1", "KB-R2"]

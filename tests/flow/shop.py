@@ -157,7 +157,7 @@ class Bridge:
 
     async def held(self) -> dict[str, str]:
         """Receipts and products that wait for a person, with their reasons."""
-        works = [work for flow in ("sales", "products") for work in await self.store.open_work(self.pair.context.scope, flow)]
+        works = [work for flow in ("sales", "products") for work in await self.store.open_work(self.pair.context.pair_id, flow)]
         return {work.label: work.reason.value for work in works}
 
     def counts(self, flow: str) -> dict[str, int]:

@@ -111,7 +111,7 @@ async def test_what_was_released_after_the_backup_is_not_held_any_more(tmp_path:
         assert await bridge.held() == {"R1": "rejected"}
     backup = copied(running, "backup")
     async with running.process() as bridge:
-        assert await bridge.store.resend(bridge.pair.context.scope, "R1") == 1
+        assert await bridge.store.resend(bridge.pair.context.pair_id, "R1") == 1
         await bridge.settle()
         assert await bridge.held() == {}
     assert once_each(running)

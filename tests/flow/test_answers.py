@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from daemon.core.ids import PairId
 from daemon.settings import load
 from daemon.text import ENGLISH
 from tests.flow.shop import D, line, open_shop, receipt, world
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from connectors.sandbox.world import WorldReceipt
     from tests.flow.shop import Bridge, Shop
 
-SCOPE, IDEAL, PIN_ONLY = "shop/till", "payment_method:ideal", 'pin = "Pin"\n'
+PAIR, IDEAL, PIN_ONLY = "shop/till", "payment_method:ideal", 'pin = "Pin"\n'
 
 
 def sale(number: str, *, minute: int = 0, paymethod: str = "ideal") -> WorldReceipt:
@@ -47,14 +48,14 @@ async def test_a_wrong_answer_is_corrected_and_what_was_booked_with_it_is_named(
     shop = open_shop(tmp_path, world(sale("R1"), sale("R2", minute=1)), payment_methods=PIN_ONLY)
     async with shop.process() as bridge:
         await bridge.settle()
-        assert await bridge.store.answer(SCOPE, IDEAL, "Kas", by="jip") == 2
+        assert await bridge.store.answer(PairId(PAIR), IDEAL, "Kas", by="jip") == 2
         await bridge.settle()
         assert money(shop) == {"Kas": D("9.90")}
-        assert await bridge.store.answer(SCOPE, IDEAL, "iDEAL", by="ans") == 0
-        assert [(use.label, use.answer) for use in await bridge.store.answer_uses(SCOPE, IDEAL)] == [("R1", "Kas"), ("R2", "Kas")]
+        assert await bridge.store.answer(PairId(PAIR), IDEAL, "iDEAL", by="ans") == 0
+        assert [(use.label, use.answer) for use in await bridge.store.answer_uses(PairId(PAIR), IDEAL)] == [("R1", "Kas"), ("R2", "Kas")]
         shop.till.ring_up(sale("R3", minute=2))
         await bridge.settle()
-        assert [(use.label, use.answer) for use in await bridge.store.answer_uses(SCOPE, IDEAL)][2:] == [("R3", "iDEAL")]
+        assert [(use.label, use.answer) for use in await bridge.store.answer_uses(PairId(PAIR), IDEAL)][2:] == [("R3", "iDEAL")]
         [standing] = await bridge.store.questions(answered=True)
         assert (standing.answer, standing.answered_by) == ("iDEAL", "ans")
         assert await events(bridge, IDEAL) == [("answered", "Kas (by jip)"), ("answered", "iDEAL instead of Kas (by ans)")]
@@ -66,10 +67,10 @@ async def test_an_answer_taken_back_was_never_given(tmp_path: Path) -> None:
     shop = open_shop(tmp_path, world(sale("R1")), payment_methods=PIN_ONLY)
     async with shop.process() as bridge:
         await bridge.settle()
-        await bridge.store.answer(SCOPE, IDEAL, "Kas")
+        await bridge.store.answer(PairId(PAIR), IDEAL, "Kas")
         await bridge.settle()
-        assert await bridge.store.revoke_answer(SCOPE, IDEAL, by="ans") == 0
-        assert [(use.label, use.answer) for use in await bridge.store.answer_uses(SCOPE, IDEAL)] == [("R1", "Kas")]
+        assert await bridge.store.revoke_answer(PairId(PAIR), IDEAL, by="ans") == 0
+        assert [(use.label, use.answer) for use in await bridge.store.answer_uses(PairId(PAIR), IDEAL)] == [("R1", "Kas")]
         shop.till.ring_up(sale("R2", minute=1))
         await bridge.settle()
         assert await bridge.held() == {"R2": "payment_method_unknown"}
@@ -90,13 +91,13 @@ async def test_what_was_refused_with_an_answer_goes_on_with_another(tmp_path: Pa
     shop = open_shop(tmp_path, world(sale("R1")), payment_methods=PIN_ONLY)
     async with shop.process() as bridge:
         await bridge.settle()
-        await bridge.store.answer(SCOPE, IDEAL, "iDEAL")
+        await bridge.store.answer(PairId(PAIR), IDEAL, "iDEAL")
         await bridge.settle()
         close_account(shop, "iDEAL")
         shop.till.ring_up(sale("R2", minute=1))
         await bridge.settle()
         assert await bridge.held() == {"R2": "rejected"}
-        assert await bridge.store.answer(SCOPE, IDEAL, "Pin") == 1
+        assert await bridge.store.answer(PairId(PAIR), IDEAL, "Pin") == 1
         await bridge.settle()
         assert await bridge.held() == {}
         assert len(shop.references()) == 2
@@ -108,7 +109,7 @@ async def test_an_answer_that_does_not_help_any_more_is_asked_for_again(tmp_path
     shop = open_shop(tmp_path, world(sale("R1")), payment_methods=PIN_ONLY)
     async with shop.process() as bridge:
         await bridge.settle()
-        await bridge.store.answer(SCOPE, IDEAL, "iDEAL")
+        await bridge.store.answer(PairId(PAIR), IDEAL, "iDEAL")
         await bridge.settle()
     close_account(shop, "iDEAL")
     shop.till.ring_up(sale("R2", minute=1))
@@ -118,7 +119,7 @@ async def test_an_answer_that_does_not_help_any_more_is_asked_for_again(tmp_path
         [question] = await bridge.store.questions()
         assert (question.key, question.answer, question.waiting) == (IDEAL, None, 1)
         assert "iDEAL" in ENGLISH(question.text)
-        assert await bridge.store.answer(SCOPE, IDEAL, "Pin") == 1
+        assert await bridge.store.answer(PairId(PAIR), IDEAL, "Pin") == 1
         await bridge.settle()
         assert await bridge.held() == {}
     assert money(shop) == {"iDEAL": D("4.95"), "Pin": D("4.95")}
@@ -129,13 +130,13 @@ async def test_the_configuration_overrules_an_answer_and_releases_what_it_held(t
     shop = open_shop(tmp_path, world(sale("R1")), payment_methods=PIN_ONLY)
     async with shop.process() as bridge:
         await bridge.settle()
-        await bridge.store.answer(SCOPE, IDEAL, "Kas")
+        await bridge.store.answer(PairId(PAIR), IDEAL, "Kas")
         await bridge.settle()
     configure(shop, PIN_ONLY, PIN_ONLY + 'ideal = "iDEAL"\n')
     shop.till.ring_up(sale("R2", minute=1))
     async with shop.process() as bridge:
         await bridge.settle()
-        assert await bridge.store.answers(SCOPE) == {}
+        assert await bridge.store.answers(PairId(PAIR)) == {}
         assert (await events(bridge, IDEAL))[-1] == ("configured", "iDEAL instead of the answer Kas")
     assert money(shop) == {"Kas": D("4.95"), "iDEAL": D("4.95")}
     configure(shop, 'ideal = "iDEAL"\n', "")
@@ -188,7 +189,7 @@ async def test_a_question_names_what_there_is_to_answer_with(tmp_path: Path) -> 
         assert sorted(offers[IDEAL]) == sorted(names)
         assert {"KB-FREE-9", "THEE-1", "BOEK-1"} <= set(offers["article:free:9"])
         assert not {"KAARS-1", "KB-FREE-21"} & set(offers["article:free:9"])
-        await bridge.store.answer(SCOPE, "article:free:9", "KB-FREE-9")
+        await bridge.store.answer(PairId(PAIR), "article:free:9", "KB-FREE-9")
         await bridge.settle()
         assert await bridge.held() == {"R1": "payment_method_unknown"}
-        assert [use.label for use in await bridge.store.answer_uses(SCOPE, "article:free:9")] == ["R2"]
+        assert [use.label for use in await bridge.store.answer_uses(PairId(PAIR), "article:free:9")] == ["R2"]

@@ -141,7 +141,7 @@ async def test_a_catalogue_renumbered_at_once_is_asked_about_and_its_stock_goes_
         [question] = await bridge.store.questions()
         assert "change the number of 30 of 30" in ENGLISH(question.text)
         assert running.till.ledger().stock["KAARS-3"] == 77
-        await bridge.store.answer(question.link, question.key, "continue")
+        await bridge.store.answer(question.pair, question.key, "continue")
         await bridge.settle()
     assert set(products(running)) == {f"N-{article.sku}" for article in many}
 
@@ -181,7 +181,7 @@ async def test_a_catalogue_deleted_at_once_is_asked_about(tmp_path: Path) -> Non
         [question] = await bridge.store.questions()
         assert "deactivate 12 of 30" in ENGLISH(question.text)
         assert all(one["active"] for one in products(running).values())
-        await bridge.store.answer(question.link, question.key, "continue")
+        await bridge.store.answer(question.pair, question.key, "continue")
         await bridge.settle("products")
     assert sum(one["active"] for one in products(running).values()) == 18
 

@@ -57,7 +57,7 @@ async def asked(bridge: Bridge, flow: str = "products") -> Question:
 
 async def answer(bridge: Bridge, question: Question, text: str) -> None:
     """Answer what was read."""
-    await bridge.store.answer(question.link, question.key, text)
+    await bridge.store.answer(question.pair, question.key, text)
 
 
 # -- what the share is a share of ------------------------------------------------------------------------------------
@@ -225,7 +225,7 @@ async def test_no_is_an_answer(tmp_path: Path, no: str) -> None:
         await bridge.settle("products")
         before = changed(running)
         question = await flooded(bridge, running, 12)
-        assert await bridge.store.answer(question.link, question.key, no) == 0
+        assert await bridge.store.answer(question.pair, question.key, no) == 0
         for _ in range(3):
             await bridge.settle("products")
     async with running.process() as bridge:
@@ -329,7 +329,7 @@ async def test_a_plan_after_a_resend_is_what_sync_does(tmp_path: Path) -> None:
     async with running.process() as bridge:
         await bridge.settle()
         running.till.cashier.change_product("MOK-1", name="Beker", price=D(1))
-        await bridge.store.resend(bridge.pair.context.scope, "MOK-1")
+        await bridge.store.resend(bridge.pair.context.pair_id, "MOK-1")
         [action] = await plan_products(bridge.pair.products, bridge.pair.context)
         assert (action.verb, {change.field for change in action.changes}) == ("update", {"name", "price"})
         await bridge.settle("products")

@@ -122,7 +122,7 @@ async def test_a_flood_of_new_prices_stops_and_asks(tmp_path: Path) -> None:
         assert running.writes() == before
         [question] = await bridge.store.questions()
         assert "change the price of 20 of 30" in ENGLISH(question.text)
-        await bridge.store.answer(question.link, question.key, "continue")
+        await bridge.store.answer(question.pair, question.key, "continue")
         await bridge.settle("products")
         assert product(running, "KAARS-3").values["price"] == D("0.01")
         assert await bridge.store.questions() == []
@@ -157,7 +157,7 @@ async def test_emptying_the_shop_stops_and_asks(tmp_path: Path) -> None:
         assert "20 of 30" in ENGLISH(question.text)
         await bridge.settle("stock")
         assert running.writes() == before
-        await bridge.store.answer(question.link, question.key, "continue")
+        await bridge.store.answer(question.pair, question.key, "continue")
         await bridge.settle("stock")
         assert running.till.ledger().stock["KAARS-3"] == 0
         assert await bridge.store.questions() == []

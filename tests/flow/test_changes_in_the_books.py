@@ -10,6 +10,7 @@ import pytest
 
 from connectors.sandbox.eaccounting import BooksSwitches
 from connectors.sandbox.outages import Outage
+from daemon.core.ids import PairId
 from daemon.text import ENGLISH
 from tests.flow.judge import disagreements
 from tests.flow.shop import PERSON, line, open_shop, receipt, world
@@ -48,7 +49,7 @@ async def test_a_vat_rate_changed_in_the_books_holds_what_the_till_charged_other
         assert held == {"R2": "vat_differs"}
         # the way out: the till is corrected, and the receipt is sent again
         shop.till.cashier.change_row("R2", vat_rate=D(21))
-        await bridge.store.resend(bridge.pair.context.scope, "R2")
+        await bridge.store.resend(bridge.pair.context.pair_id, "R2")
         await bridge.settle("sales")
         assert await bridge.held() == {}
     assert disagreements(shop) == []
@@ -88,12 +89,12 @@ async def test_a_rate_changed_while_a_receipt_is_booked_is_found_before_it_is_pa
         [question] = await bridge.store.questions()
         shop.books.bookkeeper.set_coding_rate(coding, D(9))
         await bridge.shared.clock.sleep(2)
-        await bridge.store.answer(question.link, question.key, "correct")
+        await bridge.store.answer(question.pair, question.key, "correct")
         await bridge.settle("sales")
         # the rows of a credit carry no rate: with the rate put right it would not take back what was booked
         assert await bridge.held() == {"R2": "vat_differs"}
         shop.books.bookkeeper.credit("KB-R2")
-        await bridge.store.answer(question.link, question.key, "rebook")
+        await bridge.store.answer(question.pair, question.key, "rebook")
         await bridge.settle("sales")
         assert await bridge.held() == {}
     assert disagreements(shop) == []
@@ -177,7 +178,7 @@ async def test_a_document_deleted_in_the_books_is_asked_about_when_its_receipt_c
         assert await bridge.held() == {"R1": "document_gone"}
         [question] = await bridge.store.questions()
         assert "4.95" in ENGLISH(question.text)
-        await bridge.store.answer(question.link, question.key, "rebook")
+        await bridge.store.answer(question.pair, question.key, "rebook")
         await bridge.settle("sales")
         assert await bridge.held() == {}
     assert disagreements(shop) == []
@@ -195,7 +196,7 @@ async def test_a_credit_made_by_hand_is_not_made_again(tmp_path: Path) -> None:
         await bridge.settle("sales")
         assert await bridge.held() == {"R1": "document_gone"}
         [question] = await bridge.store.questions()
-        await bridge.store.answer(question.link, question.key, "rebook")
+        await bridge.store.answer(question.pair, question.key, "rebook")
         await bridge.settle("sales")
         assert await bridge.held() == {}
     assert sum(one.gross for one in shop.books.documents() if not one.deleted) == 0
@@ -213,7 +214,7 @@ async def test_a_paid_document_credited_by_hand_is_not_credited_again(tmp_path: 
         assert await bridge.held() == {"R1": "document_gone"}
         [question] = await bridge.store.questions()
         assert question.choices == ("rebook", "keep")
-        await bridge.store.answer(question.link, question.key, "rebook")
+        await bridge.store.answer(question.pair, question.key, "rebook")
         await bridge.settle("sales")
         assert await bridge.held() == {}
     assert disagreements(shop) == []
@@ -225,11 +226,11 @@ async def test_a_receipt_whose_document_was_deleted_is_asked_about_when_it_is_se
     async with shop.process() as bridge:
         await bridge.settle()
         shop.books.bookkeeper.delete("KB-R1", with_payments=True)
-        await bridge.store.resend("shop/till", "R1")
+        await bridge.store.resend(PairId("shop/till"), "R1")
         await bridge.settle("sales")
         assert await bridge.held() == {"R1": "document_gone"}
         [question] = await bridge.store.questions()
-        await bridge.store.answer(question.link, question.key, "rebook")
+        await bridge.store.answer(question.pair, question.key, "rebook")
         await bridge.settle("sales")
         assert await bridge.held() == {}
     assert disagreements(shop) == []
@@ -246,7 +247,7 @@ async def test_a_document_deleted_before_it_was_paid_is_asked_about(tmp_path: Pa
         await bridge.settle("sales")
         assert await bridge.held() == {"R1": "document_gone"}
         [question] = await bridge.store.questions()
-        await bridge.store.answer(question.link, question.key, "rebook")
+        await bridge.store.answer(question.pair, question.key, "rebook")
         await bridge.settle("sales")
         assert await bridge.held() == {}
     assert disagreements(shop) == []
@@ -260,7 +261,7 @@ async def test_terms_that_settle_a_document_by_themselves_are_noticed(tmp_path: 
         await bridge.settle()
         assert await bridge.held() == {"R1": "settled_by_terms"}
         [question] = await bridge.store.questions()
-        await bridge.store.answer(question.link, question.key, "keep")
+        await bridge.store.answer(question.pair, question.key, "keep")
         await bridge.settle()
         assert await bridge.held() == {}
     assert [one.gross for one in shop.books.documents()] == [D("4.95")]
@@ -307,7 +308,7 @@ async def test_a_period_locked_in_the_middle_is_one_question(tmp_path: Path) -> 
         assert set((await bridge.held()).values()) == {"period_locked"}
         [question] = await bridge.store.questions()
         assert question.choices == ("first_open_day", "wait")
-        await bridge.store.answer(question.link, question.key, "first_open_day")
+        await bridge.store.answer(question.pair, question.key, "first_open_day")
         await bridge.settle("sales")
         assert await bridge.held() == {}
     assert disagreements(shop) == []
@@ -321,7 +322,7 @@ async def test_a_locked_period_can_be_waited_for(tmp_path: Path) -> None:
         shop.books.bookkeeper.lock(date(2026, 3, 17))
         await bridge.settle("sales")
         [question] = await bridge.store.questions()
-        await bridge.store.answer(question.link, question.key, "wait")
+        await bridge.store.answer(question.pair, question.key, "wait")
         await bridge.runner.run("sales")
         shop.books.bookkeeper.lock(None)
         await bridge.shared.clock.sleep(timedelta(hours=2).total_seconds())

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from connectors.sandbox.outages import Outage
+from daemon.core.ids import PairId
 from daemon.text import ENGLISH
 from tests.flow.judge import disagreements
 from tests.flow.shop import PERSON, line, open_shop, receipt, world
@@ -54,7 +55,7 @@ async def test_a_cancelled_receipt_is_credited_once(tmp_path: Path) -> None:
         shop.till.cashier.cancel("R1")
         await look_again(bridge)
     async with shop.process() as bridge:
-        await bridge.store.resend(bridge.pair.context.scope, "R1")
+        await bridge.store.resend(bridge.pair.context.pair_id, "R1")
         await look_again(bridge)
         await bridge.settle()
         assert await bridge.held() == {}
@@ -131,7 +132,7 @@ async def test_a_receipt_corrected_after_it_was_booked_is_booked_anew(what: str,
         if what not in {"article", "VAT rate"}:
             assert await bridge.held() == {}
         # a change that the listing does not show is found when somebody sends the receipt again
-        await bridge.store.resend(bridge.pair.context.scope, "R1")
+        await bridge.store.resend(bridge.pair.context.pair_id, "R1")
         await bridge.settle("sales")
         assert await bridge.held() == {}
     assert disagreements(shop) == []
@@ -150,7 +151,7 @@ async def test_where_the_settings_say_so_a_change_is_asked_about(tmp_path: Path)
         assert question.choices == ("correct", "rebook", "keep")
         assert "4.95" in ENGLISH(question.text)
         assert "3.95" in ENGLISH(question.text)
-        await bridge.store.answer(question.link, question.key, "correct")
+        await bridge.store.answer(question.pair, question.key, "correct")
         await bridge.settle()
         assert await bridge.held() == {}
     assert disagreements(shop) == []
@@ -164,9 +165,9 @@ async def test_a_change_that_is_to_stay_out_of_the_books_is_not_asked_about_twic
         shop.till.cashier.change_row("R1", price=D("3.95"))
         await look_again(bridge)
         [question] = await bridge.store.questions()
-        await bridge.store.answer(question.link, question.key, "keep")
+        await bridge.store.answer(question.pair, question.key, "keep")
         await bridge.settle()
-        await bridge.store.resend(bridge.pair.context.scope, "R1")
+        await bridge.store.resend(bridge.pair.context.pair_id, "R1")
         await bridge.settle()
         assert await bridge.held() == {}
         assert kinds(shop) == [("KB-R1", D("4.95"))]
@@ -181,11 +182,11 @@ async def test_a_receipt_that_is_gone_from_the_till_is_asked_about(tmp_path: Pat
     async with shop.process() as bridge:
         await bridge.settle()
         shop.till.cashier.delete("R1")
-        await bridge.store.resend(bridge.pair.context.scope, "R1")
+        await bridge.store.resend(bridge.pair.context.pair_id, "R1")
         await bridge.settle()
         assert await bridge.held() == {"R1": "changed_after_booking"}
         [question] = await bridge.store.questions()
-        await bridge.store.answer(question.link, question.key, "keep")
+        await bridge.store.answer(question.pair, question.key, "keep")
         await bridge.settle()
         assert await bridge.held() == {}
     assert kinds(shop) == [("KB-R1", D("4.95"))]
@@ -203,7 +204,7 @@ async def test_a_receipt_deleted_while_its_payment_was_on_its_way_is_asked_about
         assert kinds(shop) == [("KB-R1", D("4.95"))]
         assert await bridge.held() == {"R1": "changed_after_booking"}
         [question] = await bridge.store.questions()
-        await bridge.store.answer(question.link, question.key, "keep")
+        await bridge.store.answer(question.pair, question.key, "keep")
         await bridge.settle("sales")
         assert await bridge.held() == {}
 
@@ -216,14 +217,14 @@ async def test_another_change_of_the_same_kind_and_sum_is_asked_about_anew(tmp_p
         shop.till.cashier.change_paymethod("R1", "cash")
         await look_again(bridge)
         [question] = await bridge.store.questions()
-        await bridge.store.answer(question.link, question.key, "keep")
+        await bridge.store.answer(question.pair, question.key, "keep")
         await bridge.settle()
         assert await bridge.held() == {}
         shop.till.cashier.change_paymethod("R1", "ideal")
         await look_again(bridge)
         assert await bridge.held() == {"R1": "changed_after_booking"}
         [question] = await bridge.store.questions()
-        await bridge.store.answer(question.link, question.key, "correct")
+        await bridge.store.answer(question.pair, question.key, "correct")
         await bridge.settle()
     assert {account: amount for account, amount in shop.books.ledger().payments.items() if amount} == {"iDEAL": D("4.95")}
 
@@ -233,9 +234,9 @@ async def test_money_goes_back_to_where_it_was_registered(tmp_path: Path) -> Non
     shop = open_shop(tmp_path, world(receipt("R1", line(), paymethod="ideal")), payment_methods='pin = "Pin"\n')
     async with shop.process() as bridge:
         await bridge.settle()
-        await bridge.store.answer("shop/till", "payment_method:ideal", "Kas")
+        await bridge.store.answer(PairId("shop/till"), "payment_method:ideal", "Kas")
         await bridge.settle()
-        await bridge.store.answer("shop/till", "payment_method:ideal", "iDEAL")
+        await bridge.store.answer(PairId("shop/till"), "payment_method:ideal", "iDEAL")
         shop.till.cashier.cancel("R1")
         await look_again(bridge)
         assert await bridge.held() == {}
@@ -256,7 +257,7 @@ async def test_a_correction_that_cannot_be_made_has_a_way_out(tmp_path: Path) ->
         [question] = await bridge.store.questions()
         assert question.choices == ("correct", "rebook", "keep")
         shop.books.bookkeeper.delete("KB-R1", with_payments=True)
-        await bridge.store.answer(question.link, question.key, "rebook")
+        await bridge.store.answer(question.pair, question.key, "rebook")
         await bridge.settle("sales")
         assert await bridge.held() == {}
     assert disagreements(shop) == []
@@ -269,7 +270,7 @@ async def test_a_receipt_deleted_before_it_was_booked_is_left_out(tmp_path: Path
         await bridge.settle()
         assert await bridge.held() == {"R1": "article_missing"}
         shop.till.cashier.delete("R1")
-        await bridge.store.resend(bridge.pair.context.scope, "R1")
+        await bridge.store.resend(bridge.pair.context.pair_id, "R1")
         await bridge.settle()
         assert await bridge.held() == {}
     assert kinds(shop) == []
@@ -281,7 +282,7 @@ async def test_what_was_corrected_in_the_till_while_held_is_read_afresh(tmp_path
     async with shop.process() as bridge:
         await bridge.settle()
         shop.till.cashier.change_row("R1", sku="KAARS-1")
-        await bridge.store.resend(bridge.pair.context.scope, "R1")
+        await bridge.store.resend(bridge.pair.context.pair_id, "R1")
         await bridge.settle()
         assert await bridge.held() == {}
     assert disagreements(shop) == []
@@ -302,7 +303,7 @@ async def test_what_changed_while_an_answer_was_lost_is_decided_like_any_change(
             raise Uncertain("the answer never came")
 
         books.book = lost  # type: ignore[method-assign,assignment]
-        await bridge.pair.context.store.remember("shop", {"private_prices_include_vat": "yes"})
+        await bridge.pair.context.store.remember(PairId("shop"), {"private_prices_include_vat": "yes"})
         await bridge.runner.run("sales")
         books.book = book  # type: ignore[method-assign]
         await bridge.settle()

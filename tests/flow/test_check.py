@@ -18,6 +18,7 @@ from connectors.sandbox.faults import FaultPlan
 from connectors.sandbox.salespos import TillSwitches
 from daemon.checks import check
 from daemon.core.findings import BooksSeen, LinkSeen, Problem, Severity, TillSeen, findings
+from daemon.core.ids import PairId
 from daemon.flow_run import COMPANY_FACT
 from daemon.text import ENGLISH
 from tests.flow.running import running
@@ -207,7 +208,7 @@ async def test_another_company_than_before(tmp_path: Path) -> None:
     """The sign-in is for a company that these books are not of."""
     shop = open_shop(tmp_path, world())
     async with running(shop, loops=False) as process:
-        await process.store.remember("shop", {COMPANY_FACT: "the-one-before"})
+        await process.store.remember(PairId("shop"), {COMPANY_FACT: "the-one-before"})
     text = await one(shop, Problem.WRONG_COMPANY)
     assert "the-one-before" in text
     assert "kassabrug login books" in text
@@ -343,8 +344,8 @@ async def test_an_answer_that_was_given_counts(tmp_path: Path) -> None:
     async with running(shop, loops=False) as process:
         from daemon.state.port import Question  # noqa: PLC0415 - only here
 
-        await process.store.ask(Question("shop/till", "payment_method:ideal", "sales", "Which account?"))
-        await process.store.answer("shop/till", "payment_method:ideal", "iDEAL")
+        await process.store.ask(Question(PairId("shop/till"), "payment_method:ideal", "sales", "Which account?"))
+        await process.store.answer(PairId("shop/till"), "payment_method:ideal", "iDEAL")
     assert await found(shop) == {}
 
 

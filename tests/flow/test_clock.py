@@ -50,7 +50,7 @@ async def work(running: Shop, bridge: Bridge, longest: timedelta) -> None:
     while True:
         for flow in ("products", "stock", "sales"):
             await bridge.runner.run(flow)
-        open_now = [one for flow in ("products", "sales") for one in await bridge.store.open_work(bridge.pair.context.scope, flow)]
+        open_now = [one for flow in ("products", "sales") for one in await bridge.store.open_work(bridge.pair.context.pair_id, flow)]
         if not open_now and len(running.books.ledger().documents) == running.till.ledger().receipts:
             return
         assert anyio.current_time() - began < longest.total_seconds(), open_now

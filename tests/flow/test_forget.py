@@ -10,6 +10,7 @@ import anyio
 
 from daemon.cli.forget import names_of
 from daemon.core.customers import pseudonym
+from daemon.core.ids import LinkId
 from daemon.state.forgetting import Person
 from tests.flow.shop import BUSINESS, MORNING, PERSON, line, open_shop, receipt, world
 from tests.flow.test_holding import refuse
@@ -26,12 +27,12 @@ async def test_a_forgotten_customers_receipt_goes_to_his_own_debtor(tmp_path: Pa
         refuse(bridge, keys)
         await bridge.settle("sales")
         assert await bridge.held() == {"R2": "rejected"}
-        address, salt = PERSON.email, await bridge.store.fact("", "salt") or ""
+        address, salt = PERSON.email, await bridge.store.fact(LinkId(""), "salt") or ""
         gone = await bridge.store.forget(Person(pseudonym(address, salt), address, names_of(address)), by="ans")
         assert (gone.writes, gone.contents, gone.in_hand) == (1, 1, 0)
-        assert await bridge.store.bindings(bridge.pair.context.link, "customer") == {}
+        assert await bridge.store.bindings(bridge.pair.context.link_id, "customer") == {}
         keys.clear()
-        await bridge.store.resend(bridge.pair.context.scope, "R2")
+        await bridge.store.resend(bridge.pair.context.pair_id, "R2")
         await anyio.sleep(60)
         running.till.cashier.ring_up(replace(receipt("R3", line(), customer="p"), sold_at=MORNING + timedelta(seconds=50)))
         await bridge.settle("sales")
@@ -49,9 +50,9 @@ async def test_another_customer_is_not_forgotten_with_him(tmp_path: Path) -> Non
     async with running.process() as bridge:
         refuse(bridge, {"KB-R1", "KB-R2"})
         await bridge.settle("sales")
-        salt = await bridge.store.fact("", "salt") or ""
+        salt = await bridge.store.fact(LinkId(""), "salt") or ""
         await bridge.store.forget(Person(pseudonym(PERSON.email, salt), PERSON.email, names_of(PERSON.email)), by="ans")
-        kept = {work.label: work.payload for work in await bridge.store.open_work(bridge.pair.context.scope, "sales")}
+        kept = {work.label: work.payload for work in await bridge.store.open_work(bridge.pair.context.pair_id, "sales")}
         assert kept["R1"] == b""
         assert BUSINESS.email.encode() in (kept["R2"] or b"")
-        assert {one.reference for one in await bridge.store.intents(bridge.pair.context.link)} == {pseudonym(BUSINESS.email, salt)}
+        assert {one.reference for one in await bridge.store.intents(bridge.pair.context.link_id)} == {pseudonym(BUSINESS.email, salt)}

@@ -44,7 +44,7 @@ async def test_one_poisoned_receipt_in_many_stops_only_itself(tmp_path: Path) ->
         [work] = await bridge.store.find_work("R77")
         assert work.detail == "2000: DataModelValidationException - no"
         keys.clear()
-        assert await bridge.store.resend(bridge.pair.context.scope, "R77") == 1
+        assert await bridge.store.resend(bridge.pair.context.pair_id, "R77") == 1
         outcome = await bridge.settle("sales")
         assert (outcome.documents, outcome.held, str(outcome.difference)) == (count, 0, "0.00")
     assert len(set(running.references())) == count
@@ -68,8 +68,8 @@ async def test_books_that_refuse_everything_stop_the_flow(tmp_path: Path) -> Non
             await bridge.settle("sales")
         assert bridge.counts("sales")["failed"] == tried
         keys.clear()
-        await bridge.store.answer(question.link, question.key, "continue")
+        await bridge.store.answer(question.pair, question.key, "continue")
         for number in range(count):
-            await bridge.store.resend(bridge.pair.context.scope, f"R{number}")
+            await bridge.store.resend(bridge.pair.context.pair_id, f"R{number}")
         outcome = await bridge.settle("sales")
         assert (outcome.documents, str(outcome.difference)) == (count, "0.00")

@@ -11,6 +11,7 @@ import anyio
 from connectors.sandbox.outages import Outage
 from daemon.cli.answer import questions
 from daemon.cli.state import why
+from daemon.core.ids import PairId
 from daemon.core.message import Message
 from daemon.settings import load
 from daemon.state.port import Question
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from tests.flow.shop import Shop
 
-SCOPE, MINUTE = "shop/till", 60
+PAIR, MINUTE = "shop/till", 60
 
 
 def speak(shop: Shop, language: str) -> None:
@@ -103,10 +104,10 @@ async def test_a_question_of_an_earlier_version_is_shown_as_it_was_asked(tmp_pat
     out = await told(shop, capsys)
     assert f"{now.key}: {old}" in out
     async with shop.process() as bridge:
-        assert await bridge.store.answer(SCOPE, now.key, "iDEAL") == 1
+        assert await bridge.store.answer(PairId(PAIR), now.key, "iDEAL") == 1
         await bridge.settle()
         assert "R1" not in await bridge.held()
-        await bridge.store.ask(Question(SCOPE, "old:one", "sales", "Een zin.", ()))
+        await bridge.store.ask(Question(PairId(PAIR), "old:one", "sales", "Een zin.", ()))
         assert [one.text for one in await bridge.store.questions()] == ["Een zin."]
 
 

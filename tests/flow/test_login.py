@@ -19,6 +19,7 @@ from connectors.sandbox.salespos import TillSandbox
 from connectors.sandbox.serve import serve
 from daemon.cli import login as command
 from daemon.cli.vendors import Vendors, configuration
+from daemon.core.ids import PairId
 from daemon.engine.clock import SystemClock
 from daemon.flow_run import COMPANY_FACT
 from daemon.settings import ConfigurationError
@@ -59,7 +60,7 @@ class Company:
         store = await open_store(self.folder / "state", clock=SystemClock(), readonly=True)
         try:
             tokens = await SqliteTokenStore(store, "books", self.folder / "state", clock=SystemClock()).load()
-            return tokens, await store.fact("shop", COMPANY_FACT)
+            return tokens, await store.fact(PairId("shop"), COMPANY_FACT)
         finally:
             await store.close()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from daemon.core.ids import PairId
 from daemon.flows.planning import plan_products
 from daemon.settings import load
 from tests.flow.shop import ARTICLES, open_shop, world
@@ -78,7 +79,7 @@ async def test_a_process_that_dies_while_it_reads_anew_begins_again(tmp_path: Pa
     mapping(shop, products=CAPITALS)
     async with shop.process() as bridge:
         await bridge.pair.products.poll()
-        await bridge.store.remember("shop/till", {"mapping:products": "as before"})
+        await bridge.store.remember(PairId("shop/till"), {"mapping:products": "as before"})
     async with shop.process() as bridge:
         await bridge.settle("products")
     assert names(shop) == {article.name.upper() for article in ARTICLES}

@@ -14,6 +14,7 @@ import anyio
 import pytest
 
 from connectors.sandbox.outages import Outage
+from daemon.core.ids import PairId
 from daemon.core.outcomes import Reason
 from daemon.core.reachability import Pace
 from daemon.sync_until_idle import PATIENCE, GaveUp
@@ -105,7 +106,7 @@ async def ring_up(shop: Shop, numbers: range, seconds: float) -> None:
 async def judge(daemon: Daemon, count: int) -> None:
     """Both ledgers: every receipt booked once and paid once; nothing waits, nothing is held, and no attempt was spent."""
     shop = daemon.shop
-    open_work = [work for flow in ("sales", "products") for work in await daemon.store.open_work("shop/till", flow)]
+    open_work = [work for flow in ("sales", "products") for work in await daemon.store.open_work(PairId("shop/till"), flow)]
     assert [(work.label, work.state, work.reason, work.detail) for work in open_work] == []
     booked = {one.reference: (one.gross, one.remaining) for one in shop.books.documents()}
     assert booked == {f"KB-{one.number}": (one.gross, Decimal(0)) for one in shop.till.receipts()}
@@ -287,7 +288,7 @@ async def test_the_freshness_survives_a_restart_in_the_middle(tmp_path: Path) ->
         assert newest > first.timestamp() + 0.9 * HOUR
         assert shown._circuit.labels("eaccounting")._value.get() == 2
         assert shown._circuit.labels("salespos")._value.get() == 0
-        assert len(await daemon.store.open_work("shop/till", "sales")) == 2  # the till is read although the books never answered
+        assert len(await daemon.store.open_work(PairId("shop/till"), "sales")) == 2  # the till is read although the books never answered
         await anyio.sleep(2.1 * HOUR)
         assert len(shop.books.documents()) == 3
 
@@ -300,7 +301,7 @@ async def test_one_held_receipt_does_not_freeze_how_far_it_is(tmp_path: Path) ->
         later = shop.clock.now()
         shop.till.ring_up(replace(sold(2), sold_at=later))
         await anyio.sleep(30)
-        assert [work.reason for work in await daemon.store.open_work("shop/till", "sales")] == [Reason.PAYMENT_METHOD_UNKNOWN]
+        assert [work.reason for work in await daemon.store.open_work(PairId("shop/till"), "sales")] == [Reason.PAYMENT_METHOD_UNKNOWN]
         settled = daemon.metrics._settled.labels("shop/till", "sales")._value.get()
         assert abs(settled - later.timestamp()) < 1
         assert daemon.metrics._waiting.labels("shop/till", "sales")._value.get() == 0
@@ -325,13 +326,13 @@ async def test_what_fails_for_one_receipt_alone_is_held(tmp_path: Path, vendor: 
         for number in range(2, 162, 4):
             shop.till.ring_up(replace(sold(number), sold_at=shop.clock.now()))
             await anyio.sleep(1.5 * MINUTE)
-        [work] = await daemon.store.open_work("shop/till", "sales")
+        [work] = await daemon.store.open_work(PairId("shop/till"), "sales")
         assert (work.label, work.state, work.reason) == ("R999", "held", reason)
         assert set(shop.references()) == {f"KB-R{number}" for number in range(2, 162, 4)}
         assert daemon.told == ["Kassabrug: shop/till:sales: 1 record(s) wait for a person"]
         shop.till.outages.lift()
         shop.books.outages.lift()
-        assert await daemon.store.resend("shop/till", "R999") == 1
+        assert await daemon.store.resend(PairId("shop/till"), "R999") == 1
         await anyio.sleep(MINUTE)
         assert shop.references().count("KB-R999") == 1
 
@@ -352,7 +353,7 @@ async def test_bad_receipts_stop_only_themselves(tmp_path: Path, vendor: str, wa
         for number in range(22, 22 + 80, 4):  # the shop goes on selling
             shop.till.ring_up(replace(sold(number), sold_at=shop.clock.now()))
             await anyio.sleep(2 * MINUTE)
-        held = await daemon.store.open_work("shop/till", "sales")
+        held = await daemon.store.open_work(PairId("shop/till"), "sales")
         assert [(work.label, work.state) for work in held] == [(one.number, "held") for one in disliked]
         assert len(shop.references()) == len(set(shop.references())) == 11 + 20
 
@@ -365,10 +366,10 @@ async def test_what_fails_where_nobody_else_asks_is_held_after_longer_than_any_o
         daemon.app.watches["books"].pace = Pace(alone=24 * MINUTE)
         refuse_the_document_of(daemon, "KB-R999")
         await anyio.sleep(16 * MINUTE)
-        [work] = await daemon.store.open_work("shop/till", "sales")
+        [work] = await daemon.store.open_work(PairId("shop/till"), "sales")
         assert (work.state, work.attempt) == ("uncertain", 0)
         await anyio.sleep(32 * MINUTE)
-        [work] = await daemon.store.open_work("shop/till", "sales")
+        [work] = await daemon.store.open_work(PairId("shop/till"), "sales")
         assert (work.state, work.reason) == ("held", Reason.ATTEMPTS_EXHAUSTED)
 
 

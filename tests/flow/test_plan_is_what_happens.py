@@ -97,6 +97,6 @@ async def test_a_correction_is_what_the_plan_said(what: str, customer: str | Non
         LATER[what](shop)
         await bridge.pair.sales.sweep()
         await compare(bridge)
-        await bridge.store.resend(bridge.pair.context.scope, "R1")
+        await bridge.store.resend(bridge.pair.context.pair_id, "R1")
         await compare(bridge)
     assert disagreements(shop) == []

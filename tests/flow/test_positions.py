@@ -64,7 +64,7 @@ async def test_an_order_dated_in_the_future_ends_nothing(tmp_path: Path, ahead: 
             running.till.cashier.ring_up(dated(receipt(f"L{number}", line()), timedelta(seconds=anyio.current_time()) + BEFORE))
             await bridge.settle("sales")
         assert booked(running) == ["L0", "L1", "L2", "R1"]
-        position = await bridge.store.position(bridge.pair.context.scope, "sales")
+        position = await bridge.store.position(bridge.pair.context.pair_id, "sales")
         assert position.moment is not None
         assert position.moment <= running.clock.now()
     async with running.process() as bridge:
@@ -112,13 +112,13 @@ async def test_resend_is_its_way_out_wherever_the_right_date_lies(tmp_path: Path
     running.till.cashier.ring_up(dated(receipt("ODD", line()), timedelta(days=365)))
     async with running.process() as bridge:
         await bridge.settle("sales")
-        assert await bridge.store.resend(bridge.pair.context.scope, "ODD") == 1
+        assert await bridge.store.resend(bridge.pair.context.pair_id, "ODD") == 1
         await bridge.settle("sales")
         assert await bridge.held() == {"ODD": "dated_ahead"}
         running.till.cashier.change_date("ODD", MORNING - timedelta(days=20))
         await bridge.settle("sales")
         assert await bridge.held() == {"ODD": "dated_ahead"}
-        assert await bridge.store.resend(bridge.pair.context.scope, "ODD") == 1
+        assert await bridge.store.resend(bridge.pair.context.pair_id, "ODD") == 1
         await bridge.settle("sales")
         assert await bridge.held() == {}
         await bridge.settle("sales")
@@ -186,7 +186,7 @@ async def test_a_state_whose_position_lies_in_the_future_catches_up(tmp_path: Pa
     running = open_shop(tmp_path, world(receipt("R1", line())))
     async with running.process() as bridge:
         await bridge.settle("sales")
-        scope = bridge.pair.context.scope
+        scope = bridge.pair.context.pair_id
         await bridge.store.record_page(scope, "sales", Cursor(datetime(2031, 1, 1, tzinfo=UTC), frozenset({("9", "x")})), [])
         running.till.cashier.ring_up(dated(receipt("LOST", line()), timedelta(days=-40)))
         await bridge.settle("sales")

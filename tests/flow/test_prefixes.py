@@ -13,6 +13,7 @@ import pytest
 
 from connectors.sandbox.salespos import TillSandbox, TillSwitches
 from daemon.app import Shared, assemble
+from daemon.core.ids import PairId
 from daemon.flow_run import FlowRunner
 from daemon.observe.metrics import Metrics
 from daemon.settings import ConfigurationError, Settings, load
@@ -110,7 +111,7 @@ async def test_a_state_that_knows_no_prefixes_learns_them_from_what_it_booked(tm
     two = open_two(tmp_path)
     await two.settle()
     async with two.process() as (_, store):
-        await store.remember("shop", {"prefixes": ""})
+        await store.remember(PairId("shop"), {"prefixes": ""})
     two.second.ring_up(receipt("2", line(), minute=1))
     two.configure('"second", "till"')
     await two.settle()
@@ -125,15 +126,15 @@ async def test_a_document_that_another_till_has_bound_is_never_adopted(tmp_path:
     assert two.references == ["KB-1"]
     async with two.process() as (_, store):
         # as the first version would have it after the order was changed: the second till books under the plain prefix
-        await store.remember("shop", {"prefixes": '{"second": "KB", "till": "KB-till"}'})
+        await store.remember(PairId("shop"), {"prefixes": '{"second": "KB", "till": "KB-till"}'})
     two.configure('"till", "second"')
     async with two.process() as (app, store):
-        pair = next(pair for pair in app.pairs if pair.context.scope == "shop/second")
+        pair = next(pair for pair in app.pairs if pair.context.pair_id == "shop/second")
         await settle_all(FlowRunner(pair), ("sales",), waiting=lambda _: None)
-        [work] = await store.open_work("shop/second", "sales")
+        [work] = await store.open_work(PairId("shop/second"), "sales")
         assert (work.state, work.reason) == ("held", "document_ambiguous")
         assert ENGLISH(work.detail).endswith("is that of receipt 1 of shop/till")
-        assert (await store.bindings("shop/second", "sale")) == {}
+        assert (await store.bindings(PairId("shop/second"), "sale")) == {}
     assert two.references == ["KB-1"]
 
 

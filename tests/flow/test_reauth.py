@@ -13,6 +13,7 @@ import pytest
 from connectors.port import Tokens
 from connectors.sandbox.eaccounting import BooksSandbox, BooksSwitches
 from connectors.sandbox.salespos import TillSandbox
+from daemon.core.ids import PairId
 from daemon.settings import load
 from daemon.state.sqlite import open_store
 from daemon.state.tokens import SqliteTokenStore
@@ -85,7 +86,7 @@ async def test_what_was_in_hand_goes_on_at_once(tmp_path: Path) -> None:
     async with running(shop) as daemon:
         daemon.wires["books"].before = lambda path: end_all(shop) if path == "/v2/customerinvoices" else None
         await anyio.sleep(5 * MINUTE)
-        waiting = await daemon.store.open_work("shop/till", "sales")
+        waiting = await daemon.store.open_work(PairId("shop/till"), "sales")
         assert {work.attempt for work in waiting} == {0}
         assert daemon.wires["books"].tokens <= 2
         daemon.wires["books"].before = lambda _: None

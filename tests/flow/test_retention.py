@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from daemon.core.ids import LinkId
 from daemon.flow_run import FlowRunner
 from daemon.state.backup import FACT
 from daemon.state.retention import prune_when_due
@@ -38,7 +39,7 @@ async def test_a_receipt_that_is_forgotten_is_not_booked_again(tmp_path: Path) -
     async with shop.process() as bridge:
         await bridge.settle("sales")
         await months_pass(shop, bridge)
-        scope = bridge.pair.context.scope
+        scope = bridge.pair.context.pair_id
         assert await bridge.store.find_work("R1") == []
         assert {intent.record for intent in await bridge.store.intents(scope)} == {
             work.record for work in await bridge.store.find_work("LATE")
@@ -64,7 +65,7 @@ async def test_a_change_after_booking_is_noticed_though_the_record_is_forgotten(
         await bridge.settle("sales")
         await months_pass(shop, bridge)
         shop.till.cashier.add_row("R1", line("MOK-1", "1", "7.33"))
-        assert await bridge.store.resend(bridge.pair.context.scope, "R1") == 1
+        assert await bridge.store.resend(bridge.pair.context.pair_id, "R1") == 1
         await bridge.settle("sales")
         assert await bridge.held() == {}
     assert disagreements(shop) == []
@@ -97,6 +98,6 @@ async def test_the_moment_of_the_last_backup_reaches_the_metrics(tmp_path: Path)
         await anyio.sleep(10)
         assert daemon.metrics._backed_up._value.get() == 0
         at = datetime(2026, 3, 16, 7, 30, tzinfo=UTC)
-        await daemon.store.remember("", {FACT: at.isoformat()})
+        await daemon.store.remember(LinkId(""), {FACT: at.isoformat()})
         await anyio.sleep(10)
         assert daemon.metrics._backed_up._value.get() == at.timestamp()

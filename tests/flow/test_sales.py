@@ -155,7 +155,7 @@ async def test_an_unknown_payment_method_is_one_question(tmp_path: Path) -> None
         outcome = await bridge.settle()
         [question] = await bridge.store.questions()
         assert (question.key, question.waiting, outcome.held, outcome.documents) == ("payment_method:ideal", 3, 3, 3)
-        assert await bridge.store.answer(question.link, question.key, "iDEAL") == 3
+        assert await bridge.store.answer(question.pair, question.key, "iDEAL") == 3
         outcome = await bridge.settle()
         assert (outcome.held, outcome.documents, outcome.difference) == (0, 6, D(0))
     assert running.books.ledger().payments == {"Pin": D("14.85"), "iDEAL": D("14.85")}
@@ -173,7 +173,7 @@ async def test_a_missing_article_holds_only_its_receipt(tmp_path: Path) -> None:
         async with httpx2.AsyncClient(transport=transport, base_url="http://books") as person:
             answer = await person.post("/_sandbox/articles/MOK-1", json={"Number": "NIEUW", "GrossPrice": 7.33})
         assert answer.status_code == 200
-        assert await bridge.store.resend(bridge.pair.context.scope, "R2") == 1
+        assert await bridge.store.resend(bridge.pair.context.pair_id, "R2") == 1
         await bridge.settle("sales")
         assert await bridge.held() == {}
     assert len(running.books.ledger().documents) == 3

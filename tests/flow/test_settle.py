@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from connectors.sandbox.outages import Outage
+from daemon.core.ids import PairId
 from daemon.core.outcomes import Reason
 from daemon.state.port import InHand
 from daemon.text import ENGLISH
@@ -30,14 +31,14 @@ async def undecidable(shop: Shop, bridge: Bridge) -> None:
     shop.books.outages.lift()
     shop.books.bookkeeper.pay("KB-R1", D("2.00"), "Kas")
     await bridge.settle("sales")
-    [work] = await bridge.store.open_work("shop/till", "sales")
+    [work] = await bridge.store.open_work(PairId("shop/till"), "sales")
     assert (work.state, work.reason) == ("held", Reason.UNDECIDABLE)
 
 
 async def say(bridge: Bridge, *, happened: bool) -> int:
     """What ``kassabrug settle`` does to the state."""
-    [work] = await bridge.store.open_work("shop/till", "sales")
-    return await bridge.store.settle_writes(work.link, work.flow, work.record, happened=happened, by=BY)
+    [work] = await bridge.store.open_work(PairId("shop/till"), "sales")
+    return await bridge.store.settle_writes(work.pair, work.flow, work.record, happened=happened, by=BY)
 
 
 async def test_what_happened_is_gone_on_with(tmp_path: Path) -> None:
@@ -65,7 +66,7 @@ async def test_what_did_not_happen_is_still_not_sent_blindly(tmp_path: Path) -> 
         assert await bridge.held() == {"R1": "payment_differs"}
         shop.books.bookkeeper.pay("KB-R1", D("2.95"), "Kas")
         for _ in range(2):
-            assert await bridge.store.resend("shop/till", "R1") == 1
+            assert await bridge.store.resend(PairId("shop/till"), "R1") == 1
             await bridge.settle("sales")
             assert await bridge.held() == {}
     assert [(one.reference, one.remaining) for one in shop.books.documents()] == [("KB-R1", D(0))]
@@ -78,11 +79,11 @@ async def test_a_document_that_a_person_says_is_there_must_be_found(tmp_path: Pa
     shop.books.outages.begin(Outage(kind="status_500", path="/v2/customerinvoicedrafts/*/convert"))
     async with shop.process() as bridge:
         await bridge.runner.run("sales")
-        [work] = await bridge.store.open_work("shop/till", "sales")
+        [work] = await bridge.store.open_work(PairId("shop/till"), "sales")
         assert work.state == "uncertain"
         assert await say(bridge, happened=True) == 1
         await bridge.settle("sales")
-        [work] = await bridge.store.open_work("shop/till", "sales")
+        [work] = await bridge.store.open_work(PairId("shop/till"), "sales")
         assert (work.state, work.reason) == ("held", Reason.UNDECIDABLE)
         assert "KB-R1" in ENGLISH(work.detail)
         assert "did-not" in ENGLISH(work.detail)
@@ -99,13 +100,13 @@ async def test_nothing_is_settled_under_the_hands_of_a_worker(tmp_path: Path) ->
     number = shop.books.outages.begin(Outage(kind="status_500", path="/v2/customerinvoices/*/payments"))
     async with shop.process() as bridge:
         await bridge.runner.run("sales")
-        [work] = await bridge.store.claim("shop/till", "sales", now=shop.clock.now().replace(year=2030), limit=1)
+        [work] = await bridge.store.claim(PairId("shop/till"), "sales", now=shop.clock.now().replace(year=2030), limit=1)
         with pytest.raises(InHand):
-            await bridge.store.settle_writes(work.link, work.flow, work.record, happened=True, by=BY)
-        assert "sent" in [one.state for one in await bridge.store.intents("shop/till", record=work.record)]
+            await bridge.store.settle_writes(work.pair, work.flow, work.record, happened=True, by=BY)
+        assert "sent" in [one.state for one in await bridge.store.intents(PairId("shop/till"), record=work.record)]
         shop.books.outages.lift(number)
         await bridge.store.recover()
         await bridge.settle("sales")
         [work] = await bridge.store.find_work("R1")
-        assert await bridge.store.settle_writes(work.link, work.flow, work.record, happened=True, by=BY) == 0
+        assert await bridge.store.settle_writes(work.pair, work.flow, work.record, happened=True, by=BY) == 0
     assert shop.books.ledger().payments == {"Pin": D("4.95")}

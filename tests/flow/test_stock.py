@@ -102,7 +102,7 @@ async def test_a_receipt_booked_between_the_two_looks_is_not_subtracted_twice(tm
         await bridge.settle("sales", "stock")
         assert (shown(running), booked(running)) == (47, 50)
         [question] = await bridge.store.questions()
-        await bridge.store.answer(question.link, question.key, "Pin")
+        await bridge.store.answer(question.pair, question.key, "Pin")
         writes = written(running)
         before(bridge.pair, "books", "stock_levels", lambda: bridge.settle("sales"))
         await bridge.runner.run("stock")
@@ -214,7 +214,7 @@ async def test_a_second_till_counts_what_the_first_has_sold_and_not_booked(tmp_p
         await two.run("stock")
         assert second.ledger().stock[CANDLE] == 10
         [question] = await bridge.store.questions()
-        await bridge.store.answer(question.link, question.key, "Pin")
+        await bridge.store.answer(question.pair, question.key, "Pin")
         for flow in ("sales", "stock"):
             await one.run(flow)
             await two.run(flow)
@@ -273,7 +273,7 @@ async def test_with_the_sales_off_stock_goes_on_and_puts_nothing_back(tmp_path: 
         running.books.bookkeeper.change_article(CANDLE, StockBalance=D(47))
         await bridge.settle("products", "stock")
         assert (shown(running), booked(running)) == (47, 47)
-        assert await bridge.store.open_work(bridge.pair.context.scope, "sales") == []
+        assert await bridge.store.open_work(bridge.pair.context.pair_id, "sales") == []
 
 
 async def test_sales_switched_off_with_receipts_in_hand_put_none_of_them_back(tmp_path: Path) -> None:

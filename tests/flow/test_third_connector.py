@@ -24,6 +24,7 @@ from daemon.cli.check import check
 from daemon.cli.login import login
 from daemon.cli.plan import plan
 from daemon.cli.run import sync
+from daemon.core.ids import PairId
 from daemon.core.outcomes import Reason, State
 from daemon.engine.clock import SystemClock
 from daemon.observe.metrics import Metrics
@@ -195,7 +196,7 @@ async def test_a_line_that_cannot_be_read_holds_its_receipt_alone(tmp_path: Path
         assert {one.reference for one in shop.books.ledger().documents} == {"KB-C1", "KB-C2"}
         store = await open_store(tmp_path / "state", clock=SystemClock(), readonly=True)
         try:
-            [held] = await store.open_work("shop/files", "sales")
+            [held] = await store.open_work(PairId("shop/files"), "sales")
         finally:
             await store.close()
         assert (held.label, held.state, held.reason) == ("C9", State.HELD, Reason.UNREADABLE)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from anyio.lowlevel import checkpoint
 
+from daemon.core.ids import PairId
 from daemon.state.port import Binding, Intent, IntentState, NewWork, Question
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -49,14 +50,14 @@ def new(record: str, *, version: str = "1", at: int = 0, payload: bytes = b"{}")
 
 def intent(key: str = "till:1:book", *, record: str = "1", state: str = IntentState.SENT) -> Intent:
     """Return an intent."""
-    return Intent("shop", key, "sales", record, "book", "KB-1", "hash", state, NOON, memo={"remaining": "12.50"})
+    return Intent(PairId("shop"), key, "sales", record, "book", "KB-1", "hash", state, NOON, memo={"remaining": "12.50"})
 
 
 def pair(source: str, target: str, *, fingerprint: str = "") -> Binding:
     """Return a binding of products."""
-    return Binding("shop", "product", source, target, fingerprint, f"sku {source}")
+    return Binding(PairId("shop"), "product", source, target, fingerprint, f"sku {source}")
 
 
 def question(key: str = "payment:pin") -> Question:
     """Return a question."""
-    return Question("shop", key, "sales", "Which account takes pin payments?", ("Pin", "Kas"))
+    return Question(PairId("shop"), key, "sales", "Which account takes pin payments?", ("Pin", "Kas"))

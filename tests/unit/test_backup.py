@@ -15,6 +15,7 @@ import anyio
 import pytest
 
 from connectors.port import Cursor, Tokens
+from daemon.core.ids import LinkId, PairId
 from daemon.observe.metrics import Metrics
 from daemon.state.owner import claim_ownership
 from daemon.state.port import StoreError
@@ -68,13 +69,13 @@ async def opened(directory: Path) -> AsyncIterator[SqliteStore]:
 async def begun(home: Path) -> None:
     """Make a state with one receipt in it."""
     async with opened(home) as store:
-        await store.record_page("shop", "sales", Cursor(NOON), [new("1", payload=b"x")])
+        await store.record_page(PairId("shop"), "sales", Cursor(NOON), [new("1", payload=b"x")])
 
 
 async def records(directory: Path) -> list[str]:
     """The receipts in a state, payloads readable."""
     async with opened(directory) as store:
-        works = await store.open_work("shop", "sales")
+        works = await store.open_work(PairId("shop"), "sales")
         assert all(work.payload for work in works)
         return [work.record for work in works]
 
@@ -91,10 +92,10 @@ def kept(home: Path) -> Path:
 async def test_a_backup_beside_the_daemon_comes_back_as_it_was(home: Path, tmp_path: Path) -> None:
     """What was read since is gone, what was replaced is kept, and the next start looks up before it writes."""
     async with claim_ownership(home, clock=StillClock()), opened(home) as store:
-        await store.record_page("shop", "sales", Cursor(NOON), [new("1", payload=b"x")])
+        await store.record_page(PairId("shop"), "sales", Cursor(NOON), [new("1", payload=b"x")])
         made = await anyio.to_thread.run_sync(lambda: kassabrug(tmp_path, "backup", "copy", "--state-dir", "state", "--json"))
-        await store.record_page("shop", "sales", Cursor(minutes(1)), [new("2", payload=b"x")])
-        assert await store.fact("", "backup_at") == made.last["at"]
+        await store.record_page(PairId("shop"), "sales", Cursor(minutes(1)), [new("2", payload=b"x")])
+        assert await store.fact(LinkId(""), "backup_at") == made.last["at"]
     assert made.code == 0
     assert made.last["bytes"] == (tmp_path / "copy").stat().st_size
     assert (made.last["key"], made.last["key_beside"]) == ("state/state.key", False)
@@ -184,7 +185,7 @@ async def test_what_a_killed_daemon_left_is_kept_whole(home: Path, tmp_path: Pat
     await begun(home)
     async with opened(home) as store:
         await store.backup(tmp_path / "copy")
-        await store.record_page("shop", "sales", Cursor(minutes(1)), [new(str(n), payload=b"x" * 5000) for n in range(2, 40)])
+        await store.record_page(PairId("shop"), "sales", Cursor(minutes(1)), [new(str(n), payload=b"x" * 5000) for n in range(2, 40)])
         shutil.copytree(home, tmp_path / "killed")
     killed = tmp_path / "killed"
     assert (killed / "state.sqlite3-wal").stat().st_size > 100_000
@@ -255,7 +256,7 @@ async def test_a_backup_that_is_no_good_changes_nothing(home: Path, tmp_path: Pa
 async def test_a_key_beside_the_backup_replaces_one_that_does_not_fit(home: Path, tmp_path: Path) -> None:
     """A daemon that was started on a new machine before the backup was put back has made one of its own; it is kept."""
     async with opened(tmp_path / "old") as store:
-        await store.record_page("shop", "sales", Cursor(NOON), [new("1", payload=b"x")])
+        await store.record_page(PairId("shop"), "sales", Cursor(NOON), [new("1", payload=b"x")])
         await store.backup(tmp_path / "copy")
     shutil.copy(tmp_path / "old" / "state.key", tmp_path / "copy.key")
     async with opened(home):
@@ -284,10 +285,10 @@ async def test_killed_while_it_is_put_back_leaves_one_of_the_two(home: Path, tmp
         """Nothing after it runs."""
 
     async with opened(home) as store:
-        await store.record_page("shop", "sales", Cursor(NOON), [new("1", payload=b"x")])
+        await store.record_page(PairId("shop"), "sales", Cursor(NOON), [new("1", payload=b"x")])
         await store.backup(tmp_path / "copy")
         await store.look(lambda connection: connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone())
-        await store.record_page("shop", "sales", Cursor(minutes(1)), [new("2", payload=b"x")])
+        await store.record_page(PairId("shop"), "sales", Cursor(minutes(1)), [new("2", payload=b"x")])
         await store.intend(intent("sale:2"))
         shutil.copytree(home, tmp_path / "killed")
     outcomes, left = set(), 0
@@ -316,7 +317,7 @@ async def test_killed_while_it_is_put_back_leaves_one_of_the_two(home: Path, tmp
             else:
                 break
         async with opened(directory) as store:
-            found = tuple(work.record for work in await store.open_work("shop", "sales"))
+            found = tuple(work.record for work in await store.open_work(PairId("shop"), "sales"))
             assert store.restored or found == ("1", "2")
             outcomes.add((found, store.restored))
     else:

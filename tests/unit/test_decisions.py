@@ -23,6 +23,7 @@ from connectors.port import (
 from daemon.core.booking import Hold, Skip
 from daemon.core.brake import BrakeRules, Danger, exceeds, products_alarm, stock_alarm
 from daemon.core.customers import changed_fields, is_anonymous, pseudonym
+from daemon.core.ids import PairId
 from daemon.core.outcomes import CLAIMABLE_STATES, OPEN_STATES, TRANSITIONS, Outcome, Reason, State, may_follow
 from daemon.core.products import CreateProduct, FieldChange, KeepProduct, UpdateProduct, decide_product, match_product
 from daemon.core.retry import RetryPolicy, after_error, back_off
@@ -111,17 +112,17 @@ def test_receipts_on_their_way_are_counted() -> None:
     lines = (SaleLine(LineKind.PRODUCT, "x", D(3), D(1), D(21), "sku-1"), SaleLine(LineKind.FREE, "y", D(9), D(1), D(21)))
     back = (SaleLine(LineKind.PRODUCT, "x", D(-1), D(1), D(21), "SKU-1"),)
     now = datetime(2026, 1, 1, tzinfo=UTC)
-    sales = [("shop/till", Sale(str(i), str(i), now, D(1), "EUR", held)) for i, held in enumerate((lines, back))]
+    sales = [(PairId("shop/till"), Sale(str(i), str(i), now, D(1), "EUR", held)) for i, held in enumerate((lines, back))]
     assert wanted_stock(level("7"), on_their_way(sales, Articles({"sku-1": "a1"}))) == 5
 
 
 def test_what_was_sold_is_known_by_the_tills_product_before_its_number() -> None:
     """The number on the receipt is the old one, or by now another article's; another till's product of the same id is another product."""
     line = SaleLine(LineKind.PRODUCT, "x", D(1), D(1), D(21), "SKU-1", product_id="t1")
-    articles = Articles({"sku-1": "new"}, {("shop/till", "t1"): "a1"})
-    assert articles.of("shop/till", line) == "a1"
-    assert articles.of("shop/other", line) == "new"
-    assert articles.of("shop/other", replace(line, sku="SKU-9")) is None
+    articles = Articles({"sku-1": "new"}, {(PairId("shop/till"), "t1"): "a1"})
+    assert articles.of(PairId("shop/till"), line) == "a1"
+    assert articles.of(PairId("shop/other"), line) == "new"
+    assert articles.of(PairId("shop/other"), replace(line, sku="SKU-9")) is None
 
 
 def test_a_stock_plan_names_only_what_differs() -> None:

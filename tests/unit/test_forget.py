@@ -15,6 +15,7 @@ from connectors.model import ZERO, Address, Customer, Sale
 from connectors.port import Cursor
 from daemon.cli.forget import names_of
 from daemon.core.customers import pseudonym
+from daemon.core.ids import LinkId, PairId
 from daemon.core.outcomes import Outcome, Reason, State
 from daemon.flows.serialization import dump_sale
 from daemon.state.database import Database
@@ -67,7 +68,7 @@ def sold_to(customer: Customer, record: str) -> NewWork:
 def customer_write(customer: Customer, record: str, state: str = IntentState.DONE) -> Intent:
     """The write that made a debtor."""
     name = pseudonym(customer.email or "", SALT)
-    return Intent("shop", f"customer:{name}", "customers", record, "customer", name, "hash", state, NOON, remote_id="debtor")
+    return Intent(PairId("shop"), f"customer:{name}", "customers", record, "customer", name, "hash", state, NOON, remote_id="debtor")
 
 
 @pytest.fixture(autouse=True)
@@ -79,22 +80,30 @@ def _as_an_earlier_version(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def plant(store: SqliteStore) -> None:
     """Two customers with all that the state may hold of them: bound, held, settled, refused in a vendor's words, asked about."""
-    await store.remember("", {"salt": SALT})
-    await store.record_page("shop/till", "sales", Cursor(NOON), [sold_to(JAN, "1"), sold_to(ANS, "2"), sold_to(JAN, "3"), new("4")])
-    works = {work.record: work for work in await store.claim("shop/till", "sales", now=NOON, limit=9)}
+    await store.remember(LinkId(""), {"salt": SALT})
+    await store.record_page(PairId("shop/till"), "sales", Cursor(NOON), [sold_to(JAN, "1"), sold_to(ANS, "2"), sold_to(JAN, "3"), new("4")])
+    works = {work.record: work for work in await store.claim(PairId("shop/till"), "sales", now=NOON, limit=9)}
     quoting = f"4000: VatNumber {JAN.vat_number} of {JAN.email} is not valid"
     await store.hold(works["1"], reason=Reason.REJECTED, outcome=Outcome.REJECTED, detail=quoting)
     await store.hold(works["2"], reason=Reason.REJECTED, outcome=Outcome.REJECTED, detail=f"4000: {ANS.vat_number} is not valid")
-    asked = Question("shop/till", "customer:which", "sales", f"Which of the two customers {JAN.name}?", (f"{JAN.name} (17)", "18"))
+    asked = Question(PairId("shop/till"), "customer:which", "sales", f"Which of the two customers {JAN.name}?", (f"{JAN.name} (17)", "18"))
     await store.hold(works["3"], reason=Reason.CUSTOMER_AMBIGUOUS, detail=f"two of {ADDRESS}", question=asked)
-    await store.finish(works["4"], Settlement(Outcome.CREATED, detail="invoice 4", bindings=(Binding("shop/till", "sale", "4", "d4"),)))
+    await store.finish(
+        works["4"], Settlement(Outcome.CREATED, detail="invoice 4", bindings=(Binding(PairId("shop/till"), "sale", "4", "d4"),))
+    )
     for customer, record in ((JAN, "1"), (ANS, "2")):
         name = pseudonym(customer.email or "", SALT)
         await store.intend(customer_write(customer, record))
-        await store.bind([Binding("shop", "customer", name, f"debtor {record}", "print", "private")])
+        await store.bind([Binding(PairId("shop"), "customer", name, f"debtor {record}", "print", "private")])
     lines = [
         Activity(
-            NOON, "shop/till", "sales", "9", "no 9", "settled", detail=f"Invoice for {ADDRESS.upper()} at {JAN.invoice_address.street}"
+            NOON,
+            PairId("shop/till"),
+            "sales",
+            "9",
+            "no 9",
+            "settled",
+            detail=f"Invoice for {ADDRESS.upper()} at {JAN.invoice_address.street}",
         )
     ]
     await store.note(lines)
@@ -128,8 +137,8 @@ async def test_nothing_of_him_is_left_beside_a_running_daemon(home: Path, tmp_pa
         try:
             await plant(store)
             # settled in the end, so that old versions of rows lie in the free parts of pages
-            await store.resend("shop/till", "3")
-            [again] = await store.claim("shop/till", "sales", now=NOON, limit=9)
+            await store.resend(PairId("shop/till"), "3")
+            [again] = await store.claim(PairId("shop/till"), "sales", now=NOON, limit=9)
             await store.hold(again, reason=Reason.CUSTOMER_AMBIGUOUS, detail=f"still two of {JAN.email}")
             assert lying_in(home) == {*PLANTED, pseudonym(JAN.email or "", SALT)}
             said = await forget(tmp_path)
@@ -154,9 +163,9 @@ async def check_what_is_left(store: SqliteStore) -> None:
     assert two.payload == sold_to(ANS, "2").payload
     [asked] = await store.questions()
     assert (asked.text, asked.choices) == ("Which of the two customers (forgotten)?", ("(forgotten) (17)", "18"))
-    assert set(await store.bindings("shop", "customer")) == {pseudonym(ANS.email or "", SALT)}
-    assert set(await store.bindings("shop/till", "sale")) == {"4"}
-    assert [intent.reference for intent in await store.intents("shop")] == [pseudonym(ANS.email or "", SALT)]
+    assert set(await store.bindings(PairId("shop"), "customer")) == {pseudonym(ANS.email or "", SALT)}
+    assert set(await store.bindings(PairId("shop/till"), "sale")) == {"4"}
+    assert [intent.reference for intent in await store.intents(PairId("shop"))] == [pseudonym(ANS.email or "", SALT)]
     lines = await store.activity()
     assert lines[0].event == "forgotten"
     assert ENGLISH(lines[0].detail).startswith("1 binding(s), 1 write(s), 2 record(s), ")
@@ -184,7 +193,9 @@ async def test_what_an_earlier_version_left_in_free_pages_goes_too(home: Path, t
     """It did not overwrite what it deleted; alone with the file, the command writes it anew.  Older copies are named, not touched."""
     store = await open_store(home, clock=StillClock())
     store._runner.database.connection.execute("PRAGMA secure_delete=OFF")
-    await store.note([Activity(NOON, "shop", "sales", "1", "1", "settled", detail=f"{JAN.email} {number} " * 40) for number in range(50)])
+    await store.note(
+        [Activity(NOON, PairId("shop"), "sales", "1", "1", "settled", detail=f"{JAN.email} {number} " * 40) for number in range(50)]
+    )
     await store.prune(before=NOON, activity_before=NOON + timedelta(days=1))
     await store.close()
     (home / "state-before-0002.sqlite3").write_bytes((home / "state.sqlite3").read_bytes())
@@ -198,14 +209,14 @@ async def test_what_an_earlier_version_left_in_free_pages_goes_too(home: Path, t
 async def test_what_is_in_hand_is_waited_for(home: Path, tmp_path: Path) -> None:
     """A worker would write it back: it is taken out as soon as it was put away."""
     store = await open_store(home, clock=StillClock())
-    await store.remember("", {"salt": SALT})
-    await store.record_page("shop/till", "sales", Cursor(NOON), [sold_to(JAN, "1")])
-    [work] = await store.claim("shop/till", "sales", now=NOON, limit=1)
+    await store.remember(LinkId(""), {"salt": SALT})
+    await store.record_page(PairId("shop/till"), "sales", Cursor(NOON), [sold_to(JAN, "1")])
+    [work] = await store.claim(PairId("shop/till"), "sales", now=NOON, limit=1)
     await store.intend(customer_write(JAN, "1", IntentState.SENT))
 
     async def put_away() -> None:
         await anyio.sleep(2.5)
-        await store.settle_intent("shop", customer_write(JAN, "1").key, IntentState.DONE)
+        await store.settle_intent(PairId("shop"), customer_write(JAN, "1").key, IntentState.DONE)
         await store.hold(work, reason=Reason.ARTICLE_MISSING, payload=sold_to(JAN, "1").payload)
 
     try:

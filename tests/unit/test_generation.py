@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from daemon.core.ids import PairId
 from daemon.state.database import Database
 from daemon.state.port import IntentState, StoreError
 from daemon.state.restore_guard import Generation, Marker
@@ -72,8 +73,8 @@ async def test_a_database_that_was_only_closed_and_opened_is_not_older(home: Pat
         async with opened(home) as store:
             assert not store.restored
             assert await store.intend(intent(f"sale:{number}")) is None
-            await store.resend_intent("shop", f"sale:{number}", now=NOON)
-            await store.settle_intent("shop", f"sale:{number}", IntentState.DONE)
+            await store.resend_intent(PairId("shop"), f"sale:{number}", now=NOON)
+            await store.settle_intent(PairId("shop"), f"sale:{number}", IntentState.DONE)
 
 
 async def test_a_copy_put_back_after_another_intent_is_recognised(home: Path) -> None:
@@ -84,7 +85,7 @@ async def test_a_copy_put_back_after_another_intent_is_recognised(home: Path) ->
         await store.intend(intent("sale:2"))
     put_back(home, "copy")
     async with opened(home) as store:
-        assert [one.key for one in await store.intents("shop")] == ["sale:1"]
+        assert [one.key for one in await store.intents(PairId("shop"))] == ["sale:1"]
         assert store.restored
 
 
@@ -92,7 +93,7 @@ async def test_a_copy_put_back_after_an_intent_was_sent_again_is_recognised(home
     """A second attempt is a write like the first."""
     async with opened(home) as store:
         await store.intend(intent("sale:1"))
-        await store.settle_intent("shop", "sale:1", IntentState.REFUSED)
+        await store.settle_intent(PairId("shop"), "sale:1", IntentState.REFUSED)
         take(home, "copy")
         await store.intend(intent("sale:1"))
     put_back(home, "copy")
@@ -104,7 +105,7 @@ async def test_a_copy_that_lacks_no_intent_is_taken_as_it_is(home: Path) -> None
     async with opened(home) as store:
         await store.intend(intent("sale:1"))
         take(home, "copy")
-        await store.remember("shop", {"a": "1"})
+        await store.remember(PairId("shop"), {"a": "1"})
     put_back(home, "copy")
     assert not await is_restored(home)
 
@@ -139,7 +140,7 @@ async def test_a_database_that_was_moved_away_is_missed(home: Path) -> None:
         await store.intend(intent("sale:1"))
     (home / "state.sqlite3").unlink()
     async with opened(home) as store:
-        assert await store.intents("shop") == []
+        assert await store.intents(PairId("shop")) == []
         assert store.restored
 
 
@@ -222,4 +223,4 @@ async def test_a_marker_that_cannot_be_written_is_told(home: Path, monkeypatch: 
         monkeypatch.setattr(os, "pwrite", fail)
         with pytest.raises(StoreError, match="followed by its marker"):
             await store.intend(intent("sale:1"))
-        assert [one.key for one in await store.intents("shop")] == ["sale:1"]
+        assert [one.key for one in await store.intents(PairId("shop"))] == ["sale:1"]

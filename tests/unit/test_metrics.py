@@ -9,6 +9,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from connectors.registry import CONNECTORS
+from daemon.core.ids import PairId
 from daemon.core.outcomes import OPEN_STATES, Outcome, Reason, State
 from daemon.observe.metrics import SKIP_REASONS, Metrics
 from daemon.state.port import Count
@@ -105,7 +106,11 @@ def test_the_queue_is_replaced_and_added_up_over_the_links() -> None:
     metrics = Metrics()
     later = NOON.replace(hour=13)
     metrics.queue(
-        [Count("a", "sales", State.HELD, 2, later), Count("b", "sales", State.HELD, 1, NOON), Count("a", "sales", State.DEAD, 1, None)]
+        [
+            Count(PairId("a"), "sales", State.HELD, 2, later),
+            Count(PairId("b"), "sales", State.HELD, 1, NOON),
+            Count(PairId("a"), "sales", State.DEAD, 1, None),
+        ]
     )
     found = values(metrics)
     assert found["kassabrug_queue_records", "sales", "held"] == 3
@@ -120,7 +125,7 @@ def test_the_queue_is_replaced_and_added_up_over_the_links() -> None:
 def test_a_flow_that_only_the_store_remembers_is_counted_too() -> None:
     """Work of a flow that was removed from the configuration does not vanish from sight."""
     metrics = Metrics(flows=("sales",))
-    metrics.queue([Count("a", "orders", State.HELD, 4, NOON)])
+    metrics.queue([Count(PairId("a"), "orders", State.HELD, 4, NOON)])
     assert values(metrics)["kassabrug_queue_records", "orders", "held"] == 4
     metrics.queue([])
     assert values(metrics)["kassabrug_queue_records", "orders", "held"] == 0

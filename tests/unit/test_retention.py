@@ -14,6 +14,7 @@ import anyio
 import pytest
 
 from connectors.port import Cursor
+from daemon.core.ids import PairId
 from daemon.core.outcomes import Outcome, Reason, State
 from daemon.state import intents as intent_rows
 from daemon.state import questions, schema
@@ -73,15 +74,17 @@ async def sell_and_book(store: SqliteStore, now: datetime, receipts: int) -> Non
     """Take in the receipts of a day and settle them, each with two writes and a binding, as the flows do but in large transactions."""
     names = [f"{now:%y%j}{number:03}" for number in range(receipts)]
     works = [NewWork(name, name, "1", now, b"{}" * 300) for name in names]
-    await store.record_page("shop/till", "sales", Cursor(now, frozenset((name, "1") for name in names)), works)
-    claimed = await store.claim("shop/till", "sales", now=now, limit=receipts)
+    await store.record_page(PairId("shop/till"), "sales", Cursor(now, frozenset((name, "1") for name in names)), works)
+    claimed = await store.claim(PairId("shop/till"), "sales", now=now, limit=receipts)
 
     def write(connection: sqlite3.Connection) -> None:
         for name in names:
             for step in ("document", "payment:0"):
                 key, reference = f"sale:{name}:{step}", f"KB-{name}"
                 memo = {"remaining": "12.50"}
-                sent = Intent("shop/till", key, "sales", name, step, reference, "hash", IntentState.DONE, now, "3f2b8c7e-0000", memo)
+                sent = Intent(
+                    PairId("shop/till"), key, "sales", name, step, reference, "hash", IntentState.DONE, now, "3f2b8c7e-0000", memo
+                )
                 intent_rows.claim(connection, sent)
 
     await store.transact(write)
@@ -94,7 +97,7 @@ async def sell_and_book(store: SqliteStore, now: datetime, receipts: int) -> Non
 
 
 def _bound(record: str) -> Binding:
-    return Binding("shop/till", "sale", record, f"3f2b8c7e-0000-4000-8000-{record:>012}", "12.50 EUR", record)
+    return Binding(PairId("shop/till"), "sale", record, f"3f2b8c7e-0000-4000-8000-{record:>012}", "12.50 EUR", record)
 
 
 def rows(store: SqliteStore) -> dict[str, int]:
@@ -126,7 +129,7 @@ async def test_the_state_of_a_years_55_000_receipts_stays_bounded(store: SqliteS
     for earlier, later, days in ((sizes[0], sizes[1], 120), (sizes[1], sizes[2], DAYS - 241)):
         assert later - earlier < days * A_DAY * 500
     assert sizes[-1] / (A_DAY * DAYS) < 1000
-    assert await store.sums("shop/till", "sales") == {
+    assert await store.sums(PairId("shop/till"), "sales") == {
         "records": str(A_DAY * (kept + 1)),
         "receipts": str(A_DAY * (kept + 1)),
         "documents": str(A_DAY * (kept + 1)),
@@ -156,7 +159,7 @@ async def test_pruning_never_keeps_the_writer_for_long(store: SqliteStore, clock
     async def work() -> None:
         nonlocal sent
         while not over.is_set():
-            await store.intend(replace(intent(f"new:{sent}"), link="other", sent_at=clock.now()))
+            await store.intend(replace(intent(f"new:{sent}"), owner=PairId("other"), sent_at=clock.now()))
             sent += 1
 
     async with anyio.create_task_group() as group:
@@ -171,7 +174,7 @@ async def test_pruning_never_keeps_the_writer_for_long(store: SqliteStore, clock
 
 async def test_it_is_done_once_a_day(store: SqliteStore, clock: StillClock) -> None:
     """Whoever asks, and however often; a clock that jumps back by a year does not put it off by a year."""
-    await store.record_page("shop", "sales", Cursor(NOON), [])
+    await store.record_page(PairId("shop"), "sales", Cursor(NOON), [])
 
     async def ask() -> bool:
         return await prune_when_due(store, clock, settled_days=90, activity_days=90) is not None
@@ -197,10 +200,10 @@ async def test_a_clock_that_jumps_ahead_makes_nothing_old(store: SqliteStore, cl
 async def test_the_activity_log_has_its_own_age(store: SqliteStore, clock: StillClock) -> None:
     """Lines and alerts that are over go by theirs; an alert that lasts stays, however old."""
     await sell_and_book(store, NOON, 3)
-    await store.note([Activity(NOON + 50 * DAY, "shop/till", "stock", "7", "MOK-1", "stock")])
+    await store.note([Activity(NOON + 50 * DAY, PairId("shop/till"), "stock", "7", "MOK-1", "stock")])
     for name, over in (("old", minutes(1)), ("lasting", None), ("new", NOON + 60 * DAY)):
         await store.save_alert(AlertRow(name, NOON, NOON, over, name, "warning"))
-    await store.record_page("shop/till", "sales", Cursor(NOON + 100 * DAY), [])
+    await store.record_page(PairId("shop/till"), "sales", Cursor(NOON + 100 * DAY), [])
     clock.moment = NOON + 100 * DAY
     assert await prune_when_due(store, clock, settled_days=400, activity_days=60) == Pruned(activity=3, alerts=1)
     assert [line.label for line in await store.activity()] == ["MOK-1"]
@@ -210,19 +213,22 @@ async def test_the_activity_log_has_its_own_age(store: SqliteStore, clock: Still
 
 async def test_what_is_not_over_stays(store: SqliteStore, clock: StillClock) -> None:
     """Held and waiting work with its payload, undecided writes, questions, positions and what is bound: however old."""
-    await store.record_page("shop", "sales", Cursor(NOON), [new("held", payload=b"its lines"), new("waiting"), new("done")])
-    works = {work.record: work for work in await store.claim("shop", "sales", now=NOON, limit=9)}
+    await store.record_page(PairId("shop"), "sales", Cursor(NOON), [new("held", payload=b"its lines"), new("waiting"), new("done")])
+    works = {work.record: work for work in await store.claim(PairId("shop"), "sales", now=NOON, limit=9)}
     await store.intend(intent("lost", record="waiting"))
     await store.hold(works["held"], reason=Reason.PAYMENT_METHOD_UNKNOWN, question=question())
     await store.defer(works["waiting"], State.UNCERTAIN, not_before=NOON, reason=Reason.ANSWER_LOST, attempt=1)
     await store.finish(works["done"], Settlement(Outcome.CREATED, bindings=(_bound("1"),)))
     pruned = await store.prune(before=NOON + 1000 * DAY)
     assert pruned == Pruned(work=1, activity=2)
-    assert {work.record: work.payload for work in await store.open_work("shop", "sales")} == {"held": b"its lines", "waiting": b"{}"}
-    assert [one.key for one in await store.intents("shop")] == ["lost"]
+    assert {work.record: work.payload for work in await store.open_work(PairId("shop"), "sales")} == {
+        "held": b"its lines",
+        "waiting": b"{}",
+    }
+    assert [one.key for one in await store.intents(PairId("shop"))] == ["lost"]
     assert [one.waiting for one in await store.questions()] == [1]
-    assert await store.bindings("shop/till", "sale") == {"1": _bound("1")}
-    assert (await store.position("shop", "sales")).moment == NOON
+    assert await store.bindings(PairId("shop/till"), "sale") == {"1": _bound("1")}
+    assert (await store.position(PairId("shop"), "sales")).moment == NOON
 
 
 async def test_a_state_of_the_version_before_is_brought_up_to_date(
@@ -236,15 +242,15 @@ async def test_a_state_of_the_version_before_is_brought_up_to_date(
         old = await open_store(tmp_path / "state", clock=clock, inline=True)
         assert schema.version(old._runner.database.connection) == 1
         await sell_and_book(old, NOON, 5)
-        await old.record_page("shop/till", "sales", Cursor(NOON), [new("open")])
+        await old.record_page(PairId("shop/till"), "sales", Cursor(NOON), [new("open")])
         await old.close()
     store = await open_store(tmp_path / "state", clock=clock, inline=True)
     try:
         assert schema.version(store._runner.database.connection) > 1
         assert rows(store) == {"work": 6, "intent": 10, "activity": 5, "binding": 5}
-        assert (await store.sums("shop/till", "sales"))["till"] == "62.50"
+        assert (await store.sums(PairId("shop/till"), "sales"))["till"] == "62.50"
         assert await store.prune(before=NOON + DAY) == Pruned(work=5, intents=10, activity=5)
-        assert [work.record for work in await store.open_work("shop/till", "sales")] == ["open"]
+        assert [work.record for work in await store.open_work(PairId("shop/till"), "sales")] == ["open"]
     finally:
         await store.close()
     with closing(sqlite3.connect(tmp_path / "state" / "state-before-0002.sqlite3")) as copy:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from connectors.port import Cursor, Tokens
+from daemon.core.ids import PairId
 from daemon.core.outcomes import Outcome, Reason
 from daemon.state import schema
 from daemon.state.cipher import Cipher, make_key
@@ -82,7 +83,7 @@ async def test_everything_is_made_for_its_owner_alone(home: Path) -> None:
     before = os.umask(0)
     try:
         async with opened(home) as store:
-            await store.record_page("shop", "sales", Cursor(NOON), [new("1")])
+            await store.record_page(PairId("shop"), "sales", Cursor(NOON), [new("1")])
             async with SqliteTokenStore(store, "till/1", home, clock=StillClock()).exclusive():
                 modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in home.iterdir()}
     finally:
@@ -127,11 +128,11 @@ async def test_the_connection_is_set_for_safety(home: Path) -> None:
 async def test_a_closed_store_is_one_file(home: Path) -> None:
     """The write-ahead log is folded in and gone, and everything is there at the next opening."""
     async with opened(home) as store:
-        await store.record_page("shop", "sales", Cursor(NOON), [new("1", payload=b"x")])
+        await store.record_page(PairId("shop"), "sales", Cursor(NOON), [new("1", payload=b"x")])
     assert not (home / "state.sqlite3-wal").exists()
     async with opened(home) as store:
-        assert await store.position("shop", "sales") == Cursor(NOON)
-        assert [work.payload for work in await store.open_work("shop", "sales")] == [b"x"]
+        assert await store.position(PairId("shop"), "sales") == Cursor(NOON)
+        assert [work.payload for work in await store.open_work(PairId("shop"), "sales")] == [b"x"]
 
 
 def test_who_opens_waits_for_who_is_just_opening(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -172,7 +173,7 @@ async def test_the_log_does_not_grow_without_end(home: Path) -> None:
     async with opened(home) as store:
         block = "x" * (CHECKPOINT_BYTES // 2)
         for number in range(6):
-            await store.remember("shop", {"block": f"{number}{block}"})
+            await store.remember(PairId("shop"), {"block": f"{number}{block}"})
         assert log.stat().st_size < 2 * CHECKPOINT_BYTES
         assert await store.size() == log.stat().st_size + (home / "state.sqlite3").stat().st_size
 
@@ -182,16 +183,16 @@ async def test_a_reader_in_the_way_of_folding_does_not_stop_the_writer(home: Pat
     monkeypatch.setattr("daemon.state.database.BUSY_SECONDS", 0.01)
     log = home / "state.sqlite3-wal"
     async with opened(home) as store:
-        await store.remember("shop", {"a": "1"})
+        await store.remember(PairId("shop"), {"a": "1"})
         with closing(sqlite3.connect(home / "state.sqlite3", isolation_level=None)) as reader:
             reader.execute("BEGIN")
             reader.execute("SELECT count(*) FROM fact").fetchone()
             block = "x" * CHECKPOINT_BYTES
             for number in range(5):
-                await store.remember("shop", {"block": f"{number}{block}"})
+                await store.remember(PairId("shop"), {"block": f"{number}{block}"})
             assert log.stat().st_size > 4 * CHECKPOINT_BYTES
         for number in range(2):
-            await store.remember("shop", {"block": f"{number}{block}"})
+            await store.remember(PairId("shop"), {"block": f"{number}{block}"})
         assert log.stat().st_size < 2 * CHECKPOINT_BYTES
 
 
@@ -203,8 +204,8 @@ async def test_no_payload_and_no_token_is_readable_on_the_disk(home: Path) -> No
     async with opened(home) as store:
         tokens = Tokens(MARKER.decode(), MARKER.decode(), NOON)
         await SqliteTokenStore(store, "books", home, clock=StillClock()).save(tokens)
-        await store.record_page("shop", "sales", Cursor(NOON), [new("1", payload=MARKER), new("2", payload=MARKER)])
-        works = await store.claim("shop", "sales", now=NOON, limit=2)
+        await store.record_page(PairId("shop"), "sales", Cursor(NOON), [new("1", payload=MARKER), new("2", payload=MARKER)])
+        works = await store.claim(PairId("shop"), "sales", now=NOON, limit=2)
         await store.hold(works[0], reason=Reason.SUM_DIFFERS, payload=MARKER * 2)
         assert b"no 1" in bytes_in(home)  # labels are plain, so the search looks in the right place
         assert MARKER not in bytes_in(home)
@@ -263,7 +264,7 @@ async def test_the_key_of_systemds_credentials_comes_first(home: Path, tmp_path:
     (credentials / "state.key").rename(credentials / "kassabrug-state-key")
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(credentials))
     async with opened(home) as store:
-        await store.record_page("shop", "sales", Cursor(NOON), [new("1", payload=MARKER)])
+        await store.record_page(PairId("shop"), "sales", Cursor(NOON), [new("1", payload=MARKER)])
     assert not (home / "state.key").exists()
     async with opened(home) as store:
         assert [work.payload for work in await store.find_work("1")] == [MARKER]
@@ -272,7 +273,7 @@ async def test_the_key_of_systemds_credentials_comes_first(home: Path, tmp_path:
 async def test_a_key_can_be_replaced(home: Path, tmp_path: Path) -> None:
     """A new key in the first line encrypts; the old one in the second still decrypts."""
     async with opened(home) as store:
-        await store.record_page("shop", "sales", Cursor(NOON), [new("1", payload=MARKER)])
+        await store.record_page(PairId("shop"), "sales", Cursor(NOON), [new("1", payload=MARKER)])
     old = (home / "state.key").read_bytes()
     (home / "state.key").unlink()
     make_key(home)
@@ -295,27 +296,27 @@ def test_two_who_make_the_key_at_once_agree_on_one(home: Path) -> None:
 async def test_a_reader_sees_what_a_running_daemon_has_written(home: Path) -> None:
     """Beside it, at once, and without being able to write."""
     async with opened(home) as store, opened(home, readonly=True) as reader:
-        await store.record_page("shop", "sales", Cursor(NOON), [new("1", payload=b"x")])
-        assert await reader.position("shop", "sales") == Cursor(NOON)
+        await store.record_page(PairId("shop"), "sales", Cursor(NOON), [new("1", payload=b"x")])
+        assert await reader.position(PairId("shop"), "sales") == Cursor(NOON)
         assert [work.payload for work in await reader.find_work("1")] == [b"x"]
         with pytest.raises(StoreError, match="cannot be written"):
-            await reader.remember("shop", {"a": "b"})
+            await reader.remember(PairId("shop"), {"a": "b"})
 
 
 async def test_a_reader_of_nothing_sees_an_empty_store(home: Path) -> None:
     """``plan`` works before the first start, and makes nothing."""
     async with opened(home, readonly=True) as reader:
-        assert await reader.position("shop", "sales") == Cursor()
+        assert await reader.position(PairId("shop"), "sales") == Cursor()
         assert await reader.counts() == []
         with pytest.raises(StoreError, match="cannot be written"):
-            await reader.remember("shop", {"a": "b"})
+            await reader.remember(PairId("shop"), {"a": "b"})
     assert not home.exists()
 
 
 async def test_a_reader_without_the_key_sees_all_but_payloads_and_tokens(home: Path) -> None:
     """The key may lie where only the daemon can read it."""
     async with opened(home) as store:
-        await store.record_page("shop", "sales", Cursor(NOON), [new("1", payload=b"x")])
+        await store.record_page(PairId("shop"), "sales", Cursor(NOON), [new("1", payload=b"x")])
     (home / "state.key").unlink()
     async with opened(home, readonly=True) as reader:
         assert [(work.label, work.payload) for work in await reader.find_work("1")] == [("no 1", None)]
@@ -358,7 +359,7 @@ async def test_damage_is_found_after_an_unclean_stop(home: Path) -> None:
 async def test_damage_is_told_when_it_is_met(home: Path) -> None:
     """Reading ends in one clear line, closing too, and the next opening looks closer."""
     async with opened(home) as store:
-        await store.record_page("shop", "sales", Cursor(NOON), [new("1")])
+        await store.record_page(PairId("shop"), "sales", Cursor(NOON), [new("1")])
     damage(home)
 
     async def read() -> None:
@@ -396,15 +397,15 @@ async def test_a_damaged_backup_is_refused(home: Path) -> None:
 async def test_a_full_disk_is_told_and_nothing_stored_is_lost(home: Path) -> None:
     """The page that did not fit is not there, its position neither; with space again it goes on."""
     async with opened(home) as store:
-        await store.record_page("shop", "sales", Cursor(NOON), [new("1")])
+        await store.record_page(PairId("shop"), "sales", Cursor(NOON), [new("1")])
         await store.look(lambda connection: connection.execute("PRAGMA max_page_count = 1").fetchone())
         with pytest.raises(StoreError, match=r"state\.sqlite3: the disk is full; free some space"):
-            await store.record_page("shop", "sales", Cursor(minutes(1)), [new("2", payload=b"x" * 200_000)])
-        assert await store.position("shop", "sales") == Cursor(NOON)
-        assert [work.record for work in await store.open_work("shop", "sales")] == ["1"]
+            await store.record_page(PairId("shop"), "sales", Cursor(minutes(1)), [new("2", payload=b"x" * 200_000)])
+        assert await store.position(PairId("shop"), "sales") == Cursor(NOON)
+        assert [work.record for work in await store.open_work(PairId("shop"), "sales")] == ["1"]
         await store.look(lambda connection: connection.execute("PRAGMA max_page_count = 100000").fetchone())
-        await store.record_page("shop", "sales", Cursor(minutes(1)), [new("2", payload=b"x" * 200_000)])
-        assert await store.position("shop", "sales") == Cursor(minutes(1))
+        await store.record_page(PairId("shop"), "sales", Cursor(minutes(1)), [new("2", payload=b"x" * 200_000)])
+        assert await store.position(PairId("shop"), "sales") == Cursor(minutes(1))
 
 
 def test_a_read_only_directory_is_told(tmp_path: Path) -> None:
@@ -459,7 +460,7 @@ async def test_a_newer_schema_is_refused(home: Path, *, readonly: bool) -> None:
 async def test_an_existing_database_is_copied_before_it_is_changed(home: Path) -> None:
     """The copy is sound, private, and of the schema before; a new database needs none."""
     async with opened(home) as store:
-        await store.remember("shop", {"a": "1"})
+        await store.remember(PairId("shop"), {"a": "1"})
     assert list(home.glob("state-before-*")) == []
     database = Database.open(home, migrations=[*SHIPPED, NEXT])
     assert database.read(lambda connection: connection.execute("SELECT a FROM extra").fetchone()[0]) == "x"
@@ -468,17 +469,17 @@ async def test_an_existing_database_is_copied_before_it_is_changed(home: Path) -
     assert stat.S_IMODE(copy.stat().st_mode) == 0o600
     copy.rename(home / "state.sqlite3")
     async with opened(home) as store:
-        assert await store.fact("shop", "a") == "1"
+        assert await store.fact(PairId("shop"), "a") == "1"
 
 
 async def test_a_migration_that_fails_changes_nothing(home: Path) -> None:
     """The program of before goes on with it."""
     async with opened(home) as store:
-        await store.remember("shop", {"a": "1"})
+        await store.remember(PairId("shop"), {"a": "1"})
     with pytest.raises(StoreError, match="no such table: nowhere"):
         Database.open(home, migrations=[*SHIPPED, BROKEN])
     async with opened(home) as store:
-        assert await store.fact("shop", "a") == "1"
+        assert await store.fact(PairId("shop"), "a") == "1"
         tables = await store.look(lambda connection: connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'extra'").fetchall())
     assert tables == []
 
@@ -488,7 +489,7 @@ async def test_the_schema_is_not_changed_under_a_running_process(home: Path) -> 
     async with opened(home) as store:
         with pytest.raises(StoreError, match="another version of Kassabrug is running on this state"):
             Database.open(home, migrations=[*SHIPPED, NEXT])
-        await store.remember("shop", {"a": "1"})
+        await store.remember(PairId("shop"), {"a": "1"})
 
 
 async def test_a_reader_does_not_change_an_older_schema(home: Path) -> None:
@@ -507,15 +508,15 @@ async def test_a_backup_is_the_store_of_one_moment(home: Path, tmp_path: Path) -
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir(mode=0o700)
     async with opened(home) as store:
-        await store.record_page("shop", "sales", Cursor(NOON), [new("1", payload=b"x"), new("2")])
+        await store.record_page(PairId("shop"), "sales", Cursor(NOON), [new("1", payload=b"x"), new("2")])
         await store.backup(elsewhere / "state.sqlite3")
-        [work] = await store.claim("shop", "sales", now=NOON, limit=1)
+        [work] = await store.claim(PairId("shop"), "sales", now=NOON, limit=1)
         await store.finish(work, Settlement(Outcome.CREATED))
         cipher = store.cipher
     assert [file.name for file in elsewhere.iterdir()] == ["state.sqlite3"]
     assert stat.S_IMODE((elsewhere / "state.sqlite3").stat().st_mode) == 0o600
     async with opened(elsewhere, cipher=cipher) as restored:
-        assert [(work.record, work.payload) for work in await restored.open_work("shop", "sales")] == [("1", b"x"), ("2", b"{}")]
+        assert [(work.record, work.payload) for work in await restored.open_work(PairId("shop"), "sales")] == [("1", b"x"), ("2", b"{}")]
         assert restored.identity == store.identity
 
 
@@ -524,4 +525,4 @@ async def test_a_backup_into_nowhere_is_told(home: Path) -> None:
     async with opened(home) as store:
         with pytest.raises(StoreError, match=r"nowhere/copy: the backup cannot be written \(No such file or directory\)"):
             await store.backup(home / "nowhere" / "copy")
-        await store.remember("shop", {"a": "1"})
+        await store.remember(PairId("shop"), {"a": "1"})

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from connectors.port import Cursor
+from daemon.core.ids import PairId
 from daemon.core.outcomes import Outcome, Reason
 from daemon.state.port import Intent, IntentState, Settlement
 from daemon.state.sqlite import open_store
@@ -23,14 +24,14 @@ if TYPE_CHECKING:
 #: what is called, the index that has to be used, and whether the rows themselves need not be looked at
 FOUND_BY: dict[str, tuple[Callable[[SqliteStore], Awaitable[object]], str]] = {
     "recover": (lambda store: store.recover(), "USING INDEX work_open"),
-    "release_waiting": (lambda store: store.release_waiting("shop", reason=Reason.UNAUTHORIZED), "USING INDEX work_open (link=?)"),
-    "sums": (lambda store: store.sums("shop", "sales"), "USING COVERING INDEX work_settled (link=? AND flow=?)"),
+    "release_waiting": (lambda store: store.release_waiting(PairId("shop"), reason=Reason.UNAUTHORIZED), "USING INDEX work_open (link=?)"),
+    "sums": (lambda store: store.sums(PairId("shop"), "sales"), "USING COVERING INDEX work_settled (link=? AND flow=?)"),
     "counts": (lambda store: store.counts(), "USING COVERING INDEX work_open"),
-    "next_due": (lambda store: store.next_due("shop", "sales"), "USING INDEX work_due (link=? AND flow=?)"),
-    "claim": (lambda store: store.claim("shop", "sales", now=NOON, limit=1), "USING INDEX work_due (link=? AND flow=?)"),
-    "open_work": (lambda store: store.open_work("shop", "sales"), "USING INDEX work_open (link=? AND flow=?)"),
-    "intent": (lambda store: store.intent("shop", "till:1:book"), "USING PRIMARY KEY (link=? AND key=?)"),
-    "intents of a record": (lambda store: store.intents("shop", record="1"), "USING INDEX intent_record (record=?"),
+    "next_due": (lambda store: store.next_due(PairId("shop"), "sales"), "USING INDEX work_due (link=? AND flow=?)"),
+    "claim": (lambda store: store.claim(PairId("shop"), "sales", now=NOON, limit=1), "USING INDEX work_due (link=? AND flow=?)"),
+    "open_work": (lambda store: store.open_work(PairId("shop"), "sales"), "USING INDEX work_open (link=? AND flow=?)"),
+    "intent": (lambda store: store.intent(PairId("shop"), "till:1:book"), "USING PRIMARY KEY (link=? AND key=?)"),
+    "intents of a record": (lambda store: store.intents(PairId("shop"), record="1"), "USING INDEX intent_record (record=?"),
 }
 
 
@@ -38,8 +39,8 @@ FOUND_BY: dict[str, tuple[Callable[[SqliteStore], Awaitable[object]], str]] = {
 async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
     """A store with some records and their intents, nearly all of them settled."""
     opened = await open_store(tmp_path / "state", clock=StillClock(), inline=True)
-    await opened.record_page("shop", "sales", Cursor(NOON), [new(str(number)) for number in range(300)])
-    done = await opened.claim("shop", "sales", now=NOON, limit=297)
+    await opened.record_page(PairId("shop"), "sales", Cursor(NOON), [new(str(number)) for number in range(300)])
+    done = await opened.claim(PairId("shop"), "sales", now=NOON, limit=297)
     await opened.finish_many([(work, Settlement(Outcome.CREATED, amounts={"till": "1.00", "books": "1.00"})) for work in done])
     for number in range(60):
         await opened.intend(intent("till:1:book" if number == 1 else f"till:{number}:book", record=str(number)))
@@ -68,8 +69,8 @@ async def test_it_is_found_by_its_index(store: SqliteStore, name: str) -> None:
 
 async def test_one_intent_is_found_by_its_key(store: SqliteStore) -> None:
     """Within its link; none, where there is none."""
-    found = await store.intent("shop", "till:1:book")
+    found = await store.intent(PairId("shop"), "till:1:book")
     assert isinstance(found, Intent)
     assert (found.key, found.state, found.memo) == ("till:1:book", IntentState.SENT, {"remaining": "12.50"})
-    assert await store.intent("other", "till:1:book") is None
-    assert await store.intent("shop", "till:1:pay") is None
+    assert await store.intent(PairId("other"), "till:1:book") is None
+    assert await store.intent(PairId("shop"), "till:1:pay") is None

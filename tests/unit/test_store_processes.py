@@ -13,6 +13,7 @@ import anyio
 import pytest
 
 from connectors.port import Cursor, Tokens
+from daemon.core.ids import PairId
 from daemon.core.outcomes import State
 from daemon.state.owner import AlreadyRunning, claim_ownership, read_owner
 from daemon.state.port import StoreError
@@ -270,15 +271,15 @@ async def test_a_killed_process_has_not_lost_what_it_reported(home: Path) -> Non
     done = {text.removeprefix("done ") for text in said if text.startswith("done")}
     assert len(done) >= 50
     async with opened(home) as store:
-        assert {one.record for one in await store.intents("shop")} >= sent
-        bound = await store.bindings("shop", "product")
+        assert {one.record for one in await store.intents(PairId("shop"))} >= sent
+        bound = await store.bindings(PairId("shop"), "product")
         assert set(bound) >= done
         for record in done:
-            work = await store.work("shop", "sales", record)
+            work = await store.work(PairId("shop"), "sales", record)
             assert work is not None
             assert work.state is State.DONE
-        position = await store.position("shop", "sales")
+        position = await store.position(PairId("shop"), "sales")
         assert position.moment is not None
         assert position.moment >= minutes(max(map(int, done)))
         assert await store.recover() <= 1
-        assert await store.record_page("shop", "sales", Cursor(NOON), [new("after")]) == 1
+        assert await store.record_page(PairId("shop"), "sales", Cursor(NOON), [new("after")]) == 1

@@ -12,6 +12,7 @@ import pytest
 from anyio.lowlevel import checkpoint
 
 from connectors.port import Cursor
+from daemon.core.ids import PairId
 from daemon.core.outcomes import Outcome
 from daemon.state.port import Settlement, StoreError
 from daemon.state.sqlite import open_store
@@ -55,9 +56,9 @@ async def test_an_exception_undoes_the_transaction(store: SqliteStore) -> None:
 
     with pytest.raises(LookupError):
         await store.transact(fail)
-    assert await store.fact("shop", "half") is None
+    assert await store.fact(PairId("shop"), "half") is None
     await store.transact(lambda connection: remember(connection, "whole"))
-    assert await store.fact("shop", "whole") == "1"
+    assert await store.fact(PairId("shop"), "whole") == "1"
 
 
 async def test_an_error_of_the_database_undoes_the_transaction(store: SqliteStore) -> None:
@@ -69,12 +70,12 @@ async def test_an_error_of_the_database_undoes_the_transaction(store: SqliteStor
 
     with pytest.raises(StoreError, match=r"^\S*state\.sqlite3: unexpected database error \(UNIQUE .*\); please report it$"):
         await store.transact(fail)
-    assert await store.fact("shop", "half") is None
+    assert await store.fact(PairId("shop"), "half") is None
 
 
 async def test_a_page_fails_as_a_whole(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """When the work cannot be stored, the position has not moved."""
-    await store.record_page("shop", "sales", Cursor(NOON), [new("1")])
+    await store.record_page(PairId("shop"), "sales", Cursor(NOON), [new("1")])
     encrypt = store.cipher.encrypt
 
     def fail_on_the_third(plain: bytes) -> bytes:
@@ -84,9 +85,9 @@ async def test_a_page_fails_as_a_whole(store: SqliteStore, monkeypatch: pytest.M
 
     monkeypatch.setattr(store.cipher, "encrypt", fail_on_the_third)
     with pytest.raises(MemoryError):
-        await store.record_page("shop", "sales", Cursor(minutes(9)), [new("2"), new("1", version="2"), new("3", payload=b"3")])
-    assert await store.position("shop", "sales") == Cursor(NOON)
-    assert [(work.record, work.version) for work in await store.open_work("shop", "sales")] == [("1", "1")]
+        await store.record_page(PairId("shop"), "sales", Cursor(minutes(9)), [new("2"), new("1", version="2"), new("3", payload=b"3")])
+    assert await store.position(PairId("shop"), "sales") == Cursor(NOON)
+    assert [(work.record, work.version) for work in await store.open_work(PairId("shop"), "sales")] == [("1", "1")]
 
 
 async def test_tasks_that_interleave_do_not_get_into_each_others_transactions(store: SqliteStore) -> None:
@@ -115,11 +116,11 @@ async def test_tasks_that_interleave_do_not_get_into_each_others_transactions(st
 
 async def test_every_piece_of_work_is_claimed_by_one_worker(store: SqliteStore) -> None:
     """Workers that claim at the same time share the work out between them."""
-    await store.record_page("shop", "sales", Cursor(NOON), [new(str(number)) for number in range(100)])
+    await store.record_page(PairId("shop"), "sales", Cursor(NOON), [new(str(number)) for number in range(100)])
     claimed: list[str] = []
 
     async def worker() -> None:
-        while works := await store.claim("shop", "sales", now=NOON, limit=7):
+        while works := await store.claim(PairId("shop"), "sales", now=NOON, limit=7):
             claimed.extend(work.record for work in works)
             await store.finish_many([(work, Settlement(Outcome.CREATED)) for work in works])
 
@@ -140,7 +141,7 @@ async def test_a_cancelled_scope_does_not_break_a_transaction(store: SqliteStore
         finished.append(intent())
     assert finished == [None]
     assert scope.cancelled_caught
-    assert await store.intents("shop") == [intent()]
+    assert await store.intents(PairId("shop")) == [intent()]
 
 
 async def test_a_cancelled_task_leaves_a_whole_transaction(threaded: SqliteStore) -> None:
@@ -160,7 +161,7 @@ async def test_a_cancelled_task_leaves_a_whole_transaction(threaded: SqliteStore
         await task
     go_on.set()
     await threaded.transact(lambda connection: remember(connection, "c"))
-    assert [await threaded.fact("shop", name) for name in "abc"] == ["1", "1", "1"]
+    assert [await threaded.fact(PairId("shop"), name) for name in "abc"] == ["1", "1", "1"]
 
 
 async def test_the_loop_goes_on_while_the_thread_works(threaded: SqliteStore) -> None:
@@ -185,13 +186,13 @@ async def test_a_closed_store_says_so(store: SqliteStore) -> None:
     await store.close()
     await store.close()
     with pytest.raises(StoreError, match="the store is closed"):
-        await store.bindings("shop", "product")
+        await store.bindings(PairId("shop"), "product")
 
 
 async def test_payloads_never_reach_the_log(store: SqliteStore, caplog: pytest.LogCaptureFixture) -> None:
     """Not even with every library at its most talkative."""
     with caplog.at_level(logging.DEBUG):
-        await store.record_page("shop", "sales", Cursor(NOON), [new("1", payload=b"jan@example.test")])
-        [work] = await store.claim("shop", "sales", now=NOON, limit=1)
+        await store.record_page(PairId("shop"), "sales", Cursor(NOON), [new("1", payload=b"jan@example.test")])
+        [work] = await store.claim(PairId("shop"), "sales", now=NOON, limit=1)
         await store.finish(work, Settlement(Outcome.CREATED))
     assert "jan@example.test" not in caplog.text

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from connectors.port import Cursor
+from daemon.core.ids import PairId
 from daemon.core.outcomes import Outcome, Reason, State
 from daemon.state.port import Pruned, Settlement, StoreError, Work
 from daemon.state.sqlite import open_store
@@ -40,36 +41,36 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path, clock: StillCloc
 
 async def take_in(store: SqliteStore, *works: NewWork) -> int:
     """Store one page of sales."""
-    return await store.record_page("shop", "sales", Cursor(NOON), works)
+    return await store.record_page(PairId("shop"), "sales", Cursor(NOON), works)
 
 
 async def claim(store: SqliteStore, *, at: int = 0, limit: int = 100) -> list[Work]:
     """Claim sales."""
-    return list(await store.claim("shop", "sales", now=minutes(at), limit=limit))
+    return list(await store.claim(PairId("shop"), "sales", now=minutes(at), limit=limit))
 
 
 async def state_of(store: SqliteStore, record: str = "1") -> State:
     """Return the state of a sale."""
-    work = await store.work("shop", "sales", record)
+    work = await store.work(PairId("shop"), "sales", record)
     assert work is not None
     return work.state
 
 
 async def test_a_flow_never_read_has_an_empty_position(store: SqliteStore) -> None:
     """Reading starts at the beginning."""
-    assert await store.position("shop", "sales") == Cursor()
+    assert await store.position(PairId("shop"), "sales") == Cursor()
 
 
 async def test_a_page_is_stored_with_its_position(store: SqliteStore) -> None:
     """Cursor, seen pairs and work come back exactly as given, each link and flow for itself."""
     position = Cursor(minutes(3).replace(microsecond=1), frozenset({("1", "a|b"), ("2", 'quote " and ü')}))
-    assert await store.record_page("shop", "sales", position, [new("1", payload=b"\x00raw"), new("2")]) == 2
-    assert await store.position("shop", "sales") == position
-    assert await store.position("shop", "products") == Cursor()
-    assert await store.position("other", "sales") == Cursor()
-    work = await store.work("shop", "sales", "1")
+    assert await store.record_page(PairId("shop"), "sales", position, [new("1", payload=b"\x00raw"), new("2")]) == 2
+    assert await store.position(PairId("shop"), "sales") == position
+    assert await store.position(PairId("shop"), "products") == Cursor()
+    assert await store.position(PairId("other"), "sales") == Cursor()
+    work = await store.work(PairId("shop"), "sales", "1")
     assert work == Work(
-        link="shop",
+        pair=PairId("shop"),
         flow="sales",
         record="1",
         label="no 1",
@@ -143,8 +144,8 @@ async def test_work_is_claimed_oldest_first_up_to_the_limit(store: SqliteStore) 
 async def test_a_claim_is_for_one_link_and_flow(store: SqliteStore) -> None:
     """Flows and links do not take each other's work."""
     await take_in(store, new("1"))
-    assert await store.claim("shop", "products", now=NOON, limit=9) == []
-    assert await store.claim("other", "sales", now=NOON, limit=9) == []
+    assert await store.claim(PairId("shop"), "products", now=NOON, limit=9) == []
+    assert await store.claim(PairId("other"), "sales", now=NOON, limit=9) == []
     assert len(await claim(store)) == 1
 
 
@@ -169,11 +170,11 @@ async def test_settled_work_forgets_its_payload(store: SqliteStore, clock: Still
     clock.moment = minutes(1)
     settlement = Settlement(Outcome.UPDATED, Reason.EXISTS, "as 17", (pair("1", "17"),), "17", {"till": "12.50"})
     await store.finish(work, settlement)
-    stored = await store.work("shop", "sales", "1")
+    stored = await store.work(PairId("shop"), "sales", "1")
     assert stored == replace(
         work, state=State.DONE, outcome=Outcome.UPDATED, reason=Reason.EXISTS, detail="as 17", payload=None, updated_at=minutes(1)
     )
-    assert await store.bindings("shop", "product") == {"1": pair("1", "17")}
+    assert await store.bindings(PairId("shop"), "product") == {"1": pair("1", "17")}
     [line] = await store.activity()
     assert (line.at, line.label, line.event, line.outcome, line.reason) == (minutes(1), "no 1", "settled", "updated", "exists")
     assert (line.detail, line.remote_id) == ("as 17", "17")
@@ -187,7 +188,7 @@ async def test_several_settle_together_or_not_at_all(store: SqliteStore) -> None
     with pytest.raises(StoreError, match="work was not in hand"):
         await store.finish_many([(works[0], replace(CREATED, bindings=(pair("1", "17"),))), (stranger, CREATED)])
     assert await state_of(store, "1") is State.RUNNING
-    assert await store.bindings("shop", "product") == {}
+    assert await store.bindings(PairId("shop"), "product") == {}
     await store.finish_many([(work, CREATED) for work in works])
     assert [await state_of(store, record) for record in "123"] == [State.DONE, State.DONE, State.QUEUED]
     assert len(await store.activity()) == 2
@@ -228,7 +229,7 @@ async def test_work_put_back_is_claimed_when_its_time_has_come(store: SqliteStor
     [work] = await claim(store)
     await store.defer(work, state, not_before=minutes(2), reason=Reason.TRANSIENT, detail="500", attempt=2, payload=b"head and lines")
     assert await state_of(store) is state
-    assert await store.next_due("shop", "sales") == minutes(2)
+    assert await store.next_due(PairId("shop"), "sales") == minutes(2)
     assert await claim(store, at=1) == []
     [back] = await claim(store, at=2)
     assert (back.reason, back.detail, back.attempt, back.payload) == (Reason.TRANSIENT, "500", 2, b"head and lines")
@@ -239,7 +240,7 @@ async def test_a_change_while_in_hand_is_worked_on_after_settling(store: SqliteS
     await take_in(store, new("1", payload=b"old"))
     [work] = await claim(store)
     assert await take_in(store, new("1", version="2", at=1, payload=b"new")) == 1
-    marked = await store.work("shop", "sales", "1")
+    marked = await store.work(PairId("shop"), "sales", "1")
     assert marked is not None
     assert (marked.state, marked.again) == (State.RUNNING, True)
     clock.moment = minutes(3)
@@ -247,7 +248,7 @@ async def test_a_change_while_in_hand_is_worked_on_after_settling(store: SqliteS
     assert [count.oldest for count in await store.counts()] == [minutes(3)]  # the newer version waits since now
     [again] = await claim(store)
     assert (again.version, again.payload, again.again, again.moment, again.outcome) == ("2", b"new", False, minutes(1), None)
-    assert await store.bindings("shop", "product") == {"1": pair("1", "17")}
+    assert await store.bindings(PairId("shop"), "product") == {"1": pair("1", "17")}
     await store.finish(again, CREATED)
     assert await state_of(store) is State.DONE
 
@@ -279,12 +280,12 @@ async def test_held_work_waits_with_its_reason_and_its_payload(store: SqliteStor
     await take_in(store, new("1", payload=b"head"))
     [work] = await claim(store)
     await store.hold(work, reason=Reason.REJECTED, detail="4000: no", outcome=Outcome.REJECTED, payload=b"whole")
-    held = await store.work("shop", "sales", "1")
+    held = await store.work(PairId("shop"), "sales", "1")
     assert held is not None
     assert (held.state, held.outcome, held.reason, held.detail) == (State.HELD, Outcome.REJECTED, Reason.REJECTED, "4000: no")
     assert held.payload == b"whole"
     assert await claim(store, at=1000) == []
-    assert await store.next_due("shop", "sales") is None
+    assert await store.next_due(PairId("shop"), "sales") is None
     [line] = await store.activity(label="no 1")
     assert (line.event, line.reason, line.detail) == ("held", "rejected", "4000: no")
 
@@ -296,8 +297,8 @@ async def test_resend_queues_what_is_held_dead_or_done(store: SqliteStore) -> No
     await store.finish(works["1"], CREATED)
     await store.hold(works["2"], reason=Reason.SUM_DIFFERS, question=question())
     await store.hold(works["3"], reason=Reason.ATTEMPTS_EXHAUSTED, state=State.DEAD)
-    assert await store.resend("other", "no 1") == 0
-    assert [await store.resend("shop", name) for name in ("no 1", "2", "no 3", "no 4", "no 5", "no 6")] == [1, 1, 1, 0, 0, 0]
+    assert await store.resend(PairId("other"), "no 1") == 0
+    assert [await store.resend(PairId("shop"), name) for name in ("no 1", "2", "no 3", "no 4", "no 5", "no 6")] == [1, 1, 1, 0, 0, 0]
     again = await claim(store)
     assert [(work.record, work.attempt, work.reason, work.outcome) for work in again] == [
         (record, 0, Reason.NONE, None) for record in "1235"
@@ -311,20 +312,20 @@ async def test_resend_queues_what_is_held_dead_or_done(store: SqliteStore) -> No
 async def test_resend_can_name_the_flow(store: SqliteStore) -> None:
     """The same label in another flow stays where it is."""
     for flow in ("sales", "stock"):
-        await store.record_page("shop", flow, Cursor(), [new("1")])
-        [work] = await store.claim("shop", flow, now=NOON, limit=1)
+        await store.record_page(PairId("shop"), flow, Cursor(), [new("1")])
+        [work] = await store.claim(PairId("shop"), flow, now=NOON, limit=1)
         await store.finish(work, CREATED)
-    assert await store.resend("shop", "no 1", flow="stock") == 1
+    assert await store.resend(PairId("shop"), "no 1", flow="stock") == 1
     assert await state_of(store) is State.DONE
-    assert await store.resend("shop", "no 1") == 1
+    assert await store.resend(PairId("shop"), "no 1") == 1
     assert await state_of(store) is State.QUEUED
 
 
 async def test_a_connection_that_comes_back_releases_what_waited_for_it(store: SqliteStore) -> None:
     """Only the waiting, only for this reason, only in this link; retries keep their time."""
     await take_in(store, *(new(record) for record in "123"))
-    await store.record_page("other", "sales", Cursor(), [new("4")])
-    works = [*await claim(store), *await store.claim("other", "sales", now=NOON, limit=1)]
+    await store.record_page(PairId("other"), "sales", Cursor(), [new("4")])
+    works = [*await claim(store), *await store.claim(PairId("other"), "sales", now=NOON, limit=1)]
     for work, state, reason in zip(
         works,
         (State.WAITING, State.WAITING, State.RETRYING, State.WAITING),
@@ -332,7 +333,7 @@ async def test_a_connection_that_comes_back_releases_what_waited_for_it(store: S
         strict=True,
     ):
         await store.defer(work, state, not_before=minutes(60), reason=reason, attempt=0)
-    assert await store.release_waiting("shop", reason=Reason.UNREACHABLE) == 1
+    assert await store.release_waiting(PairId("shop"), reason=Reason.UNREACHABLE) == 1
     assert [work.record for work in await claim(store)] == ["1"]
 
 
@@ -356,30 +357,30 @@ async def test_open_work_is_everything_that_is_not_settled(store: SqliteStore) -
     await store.finish(first, CREATED)
     [third] = await claim(store, limit=1)
     await store.hold(third, reason=Reason.INTERNAL, state=State.DEAD)
-    found = await store.open_work("shop", "sales")
+    found = await store.open_work(PairId("shop"), "sales")
     assert [(work.record, work.state, work.payload) for work in found] == [("3", State.DEAD, b"three"), ("2", State.QUEUED, b"{}")]
 
 
 async def test_work_is_found_by_label_and_by_record_in_every_flow(store: SqliteStore) -> None:
     """``why`` starts from what a person sees."""
     await take_in(store, new("1"))
-    await store.record_page("other", "stock", Cursor(), [new("1")])
-    assert [(work.link, work.flow) for work in await store.find_work("no 1")] == [("other", "stock"), ("shop", "sales")]
+    await store.record_page(PairId("other"), "stock", Cursor(), [new("1")])
+    assert [(work.pair, work.flow) for work in await store.find_work("no 1")] == [("other", "stock"), ("shop", "sales")]
     assert len(await store.find_work("1")) == 2
     assert await store.find_work("no 2") == []
-    assert await store.work("shop", "sales", "2") is None
+    assert await store.work(PairId("shop"), "sales", "2") is None
 
 
 async def test_next_due_is_the_earliest_claimable_moment(store: SqliteStore) -> None:
     """Queued work is due at once; running work is not due at all."""
-    assert await store.next_due("shop", "sales") is None
+    assert await store.next_due(PairId("shop"), "sales") is None
     await take_in(store, new("1"), new("2"))
-    assert await store.next_due("shop", "sales") == NOON
+    assert await store.next_due(PairId("shop"), "sales") == NOON
     works = await claim(store)
-    assert await store.next_due("shop", "sales") is None
+    assert await store.next_due(PairId("shop"), "sales") is None
     for work, due in zip(works, (9, 7), strict=True):
         await store.defer(work, State.RETRYING, not_before=minutes(due), reason=Reason.TRANSIENT, attempt=1)
-    assert await store.next_due("shop", "sales") == minutes(7)
+    assert await store.next_due(PairId("shop"), "sales") == minutes(7)
 
 
 async def test_what_a_wrong_clock_put_off_is_due_when_it_is_right_again(store: SqliteStore, clock: StillClock) -> None:
@@ -390,7 +391,7 @@ async def test_what_a_wrong_clock_put_off_is_due_when_it_is_right_again(store: S
     await store.defer(work, State.UNCERTAIN, not_before=minutes(26 * 60 + 1), reason=Reason.ANSWER_LOST, attempt=1)
     assert await claim(store, at=26 * 60) == []
     clock.moment = minutes(5)
-    assert await store.next_due("shop", "sales") == minutes(5)
+    assert await store.next_due(PairId("shop"), "sales") == minutes(5)
     [work] = await claim(store, at=5)
     assert (work.record, work.attempt) == ("1", 1)
 
@@ -401,8 +402,8 @@ async def test_counts_tell_what_waits_and_since_when(store: SqliteStore, clock: 
     [work] = await claim(store, limit=1)
     await store.finish(work, CREATED)
     clock.moment = minutes(10)
-    await store.resend("shop", "no 1")
-    await store.record_page("shop", "stock", Cursor(), [new("9")])
+    await store.resend(PairId("shop"), "no 1")
+    await store.record_page(PairId("shop"), "stock", Cursor(), [new("9")])
     counted = {(count.flow, count.state): (count.records, count.oldest) for count in await store.counts()}
     assert counted == {("sales", State.QUEUED): (2, NOON), ("stock", State.QUEUED): (1, minutes(10))}
     [work] = await claim(store, at=10, limit=1)
@@ -415,12 +416,18 @@ async def test_counts_tell_what_waits_and_since_when(store: SqliteStore, clock: 
 
 async def test_sums_are_exact_and_count_settled_work_only(store: SqliteStore) -> None:
     """A hundred times ten cents is ten euro; refunds are subtracted; what has no amount is only a record."""
-    assert await store.sums("shop", "sales") == {"records": "0", "receipts": "0", "documents": "0", "till": "0.00", "books": "0.00"}
+    assert await store.sums(PairId("shop"), "sales") == {"records": "0", "receipts": "0", "documents": "0", "till": "0.00", "books": "0.00"}
     await take_in(store, *(new(str(number)) for number in range(103)))
     works = await claim(store, limit=200)
     amounts = [{"till": "0.10", "books": "0.1"}] * 100 + [{"till": "-2.55"}, {}]
     await store.finish_many([(work, Settlement(Outcome.CREATED, amounts=amount)) for work, amount in zip(works, amounts, strict=False)])
-    assert await store.sums("shop", "sales") == {"records": "102", "receipts": "101", "documents": "100", "till": "7.45", "books": "10.00"}
+    assert await store.sums(PairId("shop"), "sales") == {
+        "records": "102",
+        "receipts": "101",
+        "documents": "100",
+        "till": "7.45",
+        "books": "10.00",
+    }
 
 
 async def test_a_fraction_of_a_cent_is_refused(store: SqliteStore) -> None:
@@ -435,7 +442,7 @@ async def test_a_fraction_of_a_cent_is_refused(store: SqliteStore) -> None:
 async def test_a_moment_without_a_time_zone_is_refused(store: SqliteStore) -> None:
     """Local time never gets into the store."""
     with pytest.raises(ValueError, match="without a time zone"):
-        await store.record_page("shop", "sales", Cursor(NOON.replace(tzinfo=None)), [])
+        await store.record_page(PairId("shop"), "sales", Cursor(NOON.replace(tzinfo=None)), [])
 
 
 async def test_pruning_forgets_what_is_settled_and_old(store: SqliteStore, clock: StillClock) -> None:
@@ -446,11 +453,11 @@ async def test_pruning_forgets_what_is_settled_and_old(store: SqliteStore, clock
     clock.moment = minutes(10)
     await store.finish(works[1], CREATED)
     assert await store.prune(before=minutes(5)) == Pruned(work=1, activity=1)
-    assert await store.work("shop", "sales", "1") is None
+    assert await store.work(PairId("shop"), "sales", "1") is None
     assert [await state_of(store, record) for record in "23"] == [State.DONE, State.QUEUED]
     assert len(await store.activity()) == 1
-    assert await store.bindings("shop", "product") == {"1": pair("1", "17")}
-    assert await store.position("shop", "sales") == Cursor(NOON)
+    assert await store.bindings(PairId("shop"), "product") == {"1": pair("1", "17")}
+    assert await store.position(PairId("shop"), "sales") == Cursor(NOON)
 
 
 async def test_a_moment_written_by_a_clock_that_ran_ahead_is_forgotten_when_the_record_changes(

@@ -184,7 +184,7 @@ def test_everything_on_the_page_is_escaped() -> None:
     """A product called <script> is shown, not run: in all 22 places where a text from outside stands."""
     page = render(full_view())
     assert "<script" not in page
-    assert page.count("&lt;script&gt;alert(&quot;x&quot;)&lt;/script&gt;&amp;") == 22
+    assert page.count("&lt;script&gt;alert(&#34;x&#34;)&lt;/script&gt;&amp;") == 22
     assert EVIL in read(full_view()).text
 
 

@@ -52,7 +52,7 @@ class Invoices:
     async def private_prices_include_vat(self) -> bool | None:
         """Return what earlier answers of the books showed, ``None`` before the first."""
         if not self._fact_read:
-            known = await self._context.store.fact(self._context.link, PRICES_FACT)
+            known = await self._context.store.fact(self._context.link_id, PRICES_FACT)
             self._private_prices_include_vat = None if known is None else known == "yes"
             self._fact_read = True
         return self._private_prices_include_vat
@@ -62,7 +62,7 @@ class Invoices:
         if not layout.private or shown is None or shown == await self.private_prices_include_vat():
             return
         self._private_prices_include_vat = shown
-        await self._context.store.remember(self._context.link, {PRICES_FACT: "yes" if shown else "no"})
+        await self._context.store.remember(self._context.link_id, {PRICES_FACT: "yes" if shown else "no"})
 
     # -- writing ------------------------------------------------------------------------------------------------------------------
     async def book(self, layout: Layout, *, at_once: bool, memo: dict[str, str], check: Callable[[Document], Text]) -> Booking | Hold:
@@ -75,7 +75,7 @@ class Invoices:
         return booking
 
     async def _proposal_begun(self, layout: Layout) -> bool:
-        intents = await self._context.store.intents(self._context.scope, record=layout.record)
+        intents = await self._context.store.intents(self._context.pair_id, record=layout.record)
         key = proposal_write_key(layout.record, layout.key)
         return any(intent.key == key and intent.state != IntentState.REFUSED for intent in intents)
 
@@ -108,14 +108,14 @@ class Invoices:
         self, layout: Layout, content: object, memo: dict[str, str], send: Callable[[], Awaitable[str]], answered: list[Document]
     ) -> Booking:
         write = OnceWrite(document_write_key(layout.record, layout.key), FLOW, layout.record, "document", layout.key, repr(content), memo)
-        written = await at_most_once(self._context, self._context.scope, write, send=send, find=self._lookup.document_of)
+        written = await at_most_once(self._context, self._context.pair_id, write, send=send, find=self._lookup.document_of)
         document = answered[0] if answered else await self._context.books.get_document(written.remote_id)
         return Booking(document, adopted=written.adopted)
 
     async def _book_by_proposal(self, layout: Layout, memo: dict[str, str], check: Callable[[Document], Text]) -> Booking | Hold:
         context = self._context
         key = document_write_key(layout.record, layout.key)
-        earlier = [one for one in await context.store.intents(context.scope, record=layout.record) if one.key == key]
+        earlier = [one for one in await context.store.intents(context.pair_id, record=layout.record) if one.key == key]
         if earlier and earlier[0].state == IntentState.DONE and earlier[0].remote_id:
             return Booking(await context.books.get_document(earlier[0].remote_id), adopted=True)
         # where a send was begun the proposal may have become the document already: that is looked up before the proposal is touched
@@ -140,7 +140,7 @@ class Invoices:
 
     async def _proposal_is_gone(self, layout: Layout) -> None:
         key = proposal_write_key(layout.record, layout.key)
-        await self._context.store.settle_intent(self._context.scope, key, IntentState.REFUSED)
+        await self._context.store.settle_intent(self._context.pair_id, key, IntentState.REFUSED)
 
     async def propose(self, layout: Layout, check: Callable[[Document], Text]) -> Document | Hold:
         """Return a draft that the books themselves say comes to the right total; one that does not is withdrawn again."""
@@ -156,7 +156,7 @@ class Invoices:
 
         key = proposal_write_key(layout.record, layout.key)
         write = OnceWrite(key, FLOW, layout.record, "proposal", layout.key, repr(draft.rows))
-        written = await at_most_once(context, context.scope, write, send=send, find=self._lookup.proposal_of)
+        written = await at_most_once(context, context.pair_id, write, send=send, find=self._lookup.proposal_of)
         try:
             proposal = answered[0] if answered else await context.books.revise(written.remote_id, draft)
             agreed = await self._agree(layout, proposal, includes_vat=draft.prices_include_vat)

@@ -44,7 +44,7 @@ async def pay(context: Context, paying: Paying, document: Document, payments: Se
     So nothing is paid twice although this state may know nothing of it (a backup put back, another installation).
     """
     amounts = amounts_to_pay(document, payments)
-    intents = await context.store.intents(context.scope, record=paying.record)
+    intents = await context.store.intents(context.pair_id, record=paying.record)
     begun = {intent.key for intent in intents if intent.state != IntentState.REFUSED}
     remaining = document.remaining
     for index, (payment, amount) in enumerate(zip(payments, amounts, strict=True)):
@@ -100,7 +100,7 @@ async def _register(
         {"remaining": str(before), "amount": str(entry.amount)},
         named=False,
     )
-    return await at_most_once(context, context.scope, write, send=send, find=find)
+    return await at_most_once(context, context.pair_id, write, send=send, find=find)
 
 
 def amounts_to_pay(document: Document, payments: Sequence[PlannedPayment]) -> list[Decimal]:
