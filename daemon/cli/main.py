@@ -147,13 +147,15 @@ def _settle(own: argparse.ArgumentParser) -> None:
 
 def _backup(own: argparse.ArgumentParser) -> None:
     _configured(own)
-    own.add_argument("file", type=Path, metavar="FILE", help="where to; what is there is replaced")
+    own.add_argument("file", type=Path, metavar="FILE", help="where to; a file that is there is replaced")
     own.add_argument("--with-key", action="store_true", help="write the key to FILE.key too; both together are a secret")
 
 
 def _restore(own: argparse.ArgumentParser) -> None:
     _configured(own)
-    own.add_argument("file", type=Path, metavar="FILE", help="what backup has written; FILE.key is tried if it is there")
+    wanted = own.add_mutually_exclusive_group(required=True)
+    wanted.add_argument("file", nargs="?", type=Path, metavar="FILE", help="what backup has written; FILE.key is tried if it is there")
+    wanted.add_argument("--new-state", action="store_true", help="an empty one instead: answers, held records and the sign-in are gone")
 
 
 _ADD: dict[str, Callable[[argparse.ArgumentParser], None]] = {

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from daemon.core.ids import PairId
 from daemon.core.message import decode, encode
 from daemon.core.outside import label
+from daemon.state.failures import legible
 from daemon.state.port import Activity, AlertRow
 from daemon.state.values import to_moment, to_optional_moment, to_optional_text, to_text
 
@@ -39,6 +40,7 @@ def append(connection: sqlite3.Connection, activities: Iterable[Activity]) -> No
     )
 
 
+@legible("activity")
 def newest(connection: sqlite3.Connection, name: str | None, limit: int) -> list[Activity]:
     """Return the newest lines first, of one record when its label or id (``name``) is given."""
     if name is None:
@@ -81,6 +83,7 @@ def prune_alerts(connection: sqlite3.Connection, before: datetime) -> int:
     return connection.execute("DELETE FROM alert WHERE resolved_at < ?", (to_text(before),)).rowcount
 
 
+@legible("alert")
 def alerts(connection: sqlite3.Connection) -> list[AlertRow]:
     """Return the alerts, oldest first."""
     return [

@@ -225,7 +225,7 @@ class SqliteStore(Store):
 
         def again(connection: sqlite3.Connection) -> int:
             rows = work_rows.resend(connection, pair, label_or_record, flow, now)
-            rows += work_rows.revive(connection, self.cipher, pair, label_or_record, flows=flows, now=now)
+            rows += work_rows.revive(connection, pair, label_or_record, flows=flows, now=now)
             activity_rows.append(connection, _released(pair, rows, "resent", now))
             return len(rows)
 
@@ -466,6 +466,16 @@ class SqliteStore(Store):
         """Remember facts."""
         await self.transact(lambda connection: fact_rows.put(connection, owner, facts))
 
+    async def secret(self, owner: Owner, name: str) -> str | None:
+        """Return something that is kept encrypted; raises :class:`StoreError` in a reader that has no key."""
+        kept = await self.look(lambda connection: fact_rows.get(connection, owner, name))
+        return None if kept is None else self.cipher.decrypt_text(kept, fact_rows.place_of(owner, name))
+
+    async def remember_secret(self, owner: Owner, name: str, value: str) -> None:
+        """Remember something encrypted."""
+        kept = {name: self.cipher.encrypt_text(value, fact_rows.place_of(owner, name))}
+        await self.transact(lambda connection: fact_rows.put(connection, owner, kept))
+
     async def note(self, activities: Sequence[Activity]) -> None:
         """Append to the activity log."""
         lines = [replace(one, detail=said(one.detail)) for one in activities]
@@ -523,7 +533,7 @@ class SqliteStore(Store):
         now = self._clock.now()
 
         def remove(connection: sqlite3.Connection) -> Forgotten:
-            gone = forgetting.remove(connection, self.cipher, person, found)
+            gone = forgetting.remove(connection, person, found)
             if gone.removed:
                 detail = message(
                     "activity.forgotten", bindings=gone.bindings, writes=gone.writes, records=gone.contents, texts=gone.texts, by=by
