@@ -57,6 +57,9 @@ fault: environment  ## ten thousand and more fault schedules over all flows (ARG
 fuzz: environment  ## spoilt inputs at every place where something comes in from outside (ARGS='--tries 1000 --seed 7')
 	"$(BIN)/python" -m tests.fuzz $(ARGS)
 
+damage: environment  ## a thousand damaged states, each cured by what is said of it (ARGS='--times 100 --seed 7')
+	"$(BIN)/python" -m tests.fault.damage $(ARGS)
+
 fuzz-books: environment  ## generated requests from the published document against the eAccounting sandbox
 	"$(BIN)/python" -m tests.contract.fuzz_books $(ARGS)
 

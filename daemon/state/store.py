@@ -87,6 +87,10 @@ class SqliteStore(Store):
         """Run a function in a transaction that is durable when this returns."""
         return await self._runner.run(lambda database: database.write(function))
 
+    async def announce(self, function: Callable[[sqlite3.Connection], T]) -> T:
+        """Run the same for what nobody else knows (a write to come, a person's word, a token): it is counted beside the database too."""
+        return await self._runner.run(lambda database: database.announce(function))
+
     async def aside(self, function: Callable[[], T]) -> T:
         """Run a short blocking function that has nothing to do with the database where it does not block the loop."""
         return await self._runner.run(lambda _: function())
@@ -216,7 +220,7 @@ class SqliteStore(Store):
             line = Activity(now, work.pair, work.flow, work.record, work.label, state, outcome, reason, detail)
             activity_rows.append(connection, [line])
 
-        await self.transact(put_away)
+        await self.announce(put_away)
 
     async def resend(self, pair: PairId, label_or_record: str, *, flow: str | None = None) -> int:
         """Queue held, dead or done work again, also what is remembered by its binding only; return how many."""
@@ -294,7 +298,7 @@ class SqliteStore(Store):
     # -- intents --------------------------------------------------------------------------------------------------------------
     async def intend(self, intent: Intent) -> Intent | None:
         """Make an intent durable; return ``None`` when it is the caller's to send, else the existing one."""
-        return await self._runner.run(lambda database: database.announce(lambda connection: intent_rows.claim(connection, intent)))
+        return await self.announce(lambda connection: intent_rows.claim(connection, intent))
 
     async def settle_intent(
         self,
@@ -317,7 +321,7 @@ class SqliteStore(Store):
 
     async def resend_intent(self, owner: Owner, key: str, *, now: datetime) -> None:
         """Renew ``sent_at`` and count an attempt."""
-        await self._runner.run(lambda database: database.announce(lambda connection: intent_rows.renew(connection, owner, key, now)))
+        await self.announce(lambda connection: intent_rows.renew(connection, owner, key, now))
 
     async def intent(self, owner: Owner, key: str) -> Intent | None:
         """Return one intent by its key."""
@@ -340,7 +344,7 @@ class SqliteStore(Store):
                 )
             return len(settled)
 
-        return await self.transact(settle)
+        return await self.announce(settle)
 
     async def intents(
         self, owner: Owner, *, record: str | None = None, flow: str | None = None, state: str | None = None
@@ -398,7 +402,7 @@ class SqliteStore(Store):
             activity_rows.append(connection, [_decided(given, "answered", told, by, now)])
             return 0 if given.stays else _release(connection, pair, key, now, given)
 
-        return await self.transact(answered)
+        return await self.announce(answered)
 
     async def revoke_answer(self, pair: PairId, key: str, *, by: str = "") -> int:
         """Take an answer back; queue what it held or left behind; return how many. Raises :class:`KeyError`."""
@@ -412,7 +416,7 @@ class SqliteStore(Store):
             activity_rows.append(connection, [_decided(before, "revoked", before.answer, by, now)])
             return _release(connection, pair, key, now)
 
-        return await self.transact(revoked)
+        return await self.announce(revoked)
 
     async def overrule(self, pair: PairId, key: str, detail: Text) -> int:
         """Forget a question because the configuration says it; queue what waited for it; return how many."""

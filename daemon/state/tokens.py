@@ -100,7 +100,7 @@ class SqliteTokenStore(TokenStore):
 
     async def _put(self, sealed: bytes) -> None:
         values = (self._connection, sealed, to_text(self._clock.now()))
-        await self._store.transact(
+        await self._store.announce(
             lambda connection: connection.execute("INSERT OR REPLACE INTO token (connection, value, saved_at) VALUES (?, ?, ?)", values)
         )
 
