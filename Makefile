@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 REMEMBER = cache="$$(cd "$(VENV)" && pwd)/cache" && export RUFF_CACHE_DIR="$$cache/ruff" MYPY_CACHE_DIR="$$cache/mypy" \
   COVERAGE_FILE="$$cache/coverage" HYPOTHESIS_STORAGE_DIRECTORY="$$cache/hypothesis" PATH="$$(cd "$(BIN)" && pwd):$$PATH" &&
 
-.PHONY: help environment wheels demo lint test coverage test-all bench soak fault people fuzz fuzz-books format lock
+.PHONY: help environment wheels demo lint test coverage test-all bench soak fault people fuzz fuzz-books damage format lock
 
 help:  ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' Makefile | expand -t 14

@@ -53,9 +53,7 @@ async def backup(args: argparse.Namespace) -> int:
     else:
         show.OUT.print(f"The key is not in it. Keep a copy of {key} in another safe place; without it the backup is of no use.")
     if unknown:
-        show.ERR.print(
-            f"The backup is whole; that it was made could not be written down, so the metric of its age does not know: {unknown}"
-        )
+        show.ERR.print(f"The backup is whole; only that it was made could not be written down, for the metric of its age: {unknown}")
     return 0
 
 

@@ -180,7 +180,8 @@ def _notify(url: str, message: tuple[str, str, str]) -> bool:
         plain = apprise.NotifyFormat.TEXT
         for server in target:
             # whatever the address asks for (format=html): words from outside are never markup in a mail
-            if isinstance(server.notify_format, tuple) and plain in server.notify_format:
+            formats: Any = server.notify_format  # several or one, whatever its type says
+            if isinstance(formats, tuple) and plain in formats:
                 server.notify_format = plain
         return bool(target.notify(body=body, title=title, notify_type=kind, body_format=plain))
     except Exception:  # noqa: BLE001 (a hundred plug-ins, each with its own errors; none may stop the work, and each is counted)

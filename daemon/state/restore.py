@@ -57,7 +57,7 @@ def restore(source: Path, directory: Path, *, stamp: str) -> Restored:
         key = _key_for(source, directory)
         draft = directory / f"{FILE}.restored"
         with ExitStack() as after:
-            after.callback(draft.unlink, missing_ok=True)
+            after.callback(_drop, draft)
             generation = _draft(source, draft, directory / FILE, key)
             kept = _keep(directory, directory / f"state.before-restore-{stamp}")
             new_key = read_private(key_beside(source)) if key is not None and key.origin == str(key_beside(source)) else None
@@ -138,6 +138,7 @@ def _swap(
                 done.append(name)
                 (directory / name).unlink()
         last()
+        tell.so_far = "but the new database is in place"
     except BaseException as error:
         if isinstance(error, Exception) and kept is not None and not _undone(directory, kept, done):
             tell.so_far = (
@@ -145,6 +146,11 @@ def _swap(
                 "free the disk or make it writable, then type the same command again"
             )
         raise
+
+
+def _drop(draft: Path) -> None:
+    with suppress(OSError):  # in the way of nobody: the next restoration writes over it
+        draft.unlink(missing_ok=True)
 
 
 def _undone(directory: Path, kept: Path, names: list[str]) -> bool:

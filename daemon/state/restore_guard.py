@@ -3,7 +3,8 @@
 ``state.generation`` beside the database holds a number that never goes back.  The database counts every opening for writing and all that
 nobody else knows: every write to a vendor that it announces (an intent), every hold, every word of a person, every token.  The file
 follows before the intent is sent.  So a database that says less than the file, or belongs to another file, or has lost it, may lack
-intents: what they wrote at the vendor has to be looked for before anything is written again.  The other way round, a process that was killed between the two leaves the file behind, never ahead.
+intents: what they wrote at the vendor has to be looked for before anything is written again.  The other way round, a
+process that was killed between the two leaves the file behind, never ahead.
 
 Who closes the database last writes down what the file looks like (a digest of all of it).  As long as nobody has opened it again, a file
 that looks otherwise was damaged, or another copy lies in its place.

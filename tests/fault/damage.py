@@ -264,7 +264,7 @@ def _full(place: Place, random: Random) -> None:
         place.token = anyio.run(_refresh_on_a_full_disk, place, random.random() < 0.5)
     else:
         _fill_up(place)
-    place.cure = lambda: (place.home / "filler").unlink()
+    place.cure = (place.home / "filler").unlink
 
 
 def _fill_up(place: Place) -> None:
@@ -447,9 +447,12 @@ def attempt(place: Place, before: Truth) -> str:
         if lines and command[0] == "questions" and place.cure is None:
             break
     if not lines:
-        if lost := _is_what_it_was(place, before):
+        lost = _is_what_it_was(place, before)
+        if not lost:
+            return "taken as it was"
+        if not lost.startswith("token: ") or "kassabrug restore" not in lost:  # a token is told of by whoever needs it
             raise Wrong(f"lost without a word: {lost}")
-        return "taken as it was"
+        lines.append(lost)
     _advice(place, lines[-1])
     if lost := _is_what_it_was(place, before):
         raise Wrong(f"after what was said was done: {lost} ({lines[-1].strip()})")

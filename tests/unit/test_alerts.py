@@ -342,7 +342,7 @@ async def test_a_mail_is_plain_text_whatever_its_address_asks_for(asked: str) ->
                 while b"\r\n" in buffered:
                     line, _, buffered = buffered.partition(b"\r\n")
                     if reading and line == b".":
-                        mails.append(email.message_from_bytes(body, policy=email.policy.default))  # type: ignore[arg-type]  # the policy decides
+                        mails.append(email.message_from_bytes(body, policy=email.policy.default))
                         reading = False
                         await stream.send(b"250 taken\r\n")
                     elif reading:

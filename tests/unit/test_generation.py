@@ -168,7 +168,7 @@ async def test_a_database_that_is_gone_is_missed(home: Path, left: bytes | None)
     await refused(home, "is missing, and there was one" if left is None else "is empty, and there was one")
     assert begin_anew(home, by="ans", now=NOON).kept == home / "state.before-restore-20260302T120000Z"
     async with opened(home) as store:
-        assert await store.intents("shop") == []
+        assert await store.intents(PairId("shop")) == []
         assert store.restored
         [line] = await store.activity()
         assert str(line.detail) == "activity.new_state by=ans"
