@@ -14,7 +14,7 @@ from connectors.port import Cursor, Tokens
 from daemon.core.ids import PairId
 from daemon.core.outcomes import Outcome, Reason, State
 from daemon.state import cursors as cursor_rows
-from daemon.state import database
+from daemon.state import database, presence
 from daemon.state import work as work_rows
 from daemon.state.port import IntentState, Settlement
 from daemon.state.sqlite import open_store
@@ -82,7 +82,7 @@ async def live(store: SqliteStore, home: Path, said: Said) -> None:
 
 async def broken_promises(home: Path, said: Said) -> list[str]:
     """Open the store after the reboot, as the next start does, and return what it told and does not know any more."""
-    with closing(sqlite3.connect(home / database.FILE)) as connection:
+    with closing(sqlite3.connect(home / presence.FILE)) as connection:
         checks = [connection.execute(f"PRAGMA {check}").fetchall() for check in ("integrity_check", "foreign_key_check")]
     broken = [f"damaged: {found}" for found in checks if found not in ([], [("ok",)])]
     store = await open_store(home, clock=StillClock(), inline=True)

@@ -298,16 +298,17 @@ async def test_a_restoration_that_fails_at_any_step_says_what_is_so(home: Path, 
             with monkeypatch.context() as patched:
                 for name in ("link", "unlink", "rename", "replace", "mkdir", "fsync", "pwrite"):
                     patched.setattr(os, name, failing(getattr(os, name)))
+                done = None
                 try:
                     done = restore(tmp_path / "copy", directory, stamp="now")
                 except StoreError as error:
                     said = str(error)
-                else:
-                    assert await labels(directory) == ["no 1"]
-                    if left > 0:
-                        break
-                    told |= {"doubt"} if done.doubt.startswith("it is in place, but may not outlive a power cut") else set()
-                    continue
+            if done is not None:
+                assert await labels(directory) == ["no 1"]
+                if left > 0:
+                    break
+                told |= {"doubt"} if done.doubt.startswith("it is in place, but may not outlive a power cut") else set()
+                continue
             assert "\n" not in said
             if "the state was not changed" in said:
                 told.add("unchanged")
