@@ -6,18 +6,21 @@ vendor's connector.  What it does decide is whether a request that failed may ha
 
 from __future__ import annotations
 
+import zlib
 from collections import deque
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import anyio
 import httpx2
 
-from connectors.port import ConnectorError, Heard, KeptAway, Throttled, Transient, Uncertain, Unreachable
+from connectors.port import ConnectorError, Heard, KeptAway, Throttled, Transient, Uncertain, Unreachable, Unreadable
+from connectors.unpacking import MOST, Body, TooMuch
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
     from connectors.port import Clock, HttpGate, HttpObserver
 
@@ -40,6 +43,11 @@ _JSON_BEGINS: Final = b'{["-0123456789tfn'
 _PATIENCE: Final = 60.0
 _LONGEST_PENALTY: Final = 900.0
 
+#: of an answer's headers together, in bytes
+_MOST_HEADERS: Final = 64 * 1024
+#: a body beyond this is read while no other of the same client is: many at once would fill the memory (bytes)
+_LARGE: Final = 1024 * 1024
+
 #: Failures of these kinds happen before the first byte of the request leaves.
 _NOTHING_SENT: Final = (
     httpx2.ConnectError,
@@ -55,7 +63,8 @@ _NOTHING_SENT: Final = (
 class Request:
     """One request.  ``budget`` is the key of its rate budget; ``effect`` says that repeating it could do harm.
 
-    The URL is sent as it is given when it is percent-encoded already, so that what was signed is what is sent.
+    The URL is sent as it is given when it is percent-encoded already, so that what was signed is what is sent.  ``most`` bounds the body
+    of the answer, in bytes.
     """
 
     method: str
@@ -64,6 +73,7 @@ class Request:
     content: bytes = b""
     budget: str = ""
     effect: bool = False
+    most: int = MOST
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,9 +227,10 @@ class HttpClient:
         self._clock = clock
         self._observer = observer
         self._slots = anyio.Semaphore(in_flight)
-        self._headers = {"user-agent": user_agent, "accept-encoding": "gzip, deflate"}
+        self._headers = {"user-agent": user_agent, "accept-encoding": "gzip"}
         self._extensions = {"timeout": httpx2.Timeout(timeout, connect=min(10.0, timeout), pool=min(10.0, timeout)).as_dict()}
         self._deadline = deadline
+        self._one_large = anyio.Semaphore(1)
         self._owned = transport is None
         self._transport = open_transport(in_flight) if transport is None else transport
 
@@ -231,6 +242,7 @@ class HttpClient:
             Throttled: nothing was sent, for the vendor wants to be left alone.
             Transient: it failed after sending, and the request has no effect.
             Uncertain: it failed after sending, and the request may have had its effect.
+            Unreadable: the answer is larger than any that is read, and the request has no effect.
         """
         path = _path(request.url)
         if not self._paced:
@@ -289,15 +301,37 @@ class HttpClient:
                 content=request.content or None,
                 extensions=self._extensions,
             )
+        except Exception as error:  # noqa: BLE001 - whatever it was, nothing was sent
+            raise Unreachable(_text(request, error)) from None  # a header that cannot be sent would be quoted
+        try:
             with anyio.fail_after(self._deadline):
                 answer = await self._transport.handle_async_request(outgoing)
                 try:
-                    content = await answer.aread()
+                    content = await self._content(answer, request.most)
                 finally:
                     await answer.aclose()
-        except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError, OSError) as error:
+            return Response(answer.status_code, dict(answer.headers.items()), content, self._clock.monotonic() - started)
+        except AssertionError:
+            raise  # is about the program, not about an answer
+        except Exception as error:
             raise _failure(request, error) from error
-        return Response(answer.status_code, dict(answer.headers.items()), content, self._clock.monotonic() - started)
+
+    async def _content(self, answer: httpx2.Response, most: int) -> bytes:
+        """Return the body of an answer, read no further than ``most`` bytes of it."""
+        if sum(len(name) + len(value) for name, value in answer.headers.raw) > _MOST_HEADERS:
+            raise TooMuch("headers without end")
+        body = Body(answer.headers.get("content-encoding", ""), length=answer.headers.get("content-length", ""), most=most)
+        try:
+            async with AsyncExitStack() as large:
+                alone = False
+                async for piece in _pieces(answer):
+                    body.feed(piece)
+                    if body.size > _LARGE and not alone:
+                        await large.enter_async_context(self._one_large)
+                        alone = True
+                return body.whole()
+        except zlib.error as error:
+            raise httpx2.DecodingError("a body that cannot be unpacked") from error
 
     async def aclose(self) -> None:
         """Close the pool, unless it was given."""
@@ -323,12 +357,27 @@ def _path(url: str) -> str:
     return "/" + url.partition("?")[0].partition("://")[2].partition("/")[2]
 
 
+def _pieces(answer: httpx2.Response) -> AsyncIterator[bytes]:
+    """Return the body as it comes over the wire, packed as it is: what unpacks has to know when to stop."""
+    stream: Any = answer.stream  # an asynchronous one, as the transport is
+    pieces: AsyncIterator[bytes] = aiter(stream)
+    return pieces
+
+
 def _failure(request: Request, error: Exception) -> ConnectorError:
-    """Return what a failed exchange means.  The text names the path only: a query or a body may hold personal data."""
-    text = f"{request.method} {_path(request.url)}: {type(error).__name__}"
+    """Return what a failed exchange means, whatever failed in it."""
+    text = _text(request, error)
     if isinstance(error, _NOTHING_SENT):
         return Unreachable(text)
-    return Uncertain(text) if request.effect else Transient(text)
+    if request.effect:
+        return Uncertain(text)
+    return Unreadable(text) if isinstance(error, TooMuch) else Transient(text)
+
+
+def _text(request: Request, error: Exception) -> str:
+    """Say what failed.  The text names the path only: a query or a body may hold personal data."""
+    what = str(error) if isinstance(error, TooMuch) else type(error).__name__
+    return f"{request.method} {_path(request.url)}: {what}"
 
 
 async def retried(

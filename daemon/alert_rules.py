@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import timedelta
+from itertools import chain
 from typing import TYPE_CHECKING
 
-from daemon.core.message import message
+from daemon.core.message import Message, message
+from daemon.core.outcomes import Reason
 from daemon.waiting import HELD, RECEIPTS, waiting
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from daemon.app import App
@@ -19,7 +21,12 @@ if TYPE_CHECKING:
     from daemon.flow_health import FlowHealth
     from daemon.observe.alerts import Alerts
     from daemon.settings import AlertsSettings
-    from daemon.state.port import Count, Store
+    from daemon.state.port import Count, Store, Work
+
+#: how the fingerprint of the alert about a fault of this program begins; its mark follows
+FAULT = "fault:"
+#: so many records are named in an alert
+_NAMED = 5
 
 
 def keeps_failing(state: FlowHealth, settings: AlertsSettings, now: datetime) -> bool:
@@ -59,7 +66,9 @@ async def look_after(
         elif watch.proven:
             await alerts.resolve(fingerprint)
         await _outage(alerts, watch, settings, now=now, counts=counts)
-    await _held_records(alerts, store, flows, counts)
+    held = await _held(store, flows, counts)
+    await _held_records(alerts, held)
+    await _faults(alerts, held)
     await _stopped_flows(alerts, store)
 
 
@@ -79,22 +88,44 @@ async def _outage(alerts: Alerts, watch: ConnectionHealth, settings: AlertsSetti
         await alerts.raise_alert(fingerprint, summary, "critical", body)
 
 
-async def _held_records(alerts: Alerts, store: Store, flows: Sequence[FlowHealth], counts: Sequence[Count]) -> None:
-    held = Counter[tuple[str, str]]()
-    for count in counts:
-        if count.state in HELD:
-            held[count.pair, count.flow] += count.records
+async def _held(store: Store, flows: Sequence[FlowHealth], counts: Sequence[Count]) -> dict[str, list[Work]]:
+    """Return what waits for a person, by the name of its flow."""
+    some = {(count.pair, count.flow) for count in counts if count.state in HELD}
+    held: dict[str, list[Work]] = {}
     for state in flows:
-        scope = state.pair.context.pair_id
-        number = held[scope, state.flow]
-        fingerprint = f"held:{state.name}"
-        if not number:
+        pair = state.pair.context.pair_id
+        works = await store.open_work(pair, state.flow) if (pair, state.flow) in some else ()
+        held[state.name] = [work for work in works if work.state in HELD]
+    return held
+
+
+async def _held_records(alerts: Alerts, held: Mapping[str, Sequence[Work]]) -> None:
+    """Tell of every flow that has records for a person to decide on."""
+    for flow, works in held.items():
+        fingerprint = f"held:{flow}"
+        reasons = Counter(work.reason.value for work in works if work.reason is not Reason.INTERNAL)
+        if not reasons:
             await alerts.resolve(fingerprint)
             continue
-        reasons = Counter(work.reason.value for work in await store.open_work(scope, state.flow) if work.state in HELD)
         shown = ", ".join(f"{reason} {times}" for reason, times in sorted(reasons.items()))
-        body = message("alert.held_body", reasons=shown)
-        await alerts.raise_alert(fingerprint, message("alert.held", flow=state.name, number=number), "warning", body)
+        summary = message("alert.held", flow=flow, number=reasons.total())
+        await alerts.raise_alert(fingerprint, summary, "warning", message("alert.held_body", reasons=shown))
+
+
+async def _faults(alerts: Alerts, held: Mapping[str, Sequence[Work]]) -> None:
+    """Tell of every fault of this program that holds records: one alert a cause, however many records of whatever flow it holds."""
+    causes: dict[str, list[Work]] = {}
+    for work in chain.from_iterable(held.values()):
+        if work.reason is Reason.INTERNAL:
+            mark = dict(work.detail.values).get("mark", "") if isinstance(work.detail, Message) else ""
+            causes.setdefault(f"{FAULT}{mark}", []).append(work)
+    for fingerprint, works in causes.items():
+        labels = [work.label for work in works[:_NAMED]]
+        body = message("alert.fault_body", detail=works[0].detail, records=labels, number=len(works))
+        await alerts.raise_alert(fingerprint, message("alert.fault", number=len(works)), "critical", body)
+    for row in await alerts.active():
+        if row.fingerprint.startswith(FAULT) and row.fingerprint not in causes:
+            await alerts.resolve(row.fingerprint)
 
 
 async def _stopped_flows(alerts: Alerts, store: Store) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from connectors.port import ConnectorError, Unauthorized
@@ -10,6 +10,7 @@ from daemon.app import get_ready
 from daemon.core.message import message
 from daemon.core.outcomes import Reason
 from daemon.core.retry import after_error
+from daemon.engine.last_line import fault_of, survived
 from daemon.engine.worker import FlowStopped
 from daemon.waiting import HELD, waiting
 
@@ -57,6 +58,8 @@ class FlowRunner:
             run = self._failed(error)
         except FlowStopped as error:
             run = Run("failure", error.says, Reason.MASS_CHANGE)
+        except Exception as error:  # noqa: BLE001 - nothing that is data ends the process: what no record is to blame for ends the run
+            run = self._faulty(flow, survived(error))
         else:
             held = context.tally.total("held", (flow,)) + context.tally.total("failed", (flow,)) > held_before
             run = Run("aborted" if context.stopping.is_set() else "partial" if held else "success")
@@ -112,14 +115,21 @@ class FlowRunner:
         """What a person has to do before this pair can go on."""
         return [watch.cure for watch in self.pair.watches if watch.reauth_required]
 
+    def _faulty(self, flow: str, error: Exception) -> Run:
+        if isinstance(error, ConnectorError):
+            return self._failed(error)
+        fault = fault_of(error)
+        self.pair.context.log.error("internal", flow=flow, **asdict(fault), exc_info=error)
+        return Run("failure", fault.says, Reason.INTERNAL)
+
     def _failed(self, error: ConnectorError) -> Run:
         context = self.pair.context
         cures = self._cures() if isinstance(error, Unauthorized) else []
-        fate = after_error(error, 0, context.policy, jitter=context.rng.random())
+        decision = after_error(error, 0, context.policy, jitter=context.rng.random())
         said: Text = message("run.cures", cures=[str(error), *cures]) if cures else str(error)
         if isinstance(error, Unauthorized):
-            context.pause(fate.delay.total_seconds(), fate.reason)
-        return Run("failure", said, fate.reason, error.retry_after or 0.0)
+            context.pause(decision.delay.total_seconds(), decision.reason)
+        return Run("failure", said, decision.reason, error.retry_after or 0.0)
 
     def again_in(self, run: Run) -> float:
         """Return in how many seconds it is worth trying again what a run has failed at; 0 when nothing says so."""

@@ -1,12 +1,13 @@
 """Starts and stops everything: a loop for each flow, the web, the watchdog, the alerts; ends in order on SIGTERM.
 
-A flow that fails is put off and tried again.  A fault of the store, or of this program outside a record, ends the process, and the
-service manager starts it anew.
+A flow that fails is put off and tried again, and so is what looks after things, whatever fails in it: see :mod:`daemon.engine.last_line`
+for the short list of what ends the process, so that the service manager starts it anew.
 """
 
 from __future__ import annotations
 
 import signal
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from daemon.alert_rules import look_after
 from daemon.core.ids import EVERYBODY
 from daemon.core.message import encode
 from daemon.core.outside import said
+from daemon.engine.last_line import fault_of, survived
 from daemon.flow_health import FlowHealth
 from daemon.flow_run import FlowRunner
 from daemon.health import Health
@@ -28,6 +30,7 @@ from daemon.web.serve import serve
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Awaitable, Callable
 
     from daemon.app import App, Shared
     from daemon.observe.alerts import Alerts
@@ -66,8 +69,8 @@ class Supervisor:
         async with anyio.create_task_group() as root:
             url = await root.start(serve, build(self.health, self._shared.metrics), listening)
             root.start_soon(self._heart)
-            root.start_soon(self._look_after)
-            root.start_soon(self._forget_what_is_old)
+            root.start_soon(self._steadily, "looking after", self._look_after, HEARTBEAT)
+            root.start_soon(self._steadily, "forgetting", self._forget_what_is_old, PRUNE_CHECK)
             with anyio.CancelScope() as flows_scope:
                 root.start_soon(self._signals, flows_scope)
                 _log.info("started", address=url, flows=[state.name for state in self.flows])
@@ -125,15 +128,27 @@ class Supervisor:
             await self._ownership.heartbeat()
             await self._shared.clock.sleep(min(HEARTBEAT, self._notifier.watchdog_seconds or HEARTBEAT))
 
+    async def _steadily(self, what: str, action: Callable[[], Awaitable[None]], pause: float) -> None:
+        """Do something again and again; what fails in it is told once, until it fails otherwise or not at all."""
+        told = ""
+        while True:
+            try:
+                await action()
+                told = ""
+            except Exception as error:  # noqa: BLE001 - nothing that is data ends the process
+                fault = fault_of(survived(error))
+                if fault.mark != told:
+                    _log.error("internal", at=what, **asdict(fault), exc_info=error)
+                told = fault.mark
+            await self._shared.clock.sleep(pause)
+
     async def _forget_what_is_old(self) -> None:
         """Once a day; asked often, because a laptop sleeps and a clock may jump."""
         shared = self._shared
-        while True:
-            days = shared.settings.daemon
-            pruned = await prune_when_due(shared.store, shared.clock, settled_days=days.retention_days, activity_days=days.activity_days)
-            if pruned is not None and pruned.total:
-                _log.info("pruned", work=pruned.work, intents=pruned.intents, activity=pruned.activity, alerts=pruned.alerts)
-            await shared.clock.sleep(PRUNE_CHECK)
+        days = shared.settings.daemon
+        pruned = await prune_when_due(shared.store, shared.clock, settled_days=days.retention_days, activity_days=days.activity_days)
+        if pruned is not None and pruned.total:
+            _log.info("pruned", work=pruned.work, intents=pruned.intents, activity=pruned.activity, alerts=pruned.alerts)
 
     async def _remember_connections(self) -> None:
         """Write down how the connections are, when that has changed, for the commands that read the state only."""
@@ -150,24 +165,22 @@ class Supervisor:
     async def _look_after(self) -> None:
         """Keep the gauges and the alerts as things are; telling people may take a while, and holds up nothing else."""
         shared = self._shared
-        while True:
-            counts = await shared.store.counts()
-            shared.metrics.queue(counts)
-            for state in self.flows:
-                scope = state.pair.context.pair_id
-                shared.metrics.waiting_since(state.flow, waiting(counts, state.flow, scope).since, link=scope)
-            await self._remember_connections()
-            shared.metrics.state_size(await shared.store.size())
-            shared.metrics.state_restored(shared.store.restored)
-            if (backed_up := await shared.store.fact(EVERYBODY, BACKUP_FACT)) is not None:  # another process wrote that down
-                shared.metrics.backed_up(datetime.fromisoformat(backed_up))
-            await look_after(
-                self._alerts,
-                shared.store,
-                self._app,
-                self.flows,
-                shared.settings.alerts,
-                now=shared.clock.now(),
-                counts=counts,
-            )
-            await shared.clock.sleep(HEARTBEAT)
+        counts = await shared.store.counts()
+        shared.metrics.queue(counts)
+        for state in self.flows:
+            scope = state.pair.context.pair_id
+            shared.metrics.waiting_since(state.flow, waiting(counts, state.flow, scope).since, link=scope)
+        await self._remember_connections()
+        shared.metrics.state_size(await shared.store.size())
+        shared.metrics.state_restored(shared.store.restored)
+        if (backed_up := await shared.store.fact(EVERYBODY, BACKUP_FACT)) is not None:  # another process wrote that down
+            shared.metrics.backed_up(datetime.fromisoformat(backed_up))
+        await look_after(
+            self._alerts,
+            shared.store,
+            self._app,
+            self.flows,
+            shared.settings.alerts,
+            now=shared.clock.now(),
+            counts=counts,
+        )

@@ -5,11 +5,12 @@ A read is repeated a bounded number of times; a write is never repeated here, ex
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, urlencode
 
-from connectors.decimal_json import from_json, to_json
-from connectors.eaccounting import wire
+from connectors.boundary import Refusal, sendable, understood
+from connectors.bounded_json import from_json, whole_from_json
 from connectors.eaccounting.errors import Meaning, failure
 from connectors.http import Request, retried
 from connectors.port import Throttled, Transient, Unauthorized, Uncertain, Unreadable
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from connectors.port import Clock, ConnectorError
 
 T = TypeVar("T")
-M = TypeVar("M", bound=wire.Wire)
 
 
 class _Garbled(Transient):
@@ -42,7 +42,7 @@ class Api:
         self._jitter = jitter
 
     async def read(self, path: str, parse: Callable[[bytes], T], query: Mapping[str, str] | None = None, *, addressed: bool = False) -> T:
-        """Return what ``parse`` makes of the answer to a GET; ``parse`` raises ValueError for what it cannot understand.
+        """Return what ``parse`` makes of the answer to a GET; ``parse`` may raise whatever it likes.
 
         Raises:
             Unreadable: the answer could not be understood, however often it was asked for.
@@ -51,10 +51,7 @@ class Api:
 
         async def once() -> T:
             response = await self._call("GET", path, query, b"", Meaning(addressed=addressed))
-            try:
-                return parse(response.content)
-            except ValueError as error:
-                raise _Garbled(f"GET {path}: {_what(error)}") from None  # it quotes what it could not understand
+            return understood(f"GET {path}", partial(parse, response.content), error=_Garbled)
 
         try:
             return await retried(once, clock=self._clock, jitter=self._jitter, on=(Transient, Throttled))
@@ -66,23 +63,33 @@ class Api:
         return await self.read(path, _record, addressed=True)
 
     async def create(
-        self, path: str, body: Any, query: Mapping[str, str] | None = None, *, addressed: bool = False, refers: bool = True
-    ) -> bytes:
-        """POST and return the body of the answer, which may be empty.  ``addressed`` and ``refers`` as in :class:`Meaning`.
+        self,
+        path: str,
+        body: Any,
+        parse: Callable[[bytes], T],
+        query: Mapping[str, str] | None = None,
+        *,
+        addressed: bool = False,
+        refers: bool = True,
+    ) -> T:
+        """POST and return what ``parse`` makes of the answer, which may be empty.  ``addressed`` and ``refers`` as in :class:`Meaning`.
 
         Raises:
-            Uncertain: it may have happened.
+            Uncertain: it may have happened; also where its answer is not what it should be.
         """
         meaning = Meaning(effect=True, addressed=addressed, refers=refers)
-        return (await self._call("POST", path, query, to_json(body), meaning)).content
+        response = await self._call("POST", path, query, sendable(f"POST {path}", body), meaning)
+        return understood(f"POST {path}", partial(parse, response.content), error=Uncertain)
 
     async def replace(self, path: str, body: Any) -> None:
         """PUT.  Writing the same again does no harm, so every failure is transient; an empty answer is a good one."""
-        _expect_json(await self._call("PUT", path, None, to_json(body), Meaning(addressed=True, refers=True)))
+        response = await self._call("PUT", path, None, sendable(f"PUT {path}", body), Meaning(addressed=True, refers=True))
+        understood(f"PUT {path}", partial(_json_or_nothing, response.content), error=_Garbled)
 
     async def delete(self, path: str) -> None:
         """DELETE; raises :class:`Missing` when it is gone already."""
-        _expect_json(await self._call("DELETE", path, None, b"", Meaning(addressed=True)))
+        response = await self._call("DELETE", path, None, b"", Meaning(addressed=True))
+        understood(f"DELETE {path}", partial(_json_or_nothing, response.content), error=_Garbled)
 
     async def _call(self, method: str, path: str, query: Mapping[str, str] | None, content: bytes, meaning: Meaning) -> Response:
         tokens = await self._keeper.current()
@@ -113,34 +120,14 @@ class Api:
         return failure(response, meaning, now=self._clock.now())
 
 
-def _expect_json(response: Response) -> None:
+def _json_or_nothing(content: bytes) -> None:
     """Refuse a page that something between us and the vendor made (reference: section 7, 5 allows no body at all)."""
-    if response.content:
-        try:
-            from_json(response.content)
-        except ValueError as error:
-            raise _Garbled(_what(error)) from None  # it quotes what it could not understand
-
-
-def answered(content: bytes, model: type[M], what: str) -> M:
-    """Return the record that a POST was answered with.
-
-    Raises:
-        Uncertain: there is none, or it cannot be understood: what was written has to be looked up.
-    """
-    try:
-        return model.model_validate_json(content)
-    except ValueError as error:
-        raise Uncertain(f"{what}: {_what(error)}") from None  # it quotes what it could not understand
+    if content:
+        from_json(content)
 
 
 def _record(content: bytes) -> dict[str, Any]:
-    value = from_json(content)
+    value = whole_from_json(content)
     if not isinstance(value, dict) or "Id" not in value:
-        raise ValueError("not a record")
+        raise Refusal("not a record")
     return value
-
-
-def _what(error: ValueError) -> str:
-    """Name what is wrong with an answer without quoting it."""
-    return f"an answer that cannot be understood ({type(error).__name__})"

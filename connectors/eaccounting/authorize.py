@@ -14,13 +14,13 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from pydantic import ValidationError
-
+from connectors.boundary import attempt
 from connectors.eaccounting import errors
-from connectors.eaccounting.wire import TokenAnswer
+from connectors.eaccounting.signin import MOST_TOKENS, read_tokens
 from connectors.http import Request
 from connectors.offer import OtherSignIn, SignInRefused
 from connectors.port import Tokens, Unreadable
+from connectors.sense import token_life
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 SCOPES: Final = ("ea:api", "offline_access", "ea:sales", "ea:accounting", "ea:purchase_readonly")
 #: the shortest verifier that RFC 7636 allows has 43 characters: 32 bytes
 _BYTES: Final = 32
+#: of an address that a browser is sent back to
+_LONGEST_ADDRESS: Final = 16_384
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +63,10 @@ class Attempt:
             SignInRefused: the vendor or the person refused.
         """
         text = address.strip()
-        answer = dict(parse_qsl(urlsplit(text).query if "?" in text else text))
-        if not secrets.compare_digest(answer.get("state", "").encode(), self.state.encode()):
+        if len(text) > _LONGEST_ADDRESS:
+            raise OtherSignIn("this is not the answer to this sign-in")
+        answer = attempt(lambda: dict(parse_qsl(urlsplit(text).query if "?" in text else text)), {})
+        if not secrets.compare_digest(answer.get("state", "").encode("utf-8", "replace"), self.state.encode()):
             raise OtherSignIn("this is not the answer to this sign-in")
         if error := answer.get("error"):
             raise SignInRefused(f"the sign-in was refused: {error[:100]}")
@@ -94,18 +98,16 @@ class Attempt:
                 content=urlencode(form).encode(),
                 budget="/connect/token",
                 effect=True,
+                most=MOST_TOKENS,
             )
         )
         if not response.ok:
             raise SignInRefused(f"the identity server refuses: {errors.oauth_error(response.content) or response.status}")
-        try:
-            answer = TokenAnswer.model_validate_json(response.content)
-        except ValidationError:
-            raise Unreadable("the identity server's answer cannot be read") from None  # its text holds tokens
+        answer = read_tokens(response.content, error=Unreadable)
         if not answer.refresh_token:
             raise SignInRefused("the sign-in cannot be renewed: offline_access was not granted to this application")
-        expires_at = asked_at + timedelta(seconds=answer.expires_in)
-        return Tokens(answer.access_token, answer.refresh_token, expires_at, scope=answer.scope or " ".join(SCOPES), generation=1)
+        expires_at = asked_at + (token_life(answer.expires_in) if answer.access_token else timedelta())
+        return Tokens(answer.access_token or "", answer.refresh_token, expires_at, scope=answer.scope or " ".join(SCOPES), generation=1)
 
 
 def begin(application: Application, redirect_uri: str, *, token: Callable[[int], str] = secrets.token_urlsafe) -> Attempt:

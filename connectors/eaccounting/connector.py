@@ -9,8 +9,9 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from connectors.boundary import understood
 from connectors.eaccounting import diagnose, translate, wire
-from connectors.eaccounting.api import Api, answered
+from connectors.eaccounting.api import Api
 from connectors.eaccounting.errors import BAD_QUERY
 from connectors.eaccounting.listing import (
     DOCUMENT_PAGE,
@@ -27,6 +28,7 @@ from connectors.eaccounting.signin import TokenKeeper
 from connectors.eaccounting.unknowns import Case, CreditRows, PaymentSign
 from connectors.http import Budgets, HttpClient, open_transport
 from connectors.port import Change, ConnectorError, Missing, Page, Rejected, Uncertain, Unfilterable, Unreadable
+from connectors.sense import believed_clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -127,21 +129,21 @@ class EAccounting:
         within = _FROM_THE_BEGINNING if since is None and after is None else None
         start = since if after is None else after.moment
         part = await read_since(self._api, self._articles(order="ChangedUtc,Number"), "ChangedUtc", lambda one: one.changed_utc, start)
-        bad = [(one.id, _moment_of(one.raw.get("ChangedUtc")), one.reason) for one in part.bad]
+        bad = [one.told for one in part.bad]
         changes = []
         for article, product in await self._products(part.records, within=within):
-            if isinstance(product, ValueError):
-                bad.append((article.id, article.changed_utc, str(product)))
+            if isinstance(product, Unreadable):
+                bad.append((article.id, article.changed_utc, product.text))
             else:
                 changes.append(Change(article.id, article.changed_utc, _version(product), product))
-        return Page(tuple(changes), part.more, part.server_time, tuple(bad))
+        return Page(tuple(changes), part.more, believed_clock(part.server_time, self._clock.now()), tuple(bad))
 
     async def get_product(self, product_id: str) -> Product:
         """Return one product; raises :class:`Missing`, and :class:`Unreadable` for an article that cannot be understood."""
         article = await self._api.read(f"/articles/{product_id}", wire.Article.model_validate_json, TWO_DECIMALS, addressed=True)
         [(_, product)] = await self._products([article])
-        if isinstance(product, ValueError):
-            raise Unreadable(f"article {article.number}: {product}") from product
+        if isinstance(product, Unreadable):
+            raise product
         return product
 
     async def find_products(self, skus: Iterable[str], *, within: float | None = None) -> Sequence[Product]:
@@ -163,20 +165,20 @@ class EAccounting:
         chosen = {article.id: article for article in articles if article.number.strip().casefold() in wanted}
         # One that cannot be understood is reported with its reason where changes are read.
         products = await self._products(chosen.values(), within=within) if chosen else []
-        return [product for _, product in products if not isinstance(product, ValueError)]
+        return [product for _, product in products if not isinstance(product, Unreadable)]
 
     async def stock_levels(self) -> Sequence[StockLevel]:
         """Return the stock of every article, read afresh; one that cannot be understood is left out."""
         articles, _ = await read_all(self._api, self._articles(order="Number"))
         stock_module = await self._registers.stock_module()
-        return [translate.stock_level(article, stock_module=stock_module) for article in articles]
+        return understood("GET /articles", lambda: [translate.stock_level(article, stock_module=stock_module) for article in articles])
 
     def _articles(self, *, order: str, where: str | None = None) -> Listing[wire.Article]:
         return Listing("/articles", wire.Article, order, where, query=TWO_DECIMALS)
 
     async def _products(
         self, articles: Collection[wire.Article], *, within: float | None = None
-    ) -> list[tuple[wire.Article, Product | ValueError]]:
+    ) -> list[tuple[wire.Article, Product | Unreadable]]:
         """Return each article with the product it is, or with the reason why it cannot be understood."""
         codings = await self._registers.codings({article.coding_id for article in articles}, within=within)
         stock_module = await self._registers.stock_module()
@@ -222,10 +224,11 @@ class EAccounting:
         terms_id = await self._registers.terms_of_payment(self._config.terms_of_payment)
         outside_eu = await self._outside_eu(customer.invoice_address.country)
         body = _said(lambda: translate.new_customer(customer, terms_id=terms_id, outside_eu=outside_eu))
-        content = await self._api.create("/customers", body)
-        if not content:
-            return replace(customer, id="")
-        return translate.customer(answered(content, wire.CustomerRecord, "POST /customers"))
+
+        def written(content: bytes) -> Customer:
+            return translate.customer(wire.CustomerRecord.model_validate_json(content)) if content else replace(customer, id="")
+
+        return await self._api.create("/customers", body, written)
 
     async def update_customer(self, customer_id: str, customer: Customer) -> None:
         """Write the fields of ``customer`` that are set and keep all others; writes nothing where nothing would change."""
@@ -323,10 +326,12 @@ class EAccounting:
     async def register_payment(self, payment: BookPayment) -> None:
         """Register a payment.  It cannot be read back: compare what remains on the document before and after."""
         path = f"/customerinvoices/{payment.document_id}/payments"
-        content = await self._payment_sign.either_way(
-            payment, lambda one: self._api.create(path, translate.new_payment(one), addressed=True)
-        )
-        answered(content, wire.PaymentAnswer, "POST /customerinvoices/…/payments")
+
+        async def send(one: BookPayment) -> wire.PaymentAnswer:
+            body = _said(lambda: translate.new_payment(one))
+            return await self._api.create(path, body, wire.PaymentAnswer.model_validate_json, addressed=True)
+
+        await self._payment_sign.either_way(payment, send)
 
     def _body(self, make: Callable[..., dict[str, Any]], draft: DocumentDraft, *, turned: bool) -> dict[str, Any]:
         return _said(lambda: make(draft, reference_field=self._config.reference_field, turned=turned))
@@ -347,22 +352,15 @@ class EAccounting:
     ) -> Document:
         """POST a document and return it as the vendor answered.  All else is asked for before: once it is sent, doubt is uncertainty."""
         currency = await self._currency()
-        content = await self._api.create(path, body, query, **meaning)
-        record = answered(content, model, f"POST {path}")
-        try:
-            return self._document(record, currency)
-        except ValueError as error:
-            raise Uncertain(f"POST {path}: {error}") from error
+
+        def written(content: bytes) -> Document:
+            return self._document(model.model_validate_json(content), currency)
+
+        return await self._api.create(path, body, written, query, **meaning)
 
     async def _read(self, records: Sequence[wire.Invoice | wire.InvoiceDraft]) -> list[Document]:
         currency = await self._currency()
-        documents = []
-        for record in records:
-            try:
-                documents.append(self._document(record, currency))
-            except ValueError as error:
-                raise Unreadable(f"document {record.id}: {error}") from error
-        return documents
+        return [understood(f"document {record.id}", partial(self._document, record, currency)) for record in records]
 
     def _document(self, record: wire.Invoice | wire.InvoiceDraft, currency: str) -> Document:
         field = self._config.reference_field
@@ -405,7 +403,7 @@ class EAccounting:
         """Return every record of a listing of which none may be left out; raises :class:`Unreadable`."""
         records, bad = await read_all(self._api, listing)
         if bad:
-            raise Unreadable(f"GET {listing.path}: record {bad[0].id}: {bad[0].reason}")
+            raise Unreadable(f"GET {listing.path}: record {bad[0].id}: {bad[0].reason.removeprefix(listing.path + ': ')}")
         return records
 
     # -- the company ---------------------------------------------------------------------------------------------------------------
@@ -433,7 +431,12 @@ class EAccounting:
 
     async def server_time(self) -> datetime:
         """Return the vendor's clock, as a listing of one record tells it."""
-        return (await read_page(self._api, Listing("/units", wire.Recorded, None, size=1), 1)).server_time
+        told = believed_clock(
+            (await read_page(self._api, Listing("/units", wire.Recorded, None, size=1), 1)).server_time, self._clock.now()
+        )
+        if told is None:
+            raise Unreadable("GET /units: the vendor tells no time that can be")
+        return told
 
 
 def _matching(records: Iterable[wire.CustomerRecord], addresses: Collection[str], numbers: Collection[str]) -> dict[str, Customer]:
@@ -445,27 +448,17 @@ def _matching(records: Iterable[wire.CustomerRecord], addresses: Collection[str]
 
 
 def _said(body: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """Return a body; what cannot be said in it is refused before it is sent."""
-    try:
-        return body()
-    except ValueError as error:
-        raise Rejected(str(error)) from error
+    """Return a body; what cannot be said in it, or is nothing that a shop has, is refused before it is sent."""
+    return understood("what was to be written", body, error=Rejected)
 
 
-def _understood(article: wire.Article, codings: Mapping[str, wire.Coding], *, stock_module: bool) -> Product | ValueError:
+def _understood(article: wire.Article, codings: Mapping[str, wire.Coding], *, stock_module: bool) -> Product | Unreadable:
     try:
-        return translate.product(article, codings, stock_module=stock_module)
-    except ValueError as error:
+        return understood(f"article {article.number}", partial(translate.product, article, codings, stock_module=stock_module))
+    except Unreadable as error:
         return error
 
 
 def _version(product: Product) -> str:
     """Return what changes whenever the product does, also when two changes share a moment or one leaves the moment alone."""
     return hashlib.blake2b(repr(product).encode(), digest_size=12).hexdigest()
-
-
-def _moment_of(value: Any) -> datetime | None:
-    try:
-        return wire.Moments.validate_python(value)
-    except ValueError:
-        return None

@@ -7,7 +7,7 @@ from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
-from connectors.decimal_json import from_json
+from connectors.bounded_json import from_json
 from connectors.eaccounting import diagnose, translate, wire
 from connectors.eaccounting.config import REFERENCE_LENGTHS
 from connectors.eaccounting.connector import KEEP_DATE, TWO_DECIMALS

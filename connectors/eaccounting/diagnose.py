@@ -43,8 +43,8 @@ _ACTIVE: Final = 1
 class FiscalYearRecord(wire.Recorded):
     """A fiscal year (FiscalYearApi)."""
 
-    start_date: wire.Moment
-    end_date: wire.Moment
+    start_date: wire.Planned
+    end_date: wire.Planned
     is_locked_for_accounting: bool | None = None
 
 
@@ -57,8 +57,7 @@ class CodingRecord(wire.Coding):
 class Settings(wire.CompanySettings):
     """The company's settings, with what only a check looks at; ``company_status`` 1 is active, 0 inactive, 2 read-only."""
 
-    accounting_locked_to: wire.Moment | None = None
-    company_status: int | None = None
+    company_status: wire.Whole | None = None
 
 
 def missing_scopes(granted: str) -> tuple[str, ...]:
@@ -108,10 +107,10 @@ async def read(api: Api, registers: Registers, *, tokens: Callable[[], Awaitable
     )
 
 
-async def _years(api: Api, clock: Clock) -> tuple[tuple[FiscalYear, ...], timedelta]:
-    """Return the fiscal years, and how far the vendor's clock is ahead of ours."""
+async def _years(api: Api, clock: Clock) -> tuple[tuple[FiscalYear, ...], timedelta | None]:
+    """Return the fiscal years, and how far the vendor's clock is ahead of ours, where it tells one."""
     part = await read_page(api, Listing("/fiscalyears", FiscalYearRecord, None), 1)
-    ahead = part.server_time - clock.now()
+    ahead = None if part.server_time is None else part.server_time - clock.now()
     years = [FiscalYear(one.start_date.date(), one.end_date.date(), one.is_locked_for_accounting is True) for one in part.records]
     return tuple(years), ahead
 

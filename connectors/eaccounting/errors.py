@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
-from pydantic import ValidationError
-
+from connectors.boundary import attempt
 from connectors.eaccounting.wire import ErrorBody, TokenError
 from connectors.port import Conflict, ConnectorError, Locked, Missing, Rejected, Throttled, Transient, Unauthorized, Uncertain
+from connectors.sense import asked_wait, bounded_wait
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from connectors.http import Response
 
 #: a query or filter that the vendor does not take: 6000 names a parameter, 6001 its value
@@ -32,9 +32,11 @@ _NOT_AUTHORIZED: Final = "4005"
 _TOO_MANY: Final = "4010"
 #: how long to wait when the vendor does not say: the window of its limit
 _WINDOW_SECONDS: Final = 60.0
-#: a vendor that asks for more than this is asked again after this
-_LONGEST_SECONDS: Final = 3600.0
-_TRY_AGAIN = re.compile(r"[Tt]ry again in (\d+(?:\.\d+)?) second")
+#: of a refusal: so many fields are named, a code and a text are cut to so many characters
+_MOST_FIELDS: Final = 10
+_LONGEST_CODE: Final = 40
+_LONGEST_TEXT: Final = 1000
+_TRY_AGAIN = re.compile(r"[Tt]ry again in ([0-9]{1,9}(?:\.[0-9]{1,9})?) second")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,40 +83,20 @@ def retry_after(response: Response, text: str, *, now: datetime) -> float:
 
 def oauth_error(content: bytes) -> str:
     """Return the ``error`` of a token request that was refused, or an empty string when the answer is none (RFC 6749 section 5.2)."""
-    try:
-        return TokenError.model_validate_json(content).error
-    except ValidationError:
-        return ""
+    return attempt(lambda: TokenError.model_validate_json(content).error, "")
 
 
 def _asked(response: Response, text: str, *, now: datetime) -> float | None:
-    header = response.headers.get("retry-after", "").strip()
+    asked = asked_wait(response.headers.get("retry-after", ""), now)
     found = _TRY_AGAIN.search(text)
-    if header.isascii() and header.isdigit():
-        seconds = float(header)
-    elif header and (moment := _moment(header)) is not None:
-        seconds = (moment - now).total_seconds()
-    elif found:
-        seconds = float(found[1])
-    else:
-        return None
-    return min(max(seconds, 0.0), _LONGEST_SECONDS)
-
-
-def _moment(header: str) -> datetime | None:
-    try:
-        moment = parsedate_to_datetime(header)
-    except ValueError:
-        return None
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+    return bounded_wait(float(found[1])) if asked is None and found else asked
 
 
 def _read(content: bytes) -> tuple[str, str]:
     """Return code and text of an error's body; both empty when it is none of the vendor's."""
-    try:
-        body = ErrorBody.model_validate_json(content)
-    except ValidationError:
+    body = attempt(lambda: ErrorBody.model_validate_json(content), None)
+    if body is None:
         return "", ""
     parts = [body.developer_error_message or ""]
-    parts += [f"{error.field or '-'}: {error.message or error.error_code or ''}" for error in body.errors or ()]
-    return str(body.error_code or ""), "; ".join(part for part in parts if part)
+    parts += [f"{error.field or '-'}: {error.message or error.error_code or ''}" for error in (body.errors or ())[:_MOST_FIELDS]]
+    return str(body.error_code or "")[:_LONGEST_CODE], "; ".join(part[:_LONGEST_TEXT] for part in parts if part)

@@ -6,20 +6,22 @@ page is the first one from the last moment seen, so that records that move betwe
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from functools import cache
+from datetime import UTC
+from functools import cache, partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
-from pydantic import ValidationError
-
-from connectors.decimal_json import from_json
+from connectors import sense
+from connectors.boundary import Bad, Refusal, attempt, name_of, understood
+from connectors.bounded_json import from_json
 from connectors.eaccounting import wire
 from connectors.port import Unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from datetime import datetime
 
     from connectors.eaccounting.api import Api
 
@@ -28,6 +30,8 @@ T = TypeVar("T")
 
 REGISTER_PAGE: Final = 1000
 DOCUMENT_PAGE: Final = 200
+#: so many records one reading may bring: they are in memory together, and a listing without end has no end
+MOST_RECORDS: Final = 60_000
 #: how often a page without progress, or a listing that lost records between its pages, is read again
 _PATIENCE: Final = 3
 
@@ -54,15 +58,6 @@ class Listing(Generic[R]):
 
 
 @dataclass(frozen=True, slots=True)
-class Bad:
-    """A record that cannot be understood: its id, its raw fields, and why."""
-
-    id: str
-    raw: Mapping[str, Any]
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
 class Part(Generic[R]):
     """One page of ``size`` records.  ``more`` says that it is not the last, ``total`` how many the whole listing has."""
 
@@ -71,7 +66,7 @@ class Part(Generic[R]):
     more: bool
     size: int
     total: int
-    server_time: datetime
+    server_time: datetime | None
 
     @property
     def ids(self) -> set[str]:
@@ -106,7 +101,7 @@ async def read_page(api: Api, listing: Listing[R], number: int) -> Part[R]:
     Raises:
         Unreadable: what came is not that page, however often it was asked for.
     """
-    return await api.read(listing.path, _parser(listing.model, number), listing.page(number))
+    return await api.read(listing.path, partial(_page, listing.model, number, listing.path), listing.page(number))
 
 
 async def read_all(api: Api, listing: Listing[R]) -> tuple[list[R], list[Bad]]:
@@ -129,6 +124,8 @@ async def read_all(api: Api, listing: Listing[R]) -> tuple[list[R], list[Bad]]:
                 continue
             seen |= part.ids
             number, more, total = number + 1, part.more, part.total
+            if more and len(seen) > MOST_RECORDS:
+                raise Unreadable(f"GET {listing.path}: the listing has not come to its end after {MOST_RECORDS} records")
         if not more and len(found.keys() | bad.keys()) >= total:
             return list(found.values()), [one for name, one in bad.items() if name not in found]
     raise Unreadable(f"GET {listing.path}: the pages do not add up to the listing")
@@ -163,6 +160,8 @@ async def read_since(api: Api, listing: Listing[R], name: str, at: Callable[[R],
             if done or part.ids <= seen:
                 break
             seen |= part.ids
+            if len(seen) > MOST_RECORDS:
+                raise Unreadable(f"GET {listing.path}: so many records at one moment, {since}, that no reading comes past them")
         if done and len(records.keys() | bad.keys()) >= min(part.total, number * part.size):
             return Part(tuple(sorted(records.values(), key=at)), tuple(bad.values()), part.more, part.size, part.total, part.server_time)
     raise Unreadable(f"GET {listing.path}: the pages since {since} repeat or do not add up")
@@ -174,36 +173,31 @@ def _envelope(model: type[R]) -> type[wire.Envelope[R]]:
     return wire.Envelope[model]  # type: ignore[valid-type]  # pydantic makes the class
 
 
-_LOOSE = wire.Envelope[dict[str, Any]]
+_LOOSE = wire.Envelope[Any]
 
 
-def _parser(model: type[R], number: int) -> Callable[[bytes], Part[R]]:
-    """Return what reads page ``number``; it raises ValueError for what is not that page."""
-    envelope = _envelope(model)
-
-    def parse(content: bytes) -> Part[R]:
-        bad: list[Bad] = []
-        try:
-            whole = envelope.model_validate_json(content)
-            meta, records = whole.meta, whole.data
-        except ValidationError:
-            loose = _LOOSE.model_validate(from_json(content))
-            meta, records = loose.meta, []
-            for raw in loose.data:
-                try:
-                    records.append(model.model_validate(raw))
-                except ValidationError as error:
-                    bad.append(Bad(str(raw.get("Id", "")), raw, _reason(error)))
-        count = len(records) + len(bad)
-        expected = min(meta.page_size, max(meta.total_number_of_results - (number - 1) * meta.page_size, 0))
-        if meta.current_page != number or count < expected:
-            raise ValueError("not the page that was asked for, or not the whole of it")
-        more = number < meta.total_number_of_pages
-        return Part(tuple(records), tuple(bad), more, meta.page_size, meta.total_number_of_results, meta.server_time_utc)
-
-    return parse
+def _page(model: type[R], number: int, place: str, content: bytes) -> Part[R]:
+    """Read page ``number``; what is not that page raises whatever goes wrong."""
+    whole = attempt(lambda: _envelope(model).model_validate_json(content), None)
+    bad: list[Bad] = []
+    if whole is not None:
+        meta, records = whole.meta, whole.data
+    else:  # one of them, or more, cannot be read
+        loose = _LOOSE.model_validate(from_json(content))
+        meta, records = loose.meta, []
+        given = Counter[str]()
+        for raw in loose.data:
+            try:
+                records.append(understood(place, partial(model.model_validate, raw)))
+            except Unreadable as error:
+                bad.append(Bad(name_of(raw, "Id", given), attempt(partial(_moment_of, raw), None), error.text))
+    count = len(records) + len(bad)
+    expected = min(meta.page_size, max(meta.total_number_of_results - (number - 1) * meta.page_size, 0))
+    if meta.current_page != number or count < expected:
+        raise Refusal("not the page that was asked for, or not the whole of it")
+    more = number < meta.total_number_of_pages
+    return Part(tuple(records), tuple(bad), more, meta.page_size, meta.total_number_of_results, meta.server_time_utc)
 
 
-def _reason(error: ValidationError) -> str:
-    """Name the fields that are wrong, never their content."""
-    return "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['type']}" for one in error.errors(include_input=False, include_url=False)[:3])
+def _moment_of(raw: Any) -> datetime:
+    return sense.moment(raw["ChangedUtc"])

@@ -16,12 +16,14 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode
 
 import anyio
-from pydantic import ValidationError
 
+from connectors.boundary import Refusal, understood
+from connectors.bounded_json import from_json
 from connectors.eaccounting import errors
 from connectors.eaccounting.wire import TokenAnswer
 from connectors.http import Request
 from connectors.port import ConnectorError, KeptAway, Throttled, Tokens, Transient, Unauthorized, Uncertain, Unreachable
+from connectors.sense import token_life
 
 if TYPE_CHECKING:
     from connectors.eaccounting.config import EAccountingConfig
@@ -37,6 +39,8 @@ _REFUSED_LIFE: Final = 900.0
 #: how long an identity server that failed twice in a row is left alone, doubled each time up to the other number (seconds)
 _FIRST_REST: Final = 5.0
 _LONGEST_REST: Final = 60.0
+#: the largest answer of a token request, in bytes
+MOST_TOKENS: Final = 64 * 1024
 #: errors after which the same tokens will be refused again (RFC 6749 section 5.2)
 _DENIED: Final = frozenset(
     {"invalid_grant", "invalid_client", "unauthorized_client", "invalid_request", "invalid_scope", "unsupported_grant_type"}
@@ -204,15 +208,18 @@ class TokenKeeper:
         except ConnectorError as error:
             self._failure(error, tokens)
             raise
-        self._failures, self._failed = 0, None
         fresh = Tokens(
-            access_token=answer.access_token,
+            access_token=answer.access_token or "",
             refresh_token=answer.refresh_token or tokens.refresh_token,
-            expires_at=asked_at + timedelta(seconds=answer.expires_in),
+            expires_at=asked_at + (token_life(answer.expires_in) if answer.access_token else timedelta()),
             scope=answer.scope or tokens.scope,
             generation=tokens.generation + 1,
         )
-        await self._store.save(fresh)
+        await self._store.save(fresh)  # also where only the refresh token is good: the old one is spent
+        if not fresh.access_token:
+            self._held = fresh
+            raise self._failure(Transient("the identity server gave no access token that can be used"), fresh)
+        self._failures, self._failed = 0, None
         if self._denied is None:
             self._tell("ok", fresh)
         return fresh
@@ -243,14 +250,12 @@ class TokenKeeper:
                 content=urlencode(form).encode(),
                 budget="/connect/token",
                 effect=True,
+                most=MOST_TOKENS,
             )
         )
         if not response.ok:
             raise self._refusal(response)
-        try:
-            return TokenAnswer.model_validate_json(response.content)
-        except ValidationError:
-            raise Uncertain("the identity server's answer cannot be read") from None  # its text holds tokens
+        return read_tokens(response.content, error=Uncertain)
 
     def _refusal(self, response: Response) -> ConnectorError:
         code = errors.oauth_error(response.content)
@@ -262,11 +267,33 @@ class TokenKeeper:
         return Transient(text, code=code)
 
     def _expires_within(self, tokens: Tokens, span: timedelta) -> bool:
-        return tokens.expires_at - self._clock.now() <= span
+        """Tell whether the access token is of no use any more by then; one that no header can hold never is."""
+        return tokens.expires_at - self._clock.now() <= span or not is_sendable(tokens.access_token)
 
     def _tell(self, result: str, tokens: Tokens | None) -> None:
         if self._observer is not None:
             self._observer.refreshed(self._config.name, result, None if tokens is None else tokens.expires_at)
+
+
+def read_tokens(content: bytes, *, error: type[ConnectorError]) -> TokenAnswer:
+    """Return what the identity server gave: the one place where its bytes become tokens.
+
+    Raises:
+        ConnectorError: of the kind ``error``, where there is neither an access token nor a refresh token in it.
+    """
+
+    def read() -> TokenAnswer:
+        answer = TokenAnswer.model_validate(from_json(content))
+        if answer.access_token is None and answer.refresh_token is None:
+            raise Refusal("there is no token in it")
+        return answer
+
+    return understood("the identity server's answer", read, error=error)
+
+
+def is_sendable(access_token: str) -> bool:
+    """Tell whether a header can hold this token."""
+    return bool(access_token) and all("!" <= character <= "~" for character in access_token)
 
 
 def _same(one: Tokens, other: Tokens) -> bool:

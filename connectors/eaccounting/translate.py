@@ -1,4 +1,4 @@
-"""eAccounting's records to the shop's vocabulary and back.  Pure; what cannot be said is a :class:`ValueError` with its reason.
+"""eAccounting's records to the shop's vocabulary and back.  Pure; what cannot be said is a ``Refusal`` with its reason.
 
 What the vendor limits in length is cut only where nothing is identified by it: names, texts, addresses.  A key, a number or an e-mail
 address that is too long is refused before it is sent: cut, it would be another's.
@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING, Any, Final
 
+from connectors import sense
+from connectors.boundary import Refusal
 from connectors.eaccounting.config import REFERENCE_LENGTHS
 from connectors.eaccounting.wire import CUSTOMER_READ_ONLY, DRAFT_READ_ONLY
 from connectors.model import (
@@ -30,6 +31,7 @@ from connectors.model import (
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import date
 
     from connectors.eaccounting import wire
     from connectors.model import BookPayment
@@ -64,14 +66,16 @@ def product(article: wire.Article, codings: Mapping[str, wire.Coding], *, stock_
     """Return an article as a product; its VAT rate is that of its coding, its price the gross one to the cent.
 
     Raises:
-        ValueError: it has no price, or its coding is unknown or has no rate.
+        Refusal: it has no price, or its coding is unknown or has no rate.
     """
     coding = codings.get(article.coding_id or "")
     if coding is None or coding.vat_rate_percent is None:
-        raise ValueError("the article's coding is unknown" if coding is None else "the article's coding has no VAT rate")
+        raise Refusal("the article's coding is unknown" if coding is None else "the article's coding has no VAT rate")
     if article.gross_price is None:
-        raise ValueError("the article has no gross price")
+        raise Refusal("the article has no gross price")
     stock = stock_level(article, stock_module=stock_module)
+    sense.sellable("gross price", article.gross_price)
+    sense.chargeable("VAT rate", percent(coding.vat_rate_percent))
     return Product(
         id=article.id,
         sku=article.number,
@@ -145,7 +149,7 @@ def new_customer(customer: Customer, *, terms_id: str, outside_eu: bool) -> dict
     """Return the body of a new debtor.  ``outside_eu`` tells about its country: only there can VAT be forced.
 
     Raises:
-        ValueError: what identifies it does not fit the vendor's field.
+        Refusal: what identifies it does not fit the vendor's field.
     """
     blank: dict[str, Any] = {
         "Name": customer.email or _UNKNOWN,
@@ -164,7 +168,7 @@ def changed_customer(raw: Mapping[str, Any], customer: Customer, *, outside_eu: 
     A customer without a company's name does not turn a business into a private person: its name is then the contact person's.
 
     Raises:
-        ValueError: what identifies it does not fit the vendor's field.
+        Refusal: what identifies it does not fit the vendor's field.
     """
     company = customer.is_company or raw.get("IsPrivatePerson") is False
     kept = writable(raw, CUSTOMER_READ_ONLY)
@@ -202,7 +206,7 @@ def _customer_fields(customer: Customer, *, company: bool, outside_eu: bool) -> 
     given: dict[str, Any] = {name: value for name, value in fields.items() if value}
     for name, length in _IDENTITIES.items():
         if len(given.get(name, "")) > length:
-            raise ValueError(f"{name} is longer than {length}")
+            raise Refusal(f"{name} is longer than {length}")
     if given.get("InvoiceAddress1"):
         given.setdefault("InvoiceAddress2", None)
     if not outside_eu:
@@ -216,13 +220,13 @@ def document(record: wire.Invoice, *, reference_field: str, currency: str) -> Do
     """Return a booked invoice.  Amounts are in the invoice's currency where the vendor gives them, ``currency`` is the company's.
 
     Raises:
-        ValueError: it has no total.
+        Refusal: it has no total.
     """
     gross = _cents(record.total_amount_invoice_currency, record.total_amount)
     vat = _cents(record.total_vat_amount_invoice_currency, record.total_vat_amount)
     remaining = _cents(record.remaining_amount_invoice_currency, record.remaining_amount)
     if gross is None or vat is None or remaining is None:
-        raise ValueError("the document has no totals")
+        raise Refusal("the document has no totals")
     found = Document(
         id=record.id,
         number=str(record.invoice_number or ""),
@@ -259,11 +263,11 @@ def proposal(record: wire.InvoiceDraft, *, reference_field: str, currency: str) 
     """Return an invoice that is not booked yet; all of it remains to be paid.
 
     Raises:
-        ValueError: it has no total.
+        Refusal: it has no total.
     """
     gross, vat = _cents(record.total_amount), _cents(record.total_vat_amount)
     if gross is None or vat is None:
-        raise ValueError("the draft has no totals")
+        raise Refusal("the draft has no totals")
     found = Document(
         id=record.id,
         number="",
@@ -289,12 +293,16 @@ def new_invoice(draft: DocumentDraft, *, reference_field: str, turned: bool = Fa
     The rows carry their own sign, a credit's negative quantities [A]; ``turned``, they are given as on an invoice, and the flag turns them.
 
     Raises:
-        ValueError: it is of a kind that is no invoice, or its key does not fit the reference field.
+        Refusal: it is of a kind that is no invoice, or its key does not fit the reference field.
     """
     if draft.kind not in (DocumentKind.INVOICE, DocumentKind.CREDIT):
-        raise ValueError(f"a document of kind {draft.kind} is no invoice")
+        raise Refusal(f"a document of kind {draft.kind} is no invoice")
     if len(draft.key) > REFERENCE_LENGTHS[reference_field]:
-        raise ValueError(f"the key is longer than {reference_field} ({REFERENCE_LENGTHS[reference_field]})")
+        raise Refusal(f"the key is longer than {reference_field} ({REFERENCE_LENGTHS[reference_field]})")
+    sense.bookable("date", draft.date)
+    for row in draft.rows:
+        sense.countable("quantity", row.quantity)
+        sense.payable("price", row.unit_price)
     sign = -1 if turned else 1
     body: dict[str, Any] = {
         "CustomerId": draft.customer_id,
@@ -343,7 +351,13 @@ def agreed(proposal: Document) -> dict[str, Any]:
 
 
 def new_payment(payment: BookPayment) -> dict[str, Any]:
-    """Return the body of a payment; type 2 settles the invoice, type 1 a part of it."""
+    """Return the body of a payment; type 2 settles the invoice, type 1 a part of it.
+
+    Raises:
+        Refusal: its amount or its day is nothing that a shop has.
+    """
+    sense.payable("amount", payment.amount)
+    sense.bookable("day", payment.date)
     return {
         "CompanyBankAccountId": payment.account_id,
         "PaymentDate": payment.date.isoformat(),
@@ -408,7 +422,7 @@ def _cents(*amounts: Decimal | None) -> Decimal | None:
 
 
 def _date(text: str | None) -> date | None:
-    return date.fromisoformat(text[:10]) if text else None
+    return sense.day(text) if text else None
 
 
 def _known(text: str | None) -> str | None:

@@ -61,29 +61,27 @@ class Categories:
         if not categories:
             return
         path = f"products/{quote(product_id, safe='')}/producttocategories/"
-        there = [wire.read(wire.CategoryLink, item, path) for item in await listing.everything(self._client, path)]
-        linked = {link.category_id for link in there}
+        linked = {link.category_id for link in await listing.readable(self._client, path, wire.CategoryLink)}
         for category_id, name in categories.items():
             if category_id not in linked:
                 body = {"product_id": wire.as_sent(product_id), "category_id": wire.as_sent(category_id)}
-                await self._client.post("producttocategories/", body)
+                await self._client.post("producttocategories/", body, wire.Made.model_validate)
             if (links := self._links.kept()) is not None:
                 links[product_id].add(name)
 
     async def _read_names(self) -> Mapping[str, str]:
-        items = await listing.everything(self._client, "categories/")
-        return {category.id: category.name or "" for category in (wire.read(wire.Category, item, "categories") for item in items)}
+        return {one.id: one.name or "" for one in await listing.readable(self._client, "categories/", wire.Category)}
 
     async def _read_links(self) -> dict[str, set[str]]:
         links: defaultdict[str, set[str]] = defaultdict(set)
         for category_id, name in (await self._names.get()).items():
             path = f"categories/{quote(category_id, safe='')}/producttocategories/"
             try:
-                items = await listing.everything(self._client, path)
+                there = await listing.readable(self._client, path, wire.CategoryLink)
             except Missing:  # removed since the categories were listed
                 continue
-            for item in items:
-                links[wire.read(wire.CategoryLink, item, path).product_id or ""].add(name)
+            for link in there:
+                links[link.product_id or ""].add(name)
         return links
 
     async def _id(self, name: str) -> str:
@@ -91,13 +89,13 @@ class Categories:
             if found := await self._find(name):
                 return found
             try:
-                answer = await self._client.post("categories/", {"name": name})
+                made = await self._client.post("categories/", {"name": name}, wire.Made.model_validate)
             except Conflict:
-                answer = None
+                made = None
             finally:
                 self._names.forget()
-            if answer is not None and isinstance(answer.payload, dict):
-                return wire.read(wire.Category, answer.payload, "categories").id
+            if made is not None and made.id:
+                return made.id
             if found := await self._find(name):
                 return found
             raise Uncertain(f"category {name!r} was made, but is not listed yet")

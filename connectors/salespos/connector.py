@@ -5,10 +5,12 @@ from __future__ import annotations
 import random
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
+from connectors.boundary import Bad, understood
 from connectors.http import Budgets, HttpClient
 from connectors.port import Change, ConnectorError, Missing, Page, Rejected, Uncertain, Unreadable
 from connectors.reference_cache import Kept
@@ -127,26 +129,31 @@ class SalesPos:
         if moment is not None:
             query[dialect.SINCE_FILTER] = signing.stamp(moment - dialect.SINCE_MARGIN)
         changes: list[Change[Sale]] = []
-        bad: list[tuple[str, datetime | None, str]] = []
+        bad: list[Bad] = []
         server_time: datetime | None = None
         more = True
-        async with aclosing(listing.pages(self._client, "orders/", query)) as pages:
+        async with aclosing(listing.pages(self._client, "orders/", wire.Order, query)) as pages:
             async for batch in pages:
                 server_time, more = server_time or batch.server_time, batch.more
-                for item in batch.items:
+                bad += batch.bad
+                for order in batch.items:
                     try:
-                        order = wire.read(wire.Order, item, "orders")
-                        change = translate.change_of(order)
+                        change = understood("orders", partial(translate.change_of, order))
                     except Unreadable as error:
-                        bad.append(_unreadable(item, error))
-                    else:
-                        self._remember(order)
-                        if moment is None or change.moment >= moment:
-                            changes.append(change)
+                        bad.append(Bad(order.id, order.create_date, error.text))
+                        continue
+                    self._remember(order)
+                    if moment is None or change.moment >= moment:
+                        changes.append(change)
                 # asked again, the till begins at the last moment delivered: that has to be a later one
                 if any(moment is None or change.moment > moment for change in changes):
                     break
-        return Page(tuple(sorted(changes, key=lambda change: change.moment)), more, server_time, tuple(bad))
+        return Page(
+            tuple(sorted(changes, key=lambda change: change.moment)),
+            more,
+            server_time,
+            tuple((one.id, one.moment, one.reason) for one in bad),
+        )
 
     async def get_sale(self, sale: Sale) -> Sale:
         """Return a sale whole, as the till has it now or had it in a listing of the last minutes.
@@ -158,17 +165,14 @@ class SalesPos:
         """
         path = f"orders/{quote(sale.id, safe='')}/"
         # who knows nothing but the id asks because what was read earlier is not good enough
-        order = (self._listed_lately(sale.id) if sale.currency else None) or wire.read(
-            wire.Order, (await self._client.get(path)).payload, path
-        )
-        rows_path = f"{path}orderrows/"
-        rows = [wire.read(wire.OrderRow, item, rows_path) for item in await listing.everything(self._client, rows_path)]
+        order = (self._listed_lately(sale.id) if sale.currency else None) or (await self._client.get(path, wire.Order.model_validate)).value
+        rows = await listing.everything(self._client, f"{path}orderrows/", wire.OrderRow)
         account = None
         if order.user and order.user.id and not (order.customer and order.customer.email):
             account = await self._account(order.user.id)
         unnamed = any(row.product_id and not translate.sku_of(row) for row in rows)
         skus = await self._skus.get() if unnamed else {}
-        return translate.whole_sale(order, rows, self._conventions, account=account, skus=skus)
+        return understood(path, lambda: translate.whole_sale(order, rows, self._conventions, account=account, skus=skus))
 
     def _remember(self, order: wire.Order) -> None:
         """Keep an order of a listing for a while: most sales are fetched whole right after they were listed."""
@@ -184,32 +188,30 @@ class SalesPos:
     async def _account(self, user_id: str) -> wire.User | None:
         path = f"users/{quote(user_id, safe='')}/"
         try:
-            return wire.read(wire.User, (await self._client.get(path)).payload, path)
+            return (await self._client.get(path, wire.User.model_validate)).value
         except (Missing, Forbidden):
             return None
 
     async def payment_methods(self) -> Sequence[PaymentMethod]:
         """Return the ways to pay that the till offers."""
-        items = await listing.everything(self._client, "paymethods/")
-        return [translate.payment_method_of(wire.read(wire.PayMethod, item, "paymethods")) for item in items]
+        return [translate.payment_method_of(method) for method in await listing.readable(self._client, "paymethods/", wire.PayMethod)]
 
     async def store(self) -> Store:
         """Return what the till says about itself; settings that the key may not read are taken as usual for a till."""
-        resources = dialect.resource_names((await self._client.get("")).payload)
+        resources = (await self._client.get("", dialect.resource_names)).value
         self._shop.forget()
         webshop, settings = await self._shop.get()
         return translate.store_of(webshop, settings, resources)
 
     async def _read_shop(self) -> tuple[wire.Webshop, wire.Settings]:
-        shops = await listing.everything(self._client, "webshops/")
+        shops = await listing.everything(self._client, "webshops/", wire.Webshop)
         if not shops:
             raise Unreadable("webshops: the till lists no shop of its own")
-        webshop = wire.read(wire.Webshop, shops[0], "webshops")
         try:
-            payload = (await self._client.get(f"webshops/{quote(webshop.id, safe='')}/settings/")).payload
+            settings = (await self._client.get(f"webshops/{quote(shops[0].id, safe='')}/settings/", wire.Settings.model_validate)).value
         except (Missing, Forbidden):
-            payload = {}
-        return webshop, wire.read(wire.Settings, payload, "settings")
+            settings = wire.Settings()
+        return shops[0], settings
 
     async def _net_prices(self) -> bool:
         """Return whether the shop's prices are without VAT; a key that may not ask is told nothing else than the usual."""
@@ -225,14 +227,12 @@ class SalesPos:
     async def cash_ups(self, since: datetime | None = None) -> Sequence[DayTakings]:
         """Return the day closings made at or after ``since``."""
         query = {} if since is None else {dialect.SINCE_FILTER: signing.stamp(since - dialect.SINCE_MARGIN)}
-        items = await listing.everything(self._client, "cashups/", query)
-        records = [wire.read(wire.CashUp, item, "cashups") for item in items]
+        records = await listing.everything(self._client, "cashups/", wire.CashUp, query)
         return [translate.takings_of(record) for record in records if since is None or record.create_date >= since]
 
     async def find_users(self, email: str) -> Sequence[Customer]:
         """Return the customers with an account under this e-mail address.  The till has no filter for it: all are read."""
-        items = await listing.everything(self._client, "users/")
-        users = [wire.read(wire.User, item, "users") for item in items]
+        users = await listing.readable(self._client, "users/", wire.User)
         customers = [translate.customer_of(user.userinfo, user.id, username=user.username) for user in users]
         return [customer for customer in customers if customer is not None and customer.email == email.strip().lower()]
 
@@ -253,7 +253,7 @@ class SalesPos:
             Missing: the till does not have it.
         """
         path = f"products/{quote(product_id, safe='')}/"
-        product = wire.read(wire.Product, (await self._client.get(path)).payload, path)
+        product = (await self._client.get(path, wire.Product.model_validate)).value
         return (await self._translated([product]))[0]
 
     async def create_product(self, draft: ProductPatch) -> str:
@@ -267,9 +267,9 @@ class SalesPos:
         body = translate.product_body(draft, self._config.vat_tariffs, net_at=net_at)
         body["package_id"] = self._config.package_id or wire.as_sent(await self._package.get())
         categories = await self._categories.named(draft.categories or ())
-        payload = (await self._client.post("products/", body)).payload
+        made = await self._client.post("products/", body, wire.Made.model_validate)
         try:
-            product_id = str(payload["id"]) if isinstance(payload, dict) and payload.get("id") else ""
+            product_id = (made.id if made is not None else None) or ""
             if categories and not product_id:
                 product_id = next((product.id for product in await self._with_skus([draft.sku or ""])), "")
             if product_id:
@@ -298,8 +298,9 @@ class SalesPos:
         return sorted(set((await self._categories.names()).values()))
 
     async def _listed(self, query: Mapping[str, str] = MappingProxyType({})) -> list[wire.Product]:
-        items = await listing.everything(self._client, "products/", {**query, "orderby": dialect.PRODUCT_ORDER})
-        return [wire.read(wire.Product, item, "products") for item in items]
+        """Return the products of a listing: all that can be read of the whole, but none may be missing where one is looked up."""
+        read = listing.everything if query else listing.readable
+        return await read(self._client, "products/", wire.Product, {**query, "orderby": dialect.PRODUCT_ORDER})
 
     async def _with_skus(self, skus: Iterable[str]) -> list[wire.Product]:
         asked = {sku.strip().casefold(): sku.strip() for sku in skus if sku.strip()}
@@ -311,22 +312,16 @@ class SalesPos:
         if not products:
             return []
         categories, net, tariffs = await self._categories.by_product(), await self._net_prices(), self._config.vat_tariffs
-        return [translate.product_of(product, tariffs, categories.get(product.id, ()), net=net) for product in products]
+        return understood(
+            "products",
+            lambda: [translate.product_of(product, tariffs, categories.get(product.id, ()), net=net) for product in products],
+        )
 
     async def _read_skus(self) -> Mapping[str, str]:
         return {product.id: product.productnumber or "" for product in await self._listed()}
 
     async def _first_package(self) -> str:
-        items = await listing.everything(self._client, "packages/")
-        if not items:
+        packages = await listing.readable(self._client, "packages/", wire.Package)
+        if not packages:
             raise Rejected("the till has no packaging, and a product needs one", code="package_id")
-        return wire.read(wire.Package, items[0], "packages").id
-
-
-def _unreadable(item: Any, error: Unreadable) -> tuple[str, datetime | None, str]:
-    """Return what is known of a record that could not be read: its id, its moment and the reason."""
-    try:
-        glimpse = wire.read(wire.Glimpse, item, "orders")
-    except Unreadable:
-        glimpse = wire.Glimpse()
-    return glimpse.id or "(no id)", glimpse.create_date, error.text
+        return packages[0].id

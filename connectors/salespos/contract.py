@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import BaseModel
 
-from connectors.decimal_json import from_json
+from connectors.bounded_json import from_json
 from connectors.http import Request
 from connectors.model import Difference, ProductPatch
 from connectors.port import Unreadable

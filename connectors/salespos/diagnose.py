@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from connectors.model import Obstacle, Refusal, TillFacts
 from connectors.port import Unreadable
-from connectors.salespos import dialect
+from connectors.salespos import dialect, wire
 from connectors.salespos.errors import Forbidden
 
 if TYPE_CHECKING:
@@ -43,8 +43,8 @@ async def read(
             refusals.append(Refusal(resource, Obstacle.PERMISSION, str(error)))
         return None
 
-    answer = await tried("the list of resources", lambda: client.get(""))
-    listed = frozenset() if answer is None else dialect.resource_names(answer.payload)
+    answer = await tried("the list of resources", lambda: client.get("", dialect.resource_names))
+    listed = frozenset() if answer is None else answer.value
     found = await tried("webshops", store)
     methods = await tried("paymethods", payment_methods)
     for resource in NEEDED:
@@ -53,7 +53,7 @@ async def read(
         if listed and resource not in listed:
             refusals.append(Refusal(resource, Obstacle.PERMISSION, "not among the resources that the till lists for this key"))
         elif resource not in {"webshops", "paymethods"}:
-            await tried(resource, partial(client.get, f"{resource}/", {"start": "0", "size": "1"}))
+            await tried(resource, partial(client.get, f"{resource}/", wire.Listing.model_validate, {"start": "0", "size": "1"}))
     return TillFacts(
         store=found,
         clock_ahead=client.skew,

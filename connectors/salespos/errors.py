@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from connectors.decimal_json import from_json
+from connectors.boundary import attempt
+from connectors.bounded_json import from_json
 from connectors.port import Conflict, ConnectorError, Missing, Rejected, Transient, Unauthorized, Uncertain, Unreadable
 from connectors.salespos import dialect
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from connectors.http import Response
 
 _SERVER_ERRORS: Final = range(500, 600)
+_LONGEST_CODE: Final = 40
+_LONGEST_TEXT: Final = 1000
 
 
 class Forbidden(Unauthorized):
@@ -31,14 +34,11 @@ class Refusal:
 
 def read_refusal(status: int, content: bytes) -> Refusal:
     """Read the answer of a request that did not succeed, whatever its body is."""
-    try:
-        body = from_json(content)
-    except ValueError:
-        body = None
+    body = attempt(lambda: from_json(content), None)
     if not isinstance(body, dict) or not any(body.get(name) for name in ("code", "status", "developermessage")):
         return Refusal(status, str(status), f"answered with status {status} and no error that can be read", readable=False)
     code, text = body.get("code") or status, body.get("developermessage") or f"answered with status {status}"
-    return Refusal(status, str(code), str(text), readable=True)
+    return Refusal(status, str(code)[:_LONGEST_CODE], str(text)[:_LONGEST_TEXT], readable=True)
 
 
 def refuses(response: Response) -> bool:

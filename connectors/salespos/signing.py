@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import hmac
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import UTC
 from typing import TYPE_CHECKING
+
+from connectors.sense import told_moment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +30,7 @@ def digest(keys: Keys, *, method: str, uri: str, body: bytes, date: str) -> str:
 
     ``uri`` is the path with its query string, without the host.
     """
-    message = f"{keys.public}|{method.upper()}|{uri}|".encode() + body + f"|{date}".encode()
+    message = f"{keys.public}|{method.upper()}|{uri}|".encode() + body + f"|{date}".encode("utf-8", "replace")
     return hmac.digest(keys.secret.encode(), message, "sha512").hex()
 
 
@@ -49,15 +51,9 @@ def is_genuine(keys: Keys, *, method: str, uri: str, body: bytes, headers: Mappi
     ``method`` and ``uri`` are those of the request, ``headers`` has lower-case keys.
     """
     expected = digest(keys, method=method, uri=uri, body=body, date=headers.get("x-date", ""))
-    return hmac.compare_digest(expected.encode(), headers.get("x-hash", "").lower().encode())
+    return hmac.compare_digest(expected.encode(), headers.get("x-hash", "").lower().encode("utf-8", "replace"))
 
 
 def server_time(headers: Mapping[str, str]) -> datetime | None:
-    """Return the vendor's clock at an answer: its ``x-date``, else the ``date`` of HTTP, else ``None``."""
-    for name, parse in (("x-date", datetime.fromisoformat), ("date", parsedate_to_datetime)):
-        try:
-            moment = parse(headers[name])
-        except (KeyError, ValueError):
-            continue
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    return None
+    """Return the vendor's clock at an answer: its ``x-date``, else the ``date`` of HTTP, else ``None``; nor one that cannot be."""
+    return told_moment(headers.get("x-date", "")) or told_moment(headers.get("date", ""))

@@ -9,9 +9,12 @@ import hashlib
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from decimal import ROUND_HALF_UP, Decimal
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
+from connectors import sense
+from connectors.boundary import understood
 from connectors.model import (
     ZERO,
     Address,
@@ -261,8 +264,9 @@ def product_body(draft: ProductPatch, tariffs: Mapping[str, Decimal], *, net_at:
     ``net_at`` is the product's VAT percentage where the shop's prices are without VAT.
 
     Raises:
-        Rejected: the till has no tariff with the draft's VAT rate.
+        Rejected: the till has no tariff with the draft's VAT rate, or the draft says what no shop has.
     """
+    understood("product", partial(_sensible, draft), error=Rejected)
     tariff = None if draft.vat_rate is None else dialect.tariff_of(draft.vat_rate, tariffs)
     if draft.vat_rate is not None and tariff is None:
         raise Rejected(f"the till has no tariff of {draft.vat_rate} % VAT", code="taxtariff")
@@ -284,6 +288,13 @@ def product_body(draft: ProductPatch, tariffs: Mapping[str, Decimal], *, net_at:
         "stock": draft.quantity,
     }
     return {name: value for name, value in body.items() if value is not None}
+
+
+def _sensible(draft: ProductPatch) -> None:
+    sense.sellable("price", draft.price)
+    sense.sellable("purchase price", draft.purchase_price)
+    sense.chargeable("VAT rate", draft.vat_rate)
+    sense.countable("stock", draft.quantity)
 
 
 # --- the till itself -------------------------------------------------------------------------------------------------------------

@@ -102,15 +102,8 @@ class Context:
 
     async def rest(self, seconds: float) -> None:
         """Wait, but not longer than the process goes on."""
-        async with anyio.create_task_group() as group:
-
-            async def sleep() -> None:
-                await self.clock.sleep(seconds)
-                group.cancel_scope.cancel()
-
-            group.start_soon(sleep)
+        with anyio.move_on_after(seconds):
             await self.stopping.wait()
-            group.cancel_scope.cancel()
 
     def outcome(self, flow: str, outcome: Outcome, reason: Reason = Reason.NONE, count: int = 1) -> None:
         """Count an outcome, in the metrics and in the run's table."""

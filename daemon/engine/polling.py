@@ -12,6 +12,7 @@ from daemon.core.cursor import AHEAD_VERSION, advance, begin, bounds, made_progr
 from daemon.core.message import message
 from daemon.core.outcomes import Reason
 from daemon.core.outside import clean
+from daemon.engine.last_line import survived
 from daemon.state.port import NewWork
 
 if TYPE_CHECKING:
@@ -85,19 +86,28 @@ def _why(words: str) -> str:
 
 def _works(context: Context, reading: Reading[T], describe: Callable[[Change[T]], NewWork]) -> list[NewWork]:
     """Turn a page into work; what cannot be worked on yet has no payload, and is asked for afresh when it is looked at again."""
-    works = [describe(change) for change in reading.fresh]
-    works += [replace(describe(change), payload=b"") for change in reading.ahead]
+    works = [_described(change, describe) for change in reading.fresh]
+    works += [replace(_described(change, describe), payload=b"") for change in reading.ahead]
     works += [
         NewWork(
             record,
             record,
-            UNREADABLE_VERSION + clean(" ".join(why.split()), limit=200),
+            UNREADABLE_VERSION + _why(why),
             moment or reading.server_time or context.now(),
             b"",
         )
         for record, moment, why in reading.bad
     ]
     return works
+
+
+def _described(change: Change[T], describe: Callable[[Change[T]], NewWork]) -> NewWork:
+    """Turn a record into work; one that cannot be written down is asked for by its id when its turn comes, and fails by itself."""
+    try:
+        return describe(change)
+    except Exception as error:  # noqa: BLE001 - one record of a page must not keep the others of it
+        survived(error)
+        return NewWork(change.id, change.id, change.version, change.moment, b"")
 
 
 async def poll(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Protocol
 
 import anyio
@@ -17,8 +17,9 @@ from daemon.core.retry import RetryDecision, after_error
 from daemon.engine.at_most_once import TooEarly, Undecidable
 from daemon.engine.braking import CONTINUE
 from daemon.engine.connection_health import tracing
+from daemon.engine.last_line import fault_of, survived
 from daemon.engine.polling import UNREADABLE_VERSION
-from daemon.state.port import Question, Settlement, StoreError
+from daemon.state.port import Question, Settlement
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -188,8 +189,8 @@ async def _handle_chunk(context: Context, processor: Processor, works: Sequence[
     together = True
     try:
         await processor.prepare(fetched)
-    except ConnectorError:
-        # what failed for ten may be the fault of one: each asks for itself
+    except Exception as error:  # noqa: BLE001 - what failed for ten may be the fault of one, of whatever class: each asks for itself
+        survived(error)
         together = False
     for work in fetched:
         if _interrupted(context, run):
@@ -210,8 +211,17 @@ async def _put_back(context: Context, processor: Processor, work: Work) -> None:
         not_before=context.now(),
         reason=reason,
         attempt=work.attempt,
-        payload=processor.payload(work),
+        payload=_payload(processor, work),
     )
+
+
+def _payload(processor: Processor, work: Work) -> bytes | None:
+    """Return what is known of the record; what cannot even be written down is asked for again."""
+    try:
+        return processor.payload(work)
+    except Exception as error:  # noqa: BLE001 - the record is being put away because something is wrong with it
+        survived(error)
+        return None
 
 
 async def handle(context: Context, processor: Processor, work: Work, *, prepared: bool = True) -> Handled:
@@ -235,24 +245,25 @@ async def _attempt(context: Context, processor: Processor, work: Work, action: C
     with tracing(work.identity) as trace:
         try:
             await action(work)
-        except StoreError:
-            raise
-        except (Unreadable, Missing) as error:
-            if not work.version.startswith(UNREADABLE_VERSION):
-                return await _settle_fate(context, processor, work, error, trace)
-            # a listing said so, and asking for the record by its id (again, when a person sends it again) did not help
-            await _hold(context, processor, work, Hold(Reason.UNREADABLE, work.version.removeprefix(UNREADABLE_VERSION)))
-            return Handled(word("reason", Reason.UNREADABLE))
-        except Undecidable as error:
-            await _hold(context, processor, work, Hold(Reason.UNDECIDABLE, error.says))
-            return Handled()
         except Exception as error:  # noqa: BLE001 - one bad record stops only itself: a fault of ours is held like any other
-            return await _settle_fate(context, processor, work, error, trace)
+            return await _settle_error(context, processor, work, survived(error), trace)
     return None
 
 
+async def _settle_error(context: Context, processor: Processor, work: Work, error: Exception, trace: Trace) -> Handled:
+    """Write down what becomes of a record for which something was raised."""
+    if isinstance(error, Unreadable | Missing) and work.version.startswith(UNREADABLE_VERSION):
+        # a listing said so, and asking for the record by its id (again, when a person sends it again) did not help
+        await _hold(context, processor, work, Hold(Reason.UNREADABLE, work.version.removeprefix(UNREADABLE_VERSION)))
+        return Handled(word("reason", Reason.UNREADABLE))
+    if isinstance(error, Undecidable):
+        await _hold(context, processor, work, Hold(Reason.UNDECIDABLE, error.says))
+        return Handled()
+    return await _carry_on(context, processor, work, error, trace)
+
+
 async def _hold(context: Context, processor: Processor, work: Work, hold: Hold) -> None:
-    payload, question = processor.payload(work), None
+    payload, question = _payload(processor, work), None
     detail = said(hold.detail, names_in(payload or work.payload))
     if hold.question:
         question = Question(context.pair_id, hold.question, processor.name, hold.question_text, hold.choices)
@@ -261,28 +272,30 @@ async def _hold(context: Context, processor: Processor, work: Work, hold: Hold) 
     context.log.warning("held", flow=processor.name, record=work.record, label=work.label, reason=hold.reason, detail=str(detail))
 
 
-async def _settle_fate(context: Context, processor: Processor, work: Work, error: Exception, trace: Trace) -> Handled:
+async def _carry_on(context: Context, processor: Processor, work: Work, error: Exception, trace: Trace) -> Handled:
     """Write down what follows from an error."""
     own = trace.own() and not isinstance(error, TooEarly)
-    fate = after_error(error, work.attempt, context.policy, jitter=context.rng.random(), own=own, pace=trace.pace())
-    if fate.reason is Reason.INTERNAL:
-        context.log.error("internal", flow=processor.name, label=work.label, error=type(error).__name__, exc_info=error)
-    payload = processor.payload(work)
+    decision = after_error(error, work.attempt, context.policy, jitter=context.rng.random(), own=own, pace=trace.pace())
+    payload = _payload(processor, work)
     # the alert, the question of the brake and the log get it too, and none of them knows the record
-    detail = type(error).__name__ if fate.reason is Reason.INTERNAL else clean(str(error), names_in(payload or work.payload))
-    if fate.state in {State.HELD, State.DEAD}:
+    detail: Text = clean(str(error), names_in(payload or work.payload))
+    if decision.reason is Reason.INTERNAL:
+        fault = fault_of(error)
+        context.log.error("internal", flow=processor.name, label=work.label, **asdict(fault), exc_info=error)
+        detail = fault.says
+    if decision.state in {State.HELD, State.DEAD}:
         await context.store.hold(
             work,
-            reason=fate.reason,
+            reason=decision.reason,
             detail=detail,
-            outcome=fate.outcome,
-            state=fate.state,
+            outcome=decision.outcome,
+            state=decision.state,
             payload=payload,
         )
-        context.outcome(processor.name, fate.outcome, fate.reason)
-        context.log.warning("held", flow=processor.name, record=work.record, label=work.label, reason=fate.reason, detail=detail)
-        return Handled(message("run.failed", reason=word("reason", fate.reason), detail=detail))
-    await _defer(context, processor, work, fate, detail, payload=payload)
+        context.outcome(processor.name, decision.outcome, decision.reason)
+        context.log.warning("held", flow=processor.name, record=work.record, label=work.label, reason=decision.reason, detail=str(detail))
+        return Handled(message("run.failed", reason=word("reason", decision.reason), detail=detail))
+    await _defer(context, processor, work, decision, detail, payload=payload)
     return Handled(outage=_outage(error, own=own))
 
 
@@ -294,20 +307,23 @@ def _outage(error: Exception, *, own: bool) -> ConnectorError | None:
     return error if passing and not own and isinstance(error, ConnectorError) else None
 
 
-async def _defer(context: Context, processor: Processor, work: Work, fate: RetryDecision, detail: str, *, payload: bytes | None) -> None:
+async def _defer(
+    context: Context, processor: Processor, work: Work, decision: RetryDecision, detail: Text, *, payload: bytes | None
+) -> None:
     # never at once: what is due again before anything else could happen would be claimed again and again
-    delay = max(fate.delay.total_seconds(), _SHORTEST_DELAY)
-    if fate.reason is Reason.UNAUTHORIZED:
-        context.pause(delay, fate.reason)
-    if fate.state is State.RETRYING:
+    delay = max(decision.delay.total_seconds(), _SHORTEST_DELAY)
+    if decision.reason is Reason.UNAUTHORIZED:
+        context.pause(delay, decision.reason)
+    if decision.state is State.RETRYING:
         context.metrics.retried(processor.name)
     await context.store.defer(
         work,
-        fate.state,
-        not_before=context.now() + type(fate.delay)(seconds=delay),
-        reason=fate.reason,
+        decision.state,
+        not_before=context.now() + type(decision.delay)(seconds=delay),
+        reason=decision.reason,
         detail=detail,
-        attempt=fate.attempt,
+        attempt=decision.attempt,
         payload=payload,
     )
-    context.log.info("put off", flow=processor.name, label=work.label, state=fate.state, reason=fate.reason, seconds=round(delay, 1))
+    seconds = round(delay, 1)
+    context.log.info("put off", flow=processor.name, label=work.label, state=decision.state, reason=decision.reason, seconds=seconds)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from connectors.port import Cursor
@@ -14,6 +15,8 @@ from daemon.core.flow_registry import PRODUCTS, SALES, STOCK
 from daemon.core.message import message
 from daemon.core.outcomes import Reason
 from daemon.core.products import CreateProduct, FieldChange, KeepProduct, UpdateProduct
+from daemon.core.retry import RetryPolicy, after_error
+from daemon.engine.last_line import each_alone, fault_of
 from daemon.engine.polling import UNREADABLE_VERSION, is_ahead, read_pages
 from daemon.flows import products as products_flow
 from daemon.flows import sales as sales_flow
@@ -22,11 +25,12 @@ from daemon.flows.stock import Wait
 from daemon.state.port import NewWork, Work
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime, timedelta
 
     from connectors.model import Product, Sale
     from connectors.port import Change, ChangeSource
+    from daemon.core.sale_plan import Plan, SaleFacts
     from daemon.engine.braking import Verdict
     from daemon.engine.context import Context
     from daemon.flows.products import Decided, Products
@@ -75,11 +79,24 @@ async def plan_sales(flow: Sales, context: Context) -> tuple[list[Action], list[
     whole: list[Sale] = []
     records = list(sales)
     for start in range(0, len(records), _CHUNK):
-        for record, facts in (await flow.gather({one: sales[one] for one in records[start : start + _CHUNK]})).items():
-            actions += describe(record, sales[record].number, flow.decide(facts))
+        decided, failed = await each_alone(partial(_decided, flow), {one: sales[one] for one in records[start : start + _CHUNK]})
+        actions += [_failed(flow.name, record, sales[record].number, error) for record, error in failed.items()]
+        for record, (facts, decision) in decided.items():
+            actions += describe(record, sales[record].number, decision)
             if facts.sale is not None and facts.booked is None:
                 whole.append(facts.sale)
     return actions, whole
+
+
+async def _decided(flow: Sales, sales: Mapping[str, Sale]) -> dict[str, tuple[SaleFacts, Plan | Skip | Hold]]:
+    return {record: (facts, flow.decide(facts)) for record, facts in (await flow.gather(sales)).items()}
+
+
+def _failed(flow: str, record: str, label: str, error: Exception) -> Action:
+    """Return what becomes of a record for which nothing can be gathered: the same as in a run, in the end."""
+    reason = after_error(error, 0, RetryPolicy(), jitter=0.0).reason
+    detail = fault_of(error).says if reason is Reason.INTERNAL else str(error)
+    return Action(flow, "hold", record, label, (), reason, detail)
 
 
 async def plan_products(flow: Products, context: Context) -> list[Action]:

@@ -8,7 +8,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from connectors.model import Product, ProductPatch
-from connectors.port import Conflict, Missing, Transient, Unreadable
+from connectors.port import Conflict, ConnectorError, Missing, Transient, Unreadable
 from daemon.core.booking import Hold, Skip
 from daemon.core.brake import products_alarm
 from daemon.core.flow_registry import PRODUCTS
@@ -29,6 +29,7 @@ from daemon.core.sku import sku_key
 from daemon.core.stock import CARRIED, Articles, on_their_way, pieces
 from daemon.engine.at_most_once import OnceWrite, at_most_once, identified, settled_by
 from daemon.engine.braking import brake, judge, spent
+from daemon.engine.last_line import fault_of, survived
 from daemon.engine.polling import UNREADABLE_VERSION, Polled, is_ahead, poll, still_ahead, sweep
 from daemon.engine.worker import CHUNK, drain
 from daemon.flows.serialization import dump_product, load_product
@@ -232,12 +233,17 @@ class Products:
         await self.look_up([source.article for _, source in found if isinstance(source, _Source)])
         decided = []
         for work, source in found:
-            if isinstance(source, _Source):
-                decision = await self.decide(source.article, bindings.get(work.record), gone=source.gone)
-                decided.append(Decided(work.record, work.label, decision))
-            else:
-                decided.append(Decided(work.record, work.label, source))
+            decision = source if isinstance(source, Hold) else await self._decided(source, bindings.get(work.record))
+            decided.append(Decided(work.record, work.label, decision))
         return ProductsRun(tuple(decided), await self._alarm([one.decision for one in decided], bindings))
+
+    async def _decided(self, source: _Source, bound: Binding | None) -> ProductDecision:
+        try:
+            return await self.decide(source.article, bound, gone=source.gone)
+        except ConnectorError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a fault of ours in one article keeps no other
+            return Hold(Reason.INTERNAL, fault_of(survived(error)).says)
 
     async def verdict(self, run: ProductsRun) -> Verdict:
         """Tell whether a run may go on; reads only."""
@@ -250,6 +256,10 @@ class Products:
             if work.version.startswith(UNREADABLE_VERSION):
                 return Hold(Reason.UNREADABLE, work.version.removeprefix(UNREADABLE_VERSION))
             return Hold(Reason.VANISHED if isinstance(error, Missing) else Reason.UNREADABLE, str(error))
+        except ConnectorError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a fault of ours in one article keeps no other
+            return Hold(Reason.INTERNAL, fault_of(survived(error)).says)
 
     async def _source(self, work: Work | NewWork, bound: Binding | None) -> _Source:
         """Return the article of a piece of work; one that was settled and is sent again has no payload any more and is fetched afresh.

@@ -21,6 +21,7 @@ from daemon.core.receipts import decide_sale, locked_hold
 from daemon.core.sale_plan import FIRST_OPEN_DAY, LOCKED_QUESTION, Credit, Plan, SaleFacts
 from daemon.engine.braking import brake, spent
 from daemon.engine.connection_health import tracing
+from daemon.engine.last_line import each_alone
 from daemon.engine.polling import Polled, is_ahead, poll, still_ahead, sweep
 from daemon.engine.worker import drain
 from daemon.flows.answering import offer
@@ -129,19 +130,26 @@ class Sales:
         if len(bound) <= context.brake.minimum:
             return None
         whole, taken_back = await self._given([work for work in works if work.record in bound]), []
-        for record, facts in (await self._facts.for_sales(whole, self.rules, self._accounts)).items():
-            decision = self.decide(facts)
+        decisions, _ = await each_alone(self._decided, whole)  # one that fails is held when its turn comes
+        for record, decision in decisions.items():
             credits_ = [step for step in decision.steps if isinstance(step, Credit)] if isinstance(decision, Plan) else []
             taken_back += [Affected(record, bound[record].label, after=str(step.draft.gross)) for step in credits_]
         return sales_alarm(taken_back, len(works), context.brake)
 
+    async def _decided(self, whole: Mapping[str, Sale | None]) -> dict[str, Plan | Skip | Hold]:
+        gathered = await self._facts.for_sales(whole, self.rules, self._accounts)
+        return {record: self.decide(facts) for record, facts in gathered.items()}
+
     async def _given(self, works: Sequence[Work]) -> dict[str, Sale | None]:
         """Return the receipts that the till gives; each of the others fails when its own turn comes, and alone."""
-        whole = {}
+        whole: dict[str, Sale | None] = {}
         for work in works:
             with suppress(ConnectorError), tracing(work.identity):
-                whole[work.record] = await self._facts.whole(header(work))
+                whole |= (await each_alone(self._whole_of, {work.record: work}))[0]
         return whole
+
+    async def _whole_of(self, works: Mapping[str, Work]) -> dict[str, Sale | None]:
+        return {record: await self._facts.whole(header(work)) for record, work in works.items()}
 
     async def refresh(self) -> None:
         """Take in the answers given since, and the accounts of the books."""

@@ -114,6 +114,7 @@ WORDS: Final[Mapping[str, str]] = {
     "line.voucher": "cadeaubon",
     "line.rounding": "afronding",
     # -- details of what is held or skipped ------------------------------------------------------------------------------------------------
+    "detail.internal": "een fout in dit programma ({what} in {where}, kenmerk {mark}); meld die met het kenmerk, en stuur het record opnieuw met een versie waarin hij hersteld is",
     "detail.currency": "bon in {receipt}, boekhouding in {books}",
     "detail.lines": "{number} regel(s)",
     "detail.paid": "betaald {paid}, bon {receipt}",
@@ -257,6 +258,8 @@ WORDS: Final[Mapping[str, str]] = {
     "cli.finding": "{subject}: {evidence}. Te doen: {cure}.",
     "cli.all_good": "Alles in orde.",
     # -- alerts ----------------------------------------------------------------------------------------------------------------------------
+    "alert.fault": "records vastgehouden door een fout in dit programma: {number}",
+    "alert.fault_body": "{detail} Vastgehouden: {number}, waaronder {records}.",
     "alert.failing": "De stroom {flow} blijft mislukken",
     "alert.failing_body": "Sinds {since}, {runs} rondes: {error}. Het wordt vanzelf opnieuw geprobeerd.",
     "alert.reauth": "Bij de verbinding {name} moet opnieuw worden ingelogd",

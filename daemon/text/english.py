@@ -114,6 +114,7 @@ WORDS: Final[Mapping[str, str]] = {
     "line.voucher": "voucher",
     "line.rounding": "rounding",
     # -- details of what is held or skipped ------------------------------------------------------------------------------------------------
+    "detail.internal": "a fault of this program ({what} in {where}, mark {mark}); please report it with the mark, and resend the record with a version that has it mended",
     "detail.currency": "receipt in {receipt}, books in {books}",
     "detail.lines": "{number} line(s)",
     "detail.paid": "paid {paid}, receipt {receipt}",
@@ -257,6 +258,8 @@ WORDS: Final[Mapping[str, str]] = {
     "cli.finding": "{subject}: {evidence}. To do: {cure}.",
     "cli.all_good": "All good.",
     # -- alerts ----------------------------------------------------------------------------------------------------------------------------
+    "alert.fault": "records held by a fault of this program: {number}",
+    "alert.fault_body": "{detail} Held: {number}, among them {records}.",
     "alert.failing": "The flow {flow} keeps failing",
     "alert.failing_body": "Since {since}, {runs} runs: {error}. It is tried again by itself.",
     "alert.reauth": "The connection {name} must be signed in to again",

@@ -309,7 +309,7 @@ async def test_what_the_till_says_of_itself() -> None:
     assert {method.code: method.label for method in await till.payment_methods()}.keys() == {"pin", "cash", "ideal", "voucher"}
     someone = WORLD.customers[3]
     assert [found.name for found in await till.find_users(someone.email.upper())] == [someone.name]
-    await till._client.post("cashups/", {})
+    await till._client.post("cashups/", {}, dict)
     (takings,) = await till.cash_ups()
     assert takings.closed_at is None
     assert takings.number

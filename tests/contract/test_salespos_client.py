@@ -13,7 +13,7 @@ import anyio.lowlevel
 import httpx2
 import pytest
 
-from connectors.decimal_json import from_json, to_json
+from connectors.bounded_json import from_json, to_json
 from connectors.model import ProductPatch, Sale
 from connectors.port import (
     Change,
@@ -391,10 +391,11 @@ async def test_a_broken_sale_does_not_hide_the_others(till: Till) -> None:
     till.lists("orders/", orders)
     changes, bad = await read_all(connect(till))
     assert list(dict.fromkeys(change.id for change in changes)) == ["1", "900"]
-    assert set(bad) == {*map(str, range(2, 400)), "(no id)"}
-    assert bad.count("(no id)") == 2
+    nameless = [name for name in bad if name.startswith("(no id) ")]
+    assert set(bad) - set(nameless) == set(map(str, range(2, 400)))
+    assert len(set(nameless)) == 2, "each has a name of its own, the same whenever it is read"
     page = await connect(till).read_changes(None)
-    assert page.bad[0] == ("2", START + timedelta(seconds=2), "orders: total_price: decimal_parsing")
+    assert page.bad[0] == ("2", START + timedelta(seconds=2), "orders/: total_price: number_not_readable")
 
 
 async def test_a_whole_sale_is_read_leniently(till: Till) -> None:

@@ -17,7 +17,7 @@ from daemon.observe.alerts import Alerts
 from daemon.observe.metrics import Metrics
 from daemon.observe.systemd import Notifier
 from daemon.state.sqlite import open_store
-from daemon.supervisor import Supervisor
+from daemon.supervisor import HEARTBEAT, PRUNE_CHECK, Supervisor
 from daemon.text import Speaker
 from tests.flow.line import Line
 
@@ -122,8 +122,8 @@ async def running(shop: Shop, more: Mapping[str, ASGIApp] | None = None, *, loop
             # nobody beats here: who owns the state matters to other processes only
             supervisor = Supervisor(app, shared, alerts, Notifier({}), cast("Ownership", None))
             if loops:
-                group.start_soon(supervisor._look_after)
-                group.start_soon(supervisor._forget_what_is_old)
+                group.start_soon(supervisor._steadily, "looking after", supervisor._look_after, HEARTBEAT)
+                group.start_soon(supervisor._steadily, "forgetting", supervisor._forget_what_is_old, PRUNE_CHECK)
                 for state in supervisor.flows:
                     group.start_soon(supervisor._loop, state)
             yield Daemon(shop, shared, store, app, supervisor, metrics, wires, told)

@@ -135,7 +135,7 @@ class Spoiling:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a few records of a page be wrong."""
-        if scope["method"] != "GET" or not str(scope["path"]).rstrip("/").endswith("/orders"):
+        if scope["method"] != "GET" or "/orders/" not in str(scope["path"]):
             await self.app(scope, receive, send)
             return
         body: list[bytes] = []
@@ -150,8 +150,8 @@ class Spoiling:
         await self.app(scope, receive, keep)
         text = b"".join(body).decode()
         for one in self.planted[:3]:
-            wrong = f'"create_date": {json.dumps(one.words)}'
-            text = re.sub(r'"create_date": ?"2[^"]+"', lambda _, wrong=wrong: wrong, text, count=1)  # type: ignore[misc]  # bound at once
+            wrong = f'"paid": {json.dumps(one.words)}'
+            text = re.sub(r'"paid": ?(true|false)', lambda _, wrong=wrong: wrong, text, count=1)  # type: ignore[misc]  # bound at once
         headers = [(name, value) for name, value in start[0]["headers"] if name != b"content-length"]
         await send({**start[0], "headers": headers})
         await send({"type": "http.response.body", "body": text.encode()})
@@ -206,7 +206,13 @@ async def through_the_day(shop: Shop, planted: tuple[Planted, ...], written: Wri
         await daemon.store.backup(shop.directory / "copy")
         written.add("state while it is open", b"".join(file.read_bytes() for file in (shop.directory / "state").iterdir()))
         written.add("metrics", daemon.metrics.render())
-        print("DEBUG", vendors["books"].asked, __import__("collections").Counter((a.event, str(a.reason), str(a.detail)[:60]) for a in await daemon.store.activity(limit=3000)))
+        print(
+            "DEBUG",
+            vendors["books"].asked,
+            __import__("collections").Counter(
+                (a.event, str(a.reason), str(a.detail)[:60]) for a in await daemon.store.activity(limit=3000)
+            ),
+        )
         print("DEBUG", daemon.told, [(n, dict(list(w.requests.items())[:12])) for n, w in daemon.wires.items()])
         held = [work for work in await daemon.store.open_work(daemon.app.pairs[0].context.pair_id, "sales") if work.state == "held"]
         assert len({str(work.reason) for work in held}) >= 2, "nothing was refused, so nothing was quoted"

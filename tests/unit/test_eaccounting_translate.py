@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connectors.decimal_json import from_json, to_json
+from connectors.bounded_json import from_json, to_json
 from connectors.eaccounting import translate, wire
 from connectors.eaccounting.config import EAccountingConfig
 from connectors.model import Address, BookPayment, Customer, Document, DocumentDraft, DocumentKind, DocumentRow

