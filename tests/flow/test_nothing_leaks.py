@@ -1,7 +1,8 @@
 """Two hundred strings of persons and secrets come in by every way there is, and are looked for wherever something is written down.
 
 They belong in the encrypted contents of the state, in what is sent to the vendors (the books hold their debtors, the till its
-customers), and nowhere else.  What a record is called by (its id, receipt number, SKU) is no person's.
+customers), and nowhere else.  What a record is called by (its id, receipt number, SKU) is no person's.  Names and addresses are known as
+such for the record in hand only: a vendor quotes them in its answer about that record.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import structlog
 from connectors.sandbox.world import WorldCustomer
 from daemon.cli.main import main as kassabrug
 from daemon.cli.problems import crash
+from daemon.core.outside import REDACTED
 from daemon.observe import log
 from daemon.state.port import WrongAnswer
 from daemon.web.page import render
@@ -31,11 +33,13 @@ from tests.flow.running import running
 from tests.flow.shop import ARTICLES, line, open_shop, receipt, world
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+    from connectors.model import Sale
+    from connectors.port import Page
     from tests.flow.shop import Shop
 
 PERSONS = 20
@@ -64,14 +68,19 @@ class Planted:
         return (*(one for one in known if one), self.iban, self.token, self.secret)
 
     @property
-    def words(self) -> str:
-        """What a vendor says that quotes all of it."""
+    def numbers(self) -> str:
+        """What a vendor may say of anybody."""
         own = self.customer
         return (
-            f"no: {own.email} of {own.name} ({own.company}, VAT {own.vat_number}) at {own.street}, {own.postal_code}, call {own.phone}; "
-            f"IBAN {self.iban}, refresh_token={self.token}, Authorization: Bearer {self.secret} "
-            f"[/Rows/0/ArticleId] \x1b[31m<b>{own.email}</b>"
+            f"no: {own.email}, VAT {own.vat_number}, call {own.phone}; IBAN {self.iban}, refresh_token={self.token}, "
+            f"Authorization: Bearer {self.secret} [/Rows/0/ArticleId] \x1b[31m<b>{own.email}</b>"
         )
+
+    @property
+    def words(self) -> str:
+        """What a vendor says of the record in hand, which it quotes whole."""
+        own = self.customer
+        return f"{self.numbers} of {own.name} ({own.company}) at {own.street}, {own.postal_code}; {own.name.split()[1]}"
 
 
 def person(number: int) -> Planted:
@@ -100,6 +109,7 @@ class Quoting:
 
     app: ASGIApp
     planted: tuple[Planted, ...]
+    whose: Callable[[bytes], Planted | None]
     asked: int = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -108,53 +118,50 @@ class Quoting:
         if scope["method"] not in {"POST", "PUT"} or "/connect/" in path:
             await self.app(scope, receive, send)
             return
+        body = await _body(receive)
         self.asked += 1
         if self.asked % 3 == 0:
-            await self.app(scope, receive, send)
+            await self.app(scope, _again(body), send)
             return
-        one = self.planted[self.asked % len(self.planted)]
-        everybody = " ".join(other.words for other in self.planted if other is one or self.asked % 2)
+        mine = self.whose(body)
+        everybody = " ".join([*(one.words for one in self.planted if one is mine), *(one.numbers for one in self.planted)])
+        one = mine or self.planted[0]
         kinds = (
             (400, json.dumps({"ErrorCode": 2000, "DeveloperErrorMessage": everybody, "ErrorId": one.secret}), "application/json"),
             (422, f"<html><body>{html.escape(everybody)}</body></html>", "text/html"),
             (409, everybody[: len(everybody) // 2], "application/json"),
         )
-        status, body, kind = kinds[self.asked // 3 % len(kinds)]
+        status, answer, kind = kinds[self.asked // 3 % len(kinds)]
         headers = [("content-type", kind), ("x-request-id", one.customer.email), ("retry-after", one.token), ("location", f"/{one.iban}")]
         encoded = [(name.encode(), value.encode()) for name, value in headers]
         await send({"type": "http.response.start", "status": status, "headers": encoded})
-        await send({"type": "http.response.body", "body": body.encode()})
+        await send({"type": "http.response.body", "body": answer.encode()})
 
 
-@dataclass(slots=True)
-class Spoiling:
-    """A till whose listing has records that cannot be read, with words where numbers belong."""
+async def _body(receive: Receive) -> bytes:
+    body, more = b"", True
+    while more:
+        message = await receive()
+        body, more = body + message.get("body", b""), message.get("more_body", False)
+    return body
 
-    app: ASGIApp
-    planted: tuple[Planted, ...]
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let a few records of a page be wrong."""
-        if scope["method"] != "GET" or "/orders/" not in str(scope["path"]):
-            await self.app(scope, receive, send)
-            return
-        body: list[bytes] = []
-        start: list[Message] = []
+def _again(body: bytes) -> Receive:
+    async def receive() -> Message:
+        return {"type": "http.request", "body": body, "more_body": False}
 
-        async def keep(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                start.append(message)
-            else:
-                body.append(message.get("body", b""))
+    return receive
 
-        await self.app(scope, receive, keep)
-        text = b"".join(body).decode()
-        for one in self.planted[:3]:
-            wrong = f'"paid": {json.dumps(one.words)}'
-            text = re.sub(r'"paid": ?(true|false)', lambda _, wrong=wrong: wrong, text, count=1)  # type: ignore[misc]  # bound at once
-        headers = [(name, value) for name, value in start[0]["headers"] if name != b"content-length"]
-        await send({**start[0], "headers": headers})
-        await send({"type": "http.response.body", "body": text.encode()})
+
+def spoil(till: object, planted: tuple[Planted, ...]) -> None:
+    """Let the till's pages have records that cannot be read, whose reason quotes what was found in them (the answers are signed)."""
+    real = till.read_changes  # type: ignore[attr-defined]  # the port's method
+
+    async def spoilt(*arguments: object, **options: object) -> Page[Sale]:
+        page: Page[Sale] = await real(*arguments, **options)
+        return replace(page, bad=tuple((f"X{number}", None, one.numbers) for number, one in enumerate(planted[:5])))
+
+    till.read_changes = spoilt  # type: ignore[attr-defined]  # the same
 
 
 @dataclass(slots=True)
@@ -185,9 +192,16 @@ def found_in(written: Mapping[str, bytes], planted: tuple[Planted, ...]) -> set[
 
 async def through_the_day(shop: Shop, planted: tuple[Planted, ...], written: Written) -> None:
     """Run the daemon over vendors that quote, and keep all that it writes down."""
-    vendors = {"books": Quoting(shop.books.app, planted), "till": Spoiling(Quoting(shop.till.app, planted), planted)}
+
+    def whose(body: bytes) -> Planted | None:
+        rows = shop.books.books.customers.rows
+        known = [str(row["EmailAddress"]).encode() for key, row in rows.items() if str(key).encode() in body]
+        return next((one for one in planted if one.customer.email.encode() in body or one.customer.email.encode() in known), None)
+
+    vendors = {"books": Quoting(shop.books.app, planted, whose), "till": Quoting(shop.till.app, planted, whose)}
     bodies: list[str] = []
     async with running(shop, vendors) as daemon:
+        spoil(daemon.app.pairs[0].context.till, planted)
         real = daemon.supervisor._alerts._deliver
 
         async def deliver(title: str, body: str, severity: str) -> bool:
@@ -195,27 +209,19 @@ async def through_the_day(shop: Shop, planted: tuple[Planted, ...], written: Wri
             return await real(title, body, severity)
 
         daemon.supervisor._alerts._deliver = deliver
-        for hour in range(3):
-            await anyio.sleep(1800)
+        for hour in range(2):
+            await anyio.sleep(900)
             written.add("page", render(await daemon.supervisor.health.overview()))
             written.add("health", repr([*await daemon.supervisor.health.health(), *await daemon.supervisor.health.ready()]))
             for question in await daemon.store.questions():
                 with contextlib.suppress(WrongAnswer, KeyError):
-                    await daemon.store.answer(question.owner, question.key, planted[hour].words)
+                    await daemon.store.answer(question.owner, question.key, planted[hour].numbers)
                 await daemon.store.answer(question.owner, question.key, question.choices[0] if question.choices else "1930")
         await daemon.store.backup(shop.directory / "copy")
         written.add("state while it is open", b"".join(file.read_bytes() for file in (shop.directory / "state").iterdir()))
         written.add("metrics", daemon.metrics.render())
-        print(
-            "DEBUG",
-            vendors["books"].asked,
-            __import__("collections").Counter(
-                (a.event, str(a.reason), str(a.detail)[:60]) for a in await daemon.store.activity(limit=3000)
-            ),
-        )
-        print("DEBUG", daemon.told, [(n, dict(list(w.requests.items())[:12])) for n, w in daemon.wires.items()])
         held = [work for work in await daemon.store.open_work(daemon.app.pairs[0].context.pair_id, "sales") if work.state == "held"]
-        assert len({str(work.reason) for work in held}) >= 2, "nothing was refused, so nothing was quoted"
+        assert sum(REDACTED in str(work.detail) for work in held) >= 5, "nothing was refused, so nothing was quoted"
         written.add("what the scan has to find nothing in", " ".join(str(work.detail) for work in held))
     written.add("alerts", "".join(bodies))
     written.add("backup", (shop.directory / "copy").read_bytes())
