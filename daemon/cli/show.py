@@ -17,6 +17,8 @@ from daemon.engine.tally import COLUMNS
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from rich.console import JustifyMethod
+
     from daemon.core.message import Text
     from daemon.sync_until_idle import Result
 
@@ -49,9 +51,12 @@ def says(text: Text) -> dict[str, Any]:
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print a table; columns whose title ends in ``#`` are numbers."""
-    drawn = Table(title=title, title_justify="left", title_style="bold")
+    drawn = Table(title=RichText(printable(title)), title_justify="left", title_style="bold")
     for column in columns:
-        drawn.add_column(column.removesuffix("#"), justify="right" if column.endswith("#") else "left", overflow="fold")
+        side: JustifyMethod = "right" if column.endswith("#") else "left"
+        drawn.add_column(RichText(printable(column.removesuffix("#"))), justify=side, overflow="fold")
+            RichText(printable(column.removesuffix("#"))), justify="right" if column.endswith("#") else "left", overflow="fold"
+        )
     for row in rows:
         drawn.add_row(*(RichText(printable(str(cell))) for cell in row))
     OUT.print(drawn)

@@ -227,7 +227,12 @@ def _link(place: Place, random: Random) -> None:
     aside = place.folder / "aside"
     file.rename(aside)
     file.symlink_to(aside)
-    place.cure = lambda: (file.unlink(), aside.rename(file))
+
+    def put_back() -> None:
+        file.unlink()
+        aside.rename(file)
+
+    place.cure = put_back
 
 
 def _open_to_others(place: Place, _: Random) -> None:

@@ -26,7 +26,7 @@ from daemon.cli.main import main as kassabrug
 from daemon.cli.problems import crash
 from daemon.core.outside import REDACTED
 from daemon.observe import log
-from daemon.state.port import WrongAnswer
+from daemon.state.port import Question, WrongAnswer
 from daemon.web.page import render
 from tests.conftest import REPOSITORY
 from tests.flow.running import running
@@ -213,10 +213,12 @@ async def through_the_day(shop: Shop, planted: tuple[Planted, ...], written: Wri
             await anyio.sleep(900)
             written.add("page", render(await daemon.supervisor.health.overview()))
             written.add("health", repr([*await daemon.supervisor.health.health(), *await daemon.supervisor.health.ready()]))
+            pair = daemon.app.pairs[0].context.pair_id
+            await daemon.store.ask(Question(pair, f"planted:{hour}", "sales", planted[hour].numbers, ("yes", "no")))
             for question in await daemon.store.questions():
-                with contextlib.suppress(WrongAnswer, KeyError):
-                    await daemon.store.answer(question.owner, question.key, planted[hour].numbers)
-                await daemon.store.answer(question.owner, question.key, question.choices[0] if question.choices else "1930")
+                with pytest.raises(WrongAnswer, match="an answer names no person"):
+                    await daemon.store.answer(question.pair, question.key, planted[hour].numbers)
+                await daemon.store.answer(question.pair, question.key, question.choices[0] if question.choices else "1930")
         await daemon.store.backup(shop.directory / "copy")
         written.add("state while it is open", b"".join(file.read_bytes() for file in (shop.directory / "state").iterdir()))
         written.add("metrics", daemon.metrics.render())
