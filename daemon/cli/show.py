@@ -55,8 +55,6 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) 
     for column in columns:
         side: JustifyMethod = "right" if column.endswith("#") else "left"
         drawn.add_column(RichText(printable(column.removesuffix("#"))), justify=side, overflow="fold")
-            RichText(printable(column.removesuffix("#"))), justify="right" if column.endswith("#") else "left", overflow="fold"
-        )
     for row in rows:
         drawn.add_row(*(RichText(printable(str(cell))) for cell in row))
     OUT.print(drawn)
