@@ -210,7 +210,7 @@ async def through_the_day(shop: Shop, planted: tuple[Planted, ...], written: Wri
 
         daemon.supervisor._alerts._deliver = deliver
         for hour in range(2):
-            await anyio.sleep(900)
+            await anyio.sleep(2400)
             written.add("page", render(await daemon.supervisor.health.overview()))
             written.add("health", repr([*await daemon.supervisor.health.health(), *await daemon.supervisor.health.ready()]))
             pair = daemon.app.pairs[0].context.pair_id
