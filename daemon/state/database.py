@@ -111,7 +111,11 @@ class Database:
             connection.execute("PRAGMA secure_delete=ON")
             if alone:
                 _check_integrity(connection, path)
-            _migrate(connection, path, schema.shipped() if migrations is None else migrations, alone=alone)
+            steps = schema.shipped() if migrations is None else migrations
+            if mark is not None and mark.digest and alone and schema.pending(connection, path, steps):
+                # whatever comes of it, the file is not what it was from here on
+                marker.put(Generation(mark.identity, mark.number))
+            _migrate(connection, path, steps, alone=alone)
             database = cls(path, connection, cipher or find_key(directory), lock, marker)
             database.write(lambda _: database._mark(directory, marker, alone=alone, new_state=new_state))
             marker.follow(Generation(database.identity, database.generation))

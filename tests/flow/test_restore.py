@@ -16,6 +16,7 @@ from connectors.sandbox.faults import FaultPlan
 from daemon.state.database import Database
 from daemon.state.port import StoreError
 from daemon.state.restore import restore
+from daemon.state.runner import in_the_loop
 from tests.flow.shop import open_shop
 
 if TYPE_CHECKING:
@@ -58,6 +59,11 @@ def put_back(running: Shop, copy: Path) -> None:
         file.unlink()
     shutil.copyfile(copy, state / "state.sqlite3")
     (state / "state.sqlite3").chmod(0o600)
+    in_the_loop(lambda: take_it(state))
+
+
+def take_it(state: Path) -> None:
+    """Do what is said when it is opened."""
     try:
         Database.open(state).close()
     except StoreError as refusal:
