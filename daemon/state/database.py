@@ -385,10 +385,14 @@ def _connect_reading(path: Path) -> sqlite3.Connection:
 
 
 def _last_moment(connection: sqlite3.Connection) -> str | None:
-    """Return the newest moment that anything in the database was written at."""
+    """Return the newest moment that anything in the database was written at, but for what is said of the state itself."""
     moments = [
         connection.execute(query).fetchone()[0]
-        for query in ("SELECT max(at) FROM activity", "SELECT max(sent_at) FROM intent", "SELECT max(updated_at) FROM work")
+        for query in (
+            "SELECT max(at) FROM activity WHERE event <> 'state'",
+            "SELECT max(sent_at) FROM intent",
+            "SELECT max(updated_at) FROM work",
+        )
     ]
     return max((moment for moment in moments if moment is not None), default=None)
 
