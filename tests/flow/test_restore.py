@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
-import time
 from contextlib import closing
 from random import Random
 from typing import TYPE_CHECKING, TypeVar
@@ -14,10 +13,9 @@ import pytest
 from connectors.sandbox import shop
 from connectors.sandbox.faults import FaultPlan
 from daemon.state.database import Database
-from daemon.state.port import StoreError
-from daemon.state.restore import restore
 from daemon.state.runner import in_the_loop
 from tests.flow.shop import open_shop
+from tests.unit.store_support import take_it
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,15 +58,6 @@ def put_back(running: Shop, copy: Path) -> None:
     shutil.copyfile(copy, state / "state.sqlite3")
     (state / "state.sqlite3").chmod(0o600)
     in_the_loop(lambda: take_it(state))
-
-
-def take_it(state: Path) -> None:
-    """Do what is said when it is opened."""
-    try:
-        Database.open(state).close()
-    except StoreError as refusal:
-        assert f"kassabrug restore {state / 'state.sqlite3'}" in str(refusal)  # noqa: PT017 - a copy that lacks nothing is not refused
-        restore(state / "state.sqlite3", state, stamp=str(time.monotonic_ns()))
 
 
 def created(running: Shop) -> int:
