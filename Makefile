@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 REMEMBER = cache="$$(cd "$(VENV)" && pwd)/cache" && export RUFF_CACHE_DIR="$$cache/ruff" MYPY_CACHE_DIR="$$cache/mypy" \
   COVERAGE_FILE="$$cache/coverage" HYPOTHESIS_STORAGE_DIRECTORY="$$cache/hypothesis" PATH="$$(cd "$(BIN)" && pwd):$$PATH" &&
 
-.PHONY: help environment wheels demo lint test coverage test-all bench soak fault people fuzz fuzz-books flood format lock
+.PHONY: help environment wheels demo lint test coverage test-all bench soak fault people fuzz fuzz-books flood damage format lock
 
 help:  ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' Makefile | expand -t 14
@@ -56,6 +56,9 @@ fault: environment  ## ten thousand and more fault schedules over all flows (ARG
 
 fuzz: environment  ## spoilt inputs at every place where something comes in from outside (ARGS='--tries 1000 --seed 7')
 	"$(BIN)/python" -m tests.fuzz $(ARGS)
+
+damage: environment  ## a thousand damaged states, each cured by what is said of it (ARGS='--times 100 --seed 7')
+	"$(BIN)/python" -m tests.fault.damage $(ARGS)
 
 fuzz-books: environment  ## generated requests from the published document against the eAccounting sandbox
 	"$(BIN)/python" -m tests.contract.fuzz_books $(ARGS)

@@ -154,10 +154,10 @@ async def get_ready(context: Context) -> None:
     if not context.salt:
         # all flows of all pairs begin at once, and must end up with one salt
         async with context.exclusive(SALT_FACT):
-            salt = await context.store.fact(EVERYBODY, SALT_FACT)
+            salt = await context.store.secret(EVERYBODY, SALT_FACT)
             if salt is None:
                 salt = secrets.token_hex(16)
-                await context.store.remember(EVERYBODY, {SALT_FACT: salt})
+                await context.store.remember_secret(EVERYBODY, SALT_FACT, salt)
             context.salt = salt
 
 

@@ -17,6 +17,7 @@ import structlog
 from daemon.alert_rules import look_after
 from daemon.core.ids import EVERYBODY
 from daemon.core.message import encode
+from daemon.core.outside import said
 from daemon.engine.last_line import fault_of, survived
 from daemon.flow_health import FlowHealth
 from daemon.flow_run import FlowRunner
@@ -152,9 +153,10 @@ class Supervisor:
 
     async def _remember_connections(self) -> None:
         """Write down how the connections are, when that has changed, for the commands that read the state only."""
+        troubles = {name: watch.trouble for name, watch in self._app.watches.items()}
         now = {
-            f"{TROUBLE_FACT}{name}": "" if (trouble := watch.trouble) is None else f"{trouble.since.isoformat()} {encode(trouble.says)}"
-            for name, watch in self._app.watches.items()
+            f"{TROUBLE_FACT}{name}": "" if trouble is None else f"{trouble.since.isoformat()} {encode(said(trouble.says))}"
+            for name, trouble in troubles.items()
         }
         changed = {name: text for name, text in now.items() if self._remembered.get(name) != text}
         if changed:

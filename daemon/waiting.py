@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pydantic import ValidationError
+
 from daemon.core.flow_registry import SALES
 from daemon.core.message import message
 from daemon.core.outcomes import State
@@ -59,5 +61,8 @@ def amount_of(works: Iterable[Work]) -> Decimal | None:
     for work in works:
         if not work.payload:
             return None
-        amounts.append(load_sale(work.payload).gross)
+        try:
+            amounts.append(load_sale(work.payload).gross)
+        except ValidationError:  # of another version of this program
+            return None
     return sum(amounts[1:], amounts[0]) if amounts else None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +12,7 @@ import anyio
 
 from daemon.cli import show
 from daemon.cli.session import configure, looking
+from daemon.cli.settle import person
 from daemon.core.ids import EVERYBODY
 from daemon.engine.clock import SystemClock
 from daemon.settings import state_directory
@@ -17,11 +20,13 @@ from daemon.state import backup as copies
 from daemon.state.cipher import find_key
 from daemon.state.owner import claim_ownership
 from daemon.state.port import StoreError
+from daemon.state.restore import begin_anew, stamp_of
 from daemon.state.restore import restore as put_back
 from daemon.state.sqlite import open_store
 
 if TYPE_CHECKING:
     import argparse
+    from datetime import datetime
 
 
 async def backup(args: argparse.Namespace) -> int:
@@ -29,36 +34,60 @@ async def backup(args: argparse.Namespace) -> int:
     settings, _ = configure(args.config, quiet=True, secrets=False)
     directory = args.state_dir or state_directory(settings)
     clock = SystemClock()
-    if await anyio.to_thread.run_sync(_is_inside, args.file, directory):
-        raise StoreError(f"{args.file}: this is the state itself; choose a place outside {directory}, on another disk")
+    await anyio.to_thread.run_sync(_check_target, args.file, directory)
     async with looking(settings, args.state_dir) as store:
         if not store.identity:
             raise StoreError(f"{directory}: there is no state to copy yet; look whether --state-dir names the daemon's")
         now = clock.now()
         await store.backup(args.file)
     key = await anyio.to_thread.run_sync(partial(_key, directory, args.file, beside=args.with_key))
-    # only now, for opening to write may change what a copy is made for
-    store = await open_store(directory, clock=clock)
-    try:
-        await store.remember(EVERYBODY, {copies.FACT: now.isoformat()})
-    finally:
-        await store.close()
+    unknown = await _remember(directory, clock, now)
     size = (await anyio.Path(args.file).stat()).st_size
     if args.json:
-        show.json_line({"file": args.file, "bytes": size, "at": now.isoformat(), "key": key, "key_beside": args.with_key})
+        made = {"file": args.file, "bytes": size, "at": now.isoformat(), "key": key, "key_beside": args.with_key}
+        show.json_line({**made, "remembered": not unknown})
         return 0
-    show.OUT.print(f"{args.file}: {size} bytes, checked.", markup=False)
+    show.OUT.print(f"{args.file}: {size} bytes, checked.")
     if args.with_key:
-        show.OUT.print(f"{key}: the key. Both together are a secret: whoever has them can sign in to the books.", markup=False)
+        show.OUT.print(f"{key}: the key. Both together are a secret: whoever has them can sign in to the books.")
     else:
-        show.OUT.print(
-            f"The key is not in it. Keep a copy of {key} in another safe place; without it the backup is of no use.", markup=False
-        )
+        show.OUT.print(f"The key is not in it. Keep a copy of {key} in another safe place; without it the backup is of no use.")
+    if unknown:
+        show.ERR.print(f"The backup is whole; only that it was made could not be written down, for the metric of its age: {unknown}")
     return 0
 
 
-def _is_inside(file: Path, directory: Path) -> bool:
-    return file.resolve().parent == directory.resolve()
+async def _remember(directory: Path, clock: SystemClock, now: datetime) -> str:
+    """Write down that a backup was made; return why that could not be.
+
+    Only after it is there: opening to write may change what a copy is made for.
+    """
+    try:
+        store = await open_store(directory, clock=clock)
+        try:
+            await store.remember(EVERYBODY, {copies.FACT: now.isoformat()})
+        finally:
+            await store.close()
+    except StoreError as error:
+        return str(error)
+    return ""
+
+
+def _check_target(file: Path, directory: Path) -> None:
+    """Refuse what a backup must not replace; raises :class:`StoreError`."""
+    try:
+        found = os.lstat(file)
+    except (OSError, ValueError):
+        found = None  # absent, or not to be looked at: writing tells
+    if found is not None and not stat.S_ISREG(found.st_mode):
+        what = "directory" if stat.S_ISDIR(found.st_mode) else "link" if stat.S_ISLNK(found.st_mode) else "device or pipe"
+        raise StoreError(f"{file}: is a {what} and no file; nothing was written, choose a file that is there or a new name")
+    try:
+        inside = file.parent.resolve() == directory.resolve()
+    except (OSError, RuntimeError) as error:  # a loop of links
+        raise StoreError(f"{file}: cannot be looked at ({error}); choose another place") from error
+    if inside:
+        raise StoreError(f"{file}: this is the state itself; choose a place outside {directory}, on another disk")
 
 
 def _key(directory: Path, target: Path, *, beside: bool) -> str:
@@ -77,19 +106,29 @@ def _key(directory: Path, target: Path, *, beside: bool) -> str:
 
 
 async def restore(args: argparse.Namespace) -> int:
-    """Put a backup in the place of the database; the next start looks up what happened since before it writes."""
+    """Put a backup, or an empty state, in the place of the database; the next start looks up what happened since before it writes."""
     settings, _ = configure(args.config, quiet=True, secrets=False)
     directory = args.state_dir or state_directory(settings)
     clock = SystemClock()
     async with claim_ownership(directory, clock=clock):
-        stamp = f"{clock.now():%Y%m%dT%H%M%SZ}"
-        done = await anyio.to_thread.run_sync(partial(put_back, args.file, directory, stamp=stamp))
+        now = clock.now()
+        if args.new_state:
+            done = await anyio.to_thread.run_sync(partial(begin_anew, directory, by=person(), now=now))
+        else:
+            done = await anyio.to_thread.run_sync(partial(put_back, args.file, directory, stamp=stamp_of(now)))
     if args.json:
-        show.json_line({"state": directory, "kept": done.kept, "key_fits": done.key_fits})
-        return 0
-    show.OUT.print(f"{args.file} is in place. What was written since it was made is looked up by the next start.", markup=False)
+        show.json_line({"state": directory, "kept": done.kept, "key_fits": done.key_fits, **({"doubt": done.doubt} if done.doubt else {})})
+        return 1 if done.doubt else 0
+    if args.new_state:
+        show.OUT.print(
+            f"{directory} has an empty state. Sign in again (kassabrug login); the next start looks up what stands at the vendors."
+        )
+    else:
+        show.OUT.print(f"{args.file} is in place. What was written since it was made is looked up by the next start.")
     if done.kept is not None:
-        show.OUT.print(f"The replaced state lies in {done.kept}.", markup=False)
+        show.OUT.print(f"The replaced state lies in {done.kept}.")
     if not done.key_fits:
-        show.OUT.print(f"There was no key to try it with: put state.key into {directory} before the next start.", markup=False)
-    return 0
+        show.OUT.print(f"There was no key to try it with: put state.key into {directory} before the next start.")
+    if done.doubt:
+        show.ERR.print(f"{args.file}: {done.doubt}")
+    return 1 if done.doubt else 0

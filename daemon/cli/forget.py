@@ -76,7 +76,7 @@ async def forget(args: argparse.Namespace) -> int:
 
 async def _forget(store: SqliteStore, address: str) -> Forgotten:
     """Go on until nothing of him is found any more; what is in hand is settled, or put back, in a moment."""
-    salt = await store.fact(EVERYBODY, SALT_FACT)
+    salt = await store.secret(EVERYBODY, SALT_FACT)
     person = Person(pseudonym(address, salt) if salt else "", address, names_of(address))
     done = Forgotten()
     for _ in range(_TRIES):

@@ -163,13 +163,17 @@ def _settle(own: argparse.ArgumentParser) -> None:
 
 def _backup(own: argparse.ArgumentParser) -> None:
     _configured(own)
-    own.add_argument("file", type=arguments.path, metavar="FILE", help="where to; what is there is replaced")
+    own.add_argument("file", type=arguments.path, metavar="FILE", help="where to; a file that is there is replaced")
     own.add_argument("--with-key", action="store_true", help="write the key to FILE.key too; both together are a secret")
 
 
 def _restore(own: argparse.ArgumentParser) -> None:
     _configured(own)
-    own.add_argument("file", type=arguments.path, metavar="FILE", help="what backup has written; FILE.key is tried if it is there")
+    wanted = own.add_mutually_exclusive_group(required=True)
+    wanted.add_argument(
+        "file", nargs="?", type=arguments.path, metavar="FILE", help="what backup has written; FILE.key is tried if it is there"
+    )
+    wanted.add_argument("--new-state", action="store_true", help="an empty one instead: answers, held records and the sign-in are gone")
 
 
 _ADD: dict[str, Callable[[argparse.ArgumentParser], None]] = {
@@ -245,7 +249,9 @@ def _flushed(code: int) -> int:
 
 def _told(error: BaseException, command: str) -> int:
     """Say on standard error what ended the command, and return its exit code."""
-    from daemon.cli.problems import told  # noqa: PLC0415 - imports the store and the settings, which --help does not need
+    # imported here: the store and the settings, which --help does not need
+    from daemon.cli.problems import told  # noqa: PLC0415
+    from daemon.core.outside import printable  # noqa: PLC0415
 
     line, code = told(error, command)
     try:
@@ -253,6 +259,6 @@ def _told(error: BaseException, command: str) -> int:
     except OSError:
         sys.stdout = _nowhere()  # what is still in the buffer would fail once more at the exit, and be shown as a traceback
     with contextlib.suppress(OSError, ValueError):
-        sys.stderr.write(line + "\n" if line else "")
+        sys.stderr.write(printable(line, lines=True) + "\n" if line else "")
         sys.stderr.flush()
     return code

@@ -6,14 +6,13 @@ import errno
 import os
 import sys
 import tempfile
-import traceback
 from typing import TYPE_CHECKING
 
 import structlog
 
 from connectors.sandbox.receipts import BrokenReceipts
 from daemon.engine.last_line import fault_of
-from daemon.observe.log import redact_text
+from daemon.observe.log import traceback_of
 from daemon.settings import ConfigurationError
 from daemon.state.owner import AlreadyRunning
 from daemon.state.port import StoreError
@@ -88,7 +87,7 @@ def _refused(error: OSError) -> str | None:
 
 def _details(error: BaseException, mark: str, command: str) -> str:
     """Write the details where they can be found, without what is private, and say where that is."""
-    text = redact_text("".join(traceback.format_exception(error)))
+    text = traceback_of(error)
     if command == "run":
         structlog.get_logger("kassabrug").error("internal_error", mark=mark, exception=text)
         return "the log, under internal_error"

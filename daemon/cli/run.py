@@ -81,7 +81,12 @@ async def sync(args: argparse.Namespace) -> int:
 async def _settle(session: Session, flows: Sequence[str], group: TaskGroup) -> str:
     """Run the flows of every pair behind a progress bar; return what could not be done without a person."""
     say = Speaker(session.shared.settings.daemon.language)
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TextColumn("{task.fields[done]}"), TimeElapsedColumn())
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}", markup=False),
+        TextColumn("{task.fields[done]}", markup=False),
+        TimeElapsedColumn(),
+    )
     with Progress(*columns, console=show.ERR, transient=True) as progress:
         for pair in session.app.pairs:
             bar = progress.add_task(pair.context.pair_id, total=None, done="")

@@ -8,24 +8,39 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text as RichText
 
 from daemon.core.message import encode
+from daemon.core.outside import printable
 from daemon.engine.tally import COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from rich.console import JustifyMethod
+
     from daemon.core.message import Text
     from daemon.sync_until_idle import Result
 
+
+class Plain(Console):
+    """A terminal to which texts are letters: no markup, no emoji names, no control characters, whoever wrote them."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print texts as they are read; what is drawn (a table, a progress bar) is drawn."""
+        shown = [printable(one, lines=True) if isinstance(one, str) else one for one in objects]
+        super().print(*shown, **{**options, "markup": False, "emoji": False})
+
+
 #: results go to standard output, everything else to standard error
-OUT = Console(highlight=False, soft_wrap=True)
-ERR = Console(stderr=True, highlight=False, soft_wrap=True)
+OUT = Plain(highlight=False, soft_wrap=True)
+ERR = Plain(stderr=True, highlight=False, soft_wrap=True)
 
 
 def json_line(value: Any) -> None:
     """Print one line of JSON, and see that it leaves at once."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, default=str) + "\n")
+    # beyond ASCII is spelled out: a terminal would obey some of it, and half a character cannot be written at all
+    sys.stdout.write(json.dumps(value, default=str) + "\n")
     sys.stdout.flush()
 
 
@@ -36,11 +51,12 @@ def says(text: Text) -> dict[str, Any]:
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print a table; columns whose title ends in ``#`` are numbers."""
-    drawn = Table(title=title, title_justify="left", title_style="bold")
+    drawn = Table(title=RichText(printable(title)), title_justify="left", title_style="bold")
     for column in columns:
-        drawn.add_column(column.removesuffix("#"), justify="right" if column.endswith("#") else "left", overflow="fold")
+        side: JustifyMethod = "right" if column.endswith("#") else "left"
+        drawn.add_column(RichText(printable(column.removesuffix("#"))), justify=side, overflow="fold")
     for row in rows:
-        drawn.add_row(*(str(cell) for cell in row))
+        drawn.add_row(*(RichText(printable(str(cell))) for cell in row))
     OUT.print(drawn)
 
 

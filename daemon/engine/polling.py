@@ -11,6 +11,7 @@ from daemon.core.booking import Hold
 from daemon.core.cursor import AHEAD_VERSION, advance, begin, bounds, made_progress
 from daemon.core.message import message
 from daemon.core.outcomes import Reason
+from daemon.core.outside import clean
 from daemon.engine.last_line import survived
 from daemon.state.port import NewWork
 
@@ -79,12 +80,22 @@ class Polled:
     newest: datetime | None
 
 
+def _why(words: str) -> str:
+    return clean(" ".join(words.split()), limit=200)
+
+
 def _works(context: Context, reading: Reading[T], describe: Callable[[Change[T]], NewWork]) -> list[NewWork]:
     """Turn a page into work; what cannot be worked on yet has no payload, and is asked for afresh when it is looked at again."""
     works = [_described(change, describe) for change in reading.fresh]
     works += [replace(_described(change, describe), payload=b"") for change in reading.ahead]
     works += [
-        NewWork(record, record, UNREADABLE_VERSION + " ".join(why.split())[:200], moment or reading.server_time or context.now(), b"")
+        NewWork(
+            record,
+            record,
+            UNREADABLE_VERSION + _why(why),
+            moment or reading.server_time or context.now(),
+            b"",
+        )
         for record, moment, why in reading.bad
     ]
     return works

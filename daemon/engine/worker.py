@@ -12,6 +12,7 @@ from daemon.core.booking import Hold
 from daemon.core.brake import exceeds
 from daemon.core.message import message, word
 from daemon.core.outcomes import Outcome, Reason, State
+from daemon.core.outside import clean, names_in, said
 from daemon.core.retry import RetryDecision, after_error
 from daemon.engine.at_most_once import TooEarly, Undecidable
 from daemon.engine.braking import CONTINUE
@@ -266,20 +267,23 @@ async def _settle_error(context: Context, processor: Processor, work: Work, erro
 
 
 async def _hold(context: Context, processor: Processor, work: Work, hold: Hold) -> None:
-    question = None
+    payload, question = _payload(processor, work), None
+    detail = said(hold.detail, names_in(payload or work.payload))
     if hold.question:
         question = Question(context.pair_id, hold.question, processor.name, hold.question_text, hold.choices)
     seen = processor.looked_at(work)
-    await context.store.hold(seen, reason=hold.reason, detail=hold.detail, question=question, payload=_payload(processor, work))
+    await context.store.hold(seen, reason=hold.reason, detail=detail, question=question, payload=payload)
     context.outcome(processor.name, Outcome.HELD, hold.reason)
-    context.log.warning("held", flow=processor.name, record=work.record, label=work.label, reason=hold.reason, detail=str(hold.detail))
+    context.log.warning("held", flow=processor.name, record=work.record, label=work.label, reason=hold.reason, detail=str(detail))
 
 
 async def _carry_on(context: Context, processor: Processor, work: Work, error: Exception, trace: Trace) -> Handled:
     """Write down what follows from an error."""
     own = trace.own() and not isinstance(error, TooEarly)
     decision = after_error(error, work.attempt, context.policy, jitter=context.rng.random(), own=own, pace=trace.pace())
-    detail: Text = str(error)
+    payload = _payload(processor, work)
+    # the alert, the question of the brake and the log get it too, and none of them knows the record
+    detail: Text = clean(str(error), names_in(payload or work.payload))
     if decision.reason is Reason.INTERNAL:
         fault = fault_of(error)
         context.log.error("internal", flow=processor.name, label=work.label, **asdict(fault), exc_info=error)
@@ -291,12 +295,12 @@ async def _carry_on(context: Context, processor: Processor, work: Work, error: E
             detail=detail,
             outcome=decision.outcome,
             state=decision.state,
-            payload=_payload(processor, work),
+            payload=payload,
         )
         context.outcome(processor.name, decision.outcome, decision.reason)
         context.log.warning("held", flow=processor.name, record=work.record, label=work.label, reason=decision.reason, detail=str(detail))
         return Handled(message("run.failed", reason=word("reason", decision.reason), detail=detail))
-    await _defer(context, processor, work, decision, detail)
+    await _defer(context, processor, work, decision, detail, payload=payload)
     return Handled(outage=_outage(error, own=own))
 
 
@@ -308,7 +312,9 @@ def _outage(error: Exception, *, own: bool) -> ConnectorError | None:
     return error if passing and not own and isinstance(error, ConnectorError) else None
 
 
-async def _defer(context: Context, processor: Processor, work: Work, decision: RetryDecision, detail: Text) -> None:
+async def _defer(
+    context: Context, processor: Processor, work: Work, decision: RetryDecision, detail: Text, *, payload: bytes | None
+) -> None:
     # never at once: what is due again before anything else could happen would be claimed again and again
     delay = max(decision.delay.total_seconds(), _SHORTEST_DELAY)
     if decision.reason is Reason.UNAUTHORIZED:
@@ -322,7 +328,7 @@ async def _defer(context: Context, processor: Processor, work: Work, decision: R
         reason=decision.reason,
         detail=detail,
         attempt=decision.attempt,
-        payload=_payload(processor, work),
+        payload=payload,
     )
     seconds = round(delay, 1)
     context.log.info("put off", flow=processor.name, label=work.label, state=decision.state, reason=decision.reason, seconds=seconds)

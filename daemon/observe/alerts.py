@@ -16,8 +16,8 @@ import anyio
 import anyio.to_thread
 import structlog
 
-from daemon.core.message import mapped, message
-from daemon.observe.log import redact_text
+from daemon.core.message import message
+from daemon.core.outside import clean, said
 from daemon.state.port import AlertRow
 from daemon.text import ENGLISH
 
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 Deliver = Callable[[str, str, str], Awaitable[bool]]
 #: how long a delivery that failed is left alone
 RETRY_AFTER: Final = timedelta(minutes=1)
+#: so much is told at once: a mail that somebody reads
+_LONGEST: Final = 4_000
 
 _log = structlog.get_logger(__name__)
 
@@ -61,7 +63,7 @@ class Alerts:
             return
         self._busy.add(fingerprint)
         try:
-            await self._tell_if_due(fingerprint, mapped(summary, redact_text), severity, mapped(body, redact_text))
+            await self._tell_if_due(fingerprint, said(summary), severity, said(body, limit=_LONGEST))
         finally:
             self._busy.discard(fingerprint)
 
@@ -83,7 +85,7 @@ class Alerts:
         if row.last_sent is not None:
             parts.append(self._say(message("alert.since", since=_moment(row.first_seen))))
         # once more in words: what is private may show only when they stand together
-        if await self._deliver(f"Kassabrug: {redact_text(self._say(summary))}", redact_text("\n\n".join(parts)), severity):
+        if await self._deliver(_title(self._say(summary)), clean("\n\n".join(parts), limit=_LONGEST, lines=True), severity):
             await self._save(replace(row, last_sent=now))
         else:
             self._not_before[fingerprint] = now + RETRY_AFTER
@@ -101,7 +103,7 @@ class Alerts:
             _log.info("alert over", fingerprint=fingerprint, summary=str(row.summary))
             if row.last_sent is not None:
                 lasted = message("alert.lasted", since=_moment(row.first_seen), until=_moment(now))
-                await self._deliver(f"Kassabrug: {self._say(message('alert.over', summary=row.summary))}", self._say(lasted), "info")
+                await self._deliver(_title(self._say(message("alert.over", summary=row.summary))), self._say(lasted), "info")
             await self._save(replace(row, resolved_at=now))
         finally:
             self._busy.discard(fingerprint)
@@ -125,6 +127,10 @@ class Alerts:
             active[row.fingerprint] = row
         else:
             active.pop(row.fingerprint, None)
+
+
+def _title(text: str) -> str:
+    return f"Kassabrug: {clean(text)}"
 
 
 def _moment(moment: datetime) -> str:
@@ -169,6 +175,14 @@ def _notify(url: str, message: tuple[str, str, str]) -> bool:
         kinds: dict[str, Any] = {"critical": apprise.NotifyType.FAILURE, "warning": apprise.NotifyType.WARNING}
         target = apprise.Apprise()
         kind = kinds.get(severity, apprise.NotifyType.INFO)
-        return bool(target.add(url) and target.notify(body=body, title=title, notify_type=kind))
+        if not target.add(url):
+            return False
+        plain = apprise.NotifyFormat.TEXT
+        for server in target:
+            # whatever the address asks for (format=html): words from outside are never markup in a mail
+            formats: Any = server.notify_format  # several or one, whatever its type says
+            if isinstance(formats, tuple) and plain in formats:
+                server.notify_format = plain
+        return bool(target.notify(body=body, title=title, notify_type=kind, body_format=plain))
     except Exception:  # noqa: BLE001 (a hundred plug-ins, each with its own errors; none may stop the work, and each is counted)
         return False

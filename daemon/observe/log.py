@@ -8,12 +8,13 @@ written; how many were not stands as ``left_out`` in the next line that is.
 from __future__ import annotations
 
 import logging
-import re
 import sys
+import traceback
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
+from daemon.core.outside import REDACTED, clean
 from daemon.observe.flood import Flood, kind_of
 
 if TYPE_CHECKING:
@@ -24,7 +25,11 @@ if TYPE_CHECKING:
 
     from daemon.observe.metrics import Metrics
 
-REDACTED: Final = "[redacted]"
+#: so much of one value is written, and so much of where an exception came from
+_LONGEST: Final = 4_000
+_LONGEST_TRACE: Final = 16_000
+#: so many causes of an exception are followed
+_DEEPEST: Final = 6
 #: a key that contains one of these names a secret or a person
 _KEY_PARTS = (
     "token",
@@ -47,22 +52,10 @@ _KEYS = frozenset(
         *("street", "postal_code", "city", "iban", "vat_number", "organisation_number", "birthday", "x-hash", "signature"),
     },
 )
-_IN_TEXT = (
-    (re.compile(r"[\w.+%-]+@[\w-]+(\.[\w-]+)+"), REDACTED),
-    (re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]{8,}"), rf"\1 {REDACTED}"),
-    (
-        re.compile(r"(?i)\b((?:refresh_|access_)?token|client_secret|secret_key|password)([\"']?\s*[=:]\s*[\"']?)[^\s\"'&,;]+"),
-        rf"\1\2{REDACTED}",
-    ),
-    (re.compile(r"(\b[a-z][a-z0-9+.-]*://)[^\s/@]+@"), rf"\1{REDACTED}@"),
-)
-
-
-def redact_text(text: str) -> str:
-    """Return ``text`` without e-mail addresses, bearer tokens, assigned secrets and credentials in addresses."""
-    for pattern, replacement in _IN_TEXT:
-        text = pattern.sub(replacement, text)
-    return text
+#: where a line of the log keeps its traceback
+_TRACE: Final = "exception"
+#: whose exceptions speak for themselves
+_OURS: Final = frozenset({"daemon", "connectors"})
 
 
 def _is_private(key: str) -> bool:
@@ -70,24 +63,53 @@ def _is_private(key: str) -> bool:
     return plain in _KEYS or any(part in plain for part in _KEY_PARTS)
 
 
+def _key(key: Any) -> Any:
+    return clean(key) if isinstance(key, str) else key
+
+
 def redact(value: Any) -> Any:
     """Return ``value`` with every private key replaced and every text cleaned, at any depth."""
     if isinstance(value, str):
-        return redact_text(value)
+        return clean(value, limit=_LONGEST)
     if isinstance(value, dict):
-        return {key: REDACTED if _is_private(str(key)) and item not in (None, "") else redact(item) for key, item in value.items()}
+        return {_key(key): REDACTED if _is_private(str(key)) and item not in (None, "") else redact(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [redact(item) for item in value]
     if isinstance(value, bytes):
         return f"[{len(value)} bytes]"
     if value is None or isinstance(value, bool | int | float):
         return value
-    return redact_text(str(value))
+    return clean(str(value), limit=_LONGEST)
 
 
 def _redact_event(_logger: WrappedLogger, _method: str, event: EventDict) -> Mapping[str, Any]:
+    trace = event.pop(_TRACE, None)
     cleaned: dict[str, Any] = redact(event)
-    return cleaned
+    return cleaned if trace is None else {**cleaned, _TRACE: clean(str(trace), limit=_LONGEST_TRACE, lines=True)}
+
+
+def traceback_of(error: BaseException, *, deep: int = _DEEPEST) -> str:
+    """Return where an exception came from, with its causes; what it says only where the words are ours.
+
+    What a library says of a value quotes it, and the value may be a person's or a secret.
+    """
+    kind = type(error)
+    words = f": {clean(str(error))}" if kind.__module__.partition(".")[0] in _OURS else ""
+    if isinstance(error, OSError) and error.strerror:
+        words = f": {error.strerror}"
+    own = "".join(traceback.format_tb(error.__traceback__)) + f"{kind.__module__}.{kind.__qualname__}{words}\n"
+    inner = error.exceptions if isinstance(error, BaseExceptionGroup) else ()
+    before = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    causes = [one for one in (before, *inner) if one is not None] if deep > 1 else []
+    return "".join([*(f"{traceback_of(one, deep=deep - 1)}\n" for one in causes), own])
+
+
+def _format_trace(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    given = event.pop("exc_info", None)
+    error = sys.exc_info()[1] if given is True else given[1] if isinstance(given, tuple) else given
+    if isinstance(error, BaseException):
+        event[_TRACE] = traceback_of(error)
+    return event
 
 
 def _counter(metrics: Metrics) -> Processor:
@@ -110,7 +132,7 @@ def _gate(flood: Flood) -> Processor:
 def _teller(flood: Flood) -> Processor:
     def tell(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
         if left_out := flood.left_out():
-            event["left_out"] = {redact_text(what): lines for what, lines in left_out.items()}
+            event["left_out"] = {clean(what): lines for what, lines in left_out.items()}
         return event
 
     return tell
@@ -147,7 +169,7 @@ def configure(level: str, form: str, metrics: Metrics | None = None, *, stream: 
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.format_exc_info,
+        _format_trace,
         _teller(flood),
     ]
     own: list[Processor] = [*([_counter(metrics)] if metrics is not None else []), _gate(flood)]

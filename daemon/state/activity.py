@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from daemon.core.ids import PairId
 from daemon.core.message import decode, encode
+from daemon.core.outside import label
+from daemon.state.failures import legible
 from daemon.state.port import Activity, AlertRow
 from daemon.state.values import to_moment, to_optional_moment, to_optional_text, to_text
 
@@ -26,7 +28,7 @@ def append(connection: sqlite3.Connection, activities: Iterable[Activity]) -> No
                 one.owner,
                 one.flow,
                 one.record,
-                one.label,
+                label(one.label),
                 one.event,
                 one.outcome,
                 one.reason,
@@ -38,13 +40,15 @@ def append(connection: sqlite3.Connection, activities: Iterable[Activity]) -> No
     )
 
 
-def newest(connection: sqlite3.Connection, label: str | None, limit: int) -> list[Activity]:
-    """Return the newest lines first, of one record when its label or id is given."""
-    if label is None:
+@legible("activity")
+def newest(connection: sqlite3.Connection, name: str | None, limit: int) -> list[Activity]:
+    """Return the newest lines first, of one record when its label or id (``name``) is given."""
+    if name is None:
         rows = connection.execute("SELECT * FROM activity ORDER BY id DESC LIMIT ?", (limit,))
     else:
         rows = connection.execute(
-            "SELECT * FROM activity WHERE label = :name OR record = :name ORDER BY id DESC LIMIT :limit", {"name": label, "limit": limit}
+            "SELECT * FROM activity WHERE label = :name OR record = :name ORDER BY id DESC LIMIT :limit",
+            {"name": name, "limit": limit},
         )
     return [
         Activity(
@@ -79,6 +83,7 @@ def prune_alerts(connection: sqlite3.Connection, before: datetime) -> int:
     return connection.execute("DELETE FROM alert WHERE resolved_at < ?", (to_text(before),)).rowcount
 
 
+@legible("alert")
 def alerts(connection: sqlite3.Connection) -> list[AlertRow]:
     """Return the alerts, oldest first."""
     return [

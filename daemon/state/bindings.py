@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from daemon.state.failures import legible
 from daemon.state.port import Binding
 from daemon.state.values import dump
 
@@ -46,5 +47,6 @@ def remove(connection: sqlite3.Connection, link: str, kind: str, source: str) ->
     connection.execute("DELETE FROM binding WHERE link = ? AND kind = ? AND source = ?", (link, kind, source))
 
 
+@legible("binding")
 def _read(row: sqlite3.Row) -> Binding:
     return Binding(row["link"], row["kind"], row["source"], row["target"], row["fingerprint"], row["label"])

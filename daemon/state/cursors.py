@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from connectors.port import Cursor
-from daemon.state.values import dump, load, to_optional_moment, to_optional_text
+from daemon.state.failures import legible
+from daemon.state.values import load, to_optional_moment, to_optional_text
 
 if TYPE_CHECKING:
     import sqlite3
     from datetime import datetime
 
 
+@legible("position")
 def get(connection: sqlite3.Connection, link: str, flow: str) -> Cursor:
     """Return the stored position, an empty one when there is none."""
     row = connection.execute("SELECT moment, seen FROM position WHERE link = ? AND flow = ?", (link, flow)).fetchone()
@@ -25,6 +28,7 @@ def scopes(connection: sqlite3.Connection) -> list[tuple[str, str]]:
     return [(row["link"], row["flow"]) for row in connection.execute("SELECT link, flow FROM position")]
 
 
+@legible("position")
 def newest(connection: sqlite3.Connection) -> datetime | None:
     """Return the newest moment that any flow has read up to."""
     return to_optional_moment(connection.execute("SELECT max(moment) AS newest FROM position").fetchone()["newest"])
@@ -34,5 +38,10 @@ def put(connection: sqlite3.Connection, link: str, flow: str, position: Cursor) 
     """Store a position in the place of the one before."""
     connection.execute(
         "INSERT OR REPLACE INTO position (link, flow, moment, seen) VALUES (?, ?, ?, ?)",
-        (link, flow, to_optional_text(position.moment), dump(sorted(position.seen))),
+        (link, flow, to_optional_text(position.moment), _spelled_out(sorted(position.seen))),
     )
+
+
+def _spelled_out(seen: list[tuple[str, str]]) -> str:
+    # ids as the vendor has them, also half characters, which no column of text takes
+    return json.dumps(seen, separators=(",", ":"))

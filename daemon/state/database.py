@@ -12,16 +12,18 @@ from __future__ import annotations
 import os
 import secrets
 import sqlite3
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from typing import TYPE_CHECKING, TypeVar
 
-from daemon.state import schema
+from daemon.core.message import message
+from daemon.state import presence, schema, sealing
 from daemon.state.backup import copy
-from daemon.state.cipher import CHECK, Cipher, find_key, make_key
-from daemon.state.failures import explain, finding_of
-from daemon.state.files import open_private, private_directory, share_lock, sync_directory, try_lock
+from daemon.state.cipher import Cipher, find_key, make_key
+from daemon.state.failures import ADVICE, damaged, explain, finding_of
+from daemon.state.files import check_files, open_private, private_directory, share_lock, sync_directory, try_lock
 from daemon.state.port import StoreError
-from daemon.state.restore_guard import Generation, Marker
+from daemon.state.presence import FILE, FILES, PUT_BACK
+from daemon.state.restore_guard import Generation, Marker, digest, read_mark
 from daemon.state.values import to_moment
 
 if TYPE_CHECKING:
@@ -29,13 +31,16 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from daemon.core.message import Message
+
 T = TypeVar("T")
 
-FILE = "state.sqlite3"
 LOCK_FILE = "state.lock"
 #: the write-ahead log is folded into the database when it is larger than this
 CHECKPOINT_BYTES = 4 * 1024 * 1024
 BUSY_SECONDS = 5.0
+#: names in the table ``meta`` how what is encrypted was written
+SEALED = "sealed"
 #: stands in the place of the last moment of a database that was put back while nobody has looked for it, or where there is none
 UNKNOWN = "1"
 
@@ -55,6 +60,8 @@ class Database:
         self.generation = 0
         #: what was done at the vendors may be missing here, until :meth:`reconciled`
         self.restored = False
+        #: what was found at the opening, and is to be told: in the log, and in the activity log
+        self.notes: list[Message] = []
         #: the last moment that the database knew of when it was put back, ``None`` when it knew of none
         self.restored_from: datetime | None = None
         self._lock = lock
@@ -64,11 +71,20 @@ class Database:
 
     # -- opening --------------------------------------------------------------------------------------------------------------
     @classmethod
-    def open(cls, directory: Path, *, cipher: Cipher | None = None, migrations: Sequence[schema.Migration] | None = None) -> Database:
-        """Open for writing; make directory, key and file where they are missing, bring the schema up to date.
+    def open(
+        cls,
+        directory: Path,
+        *,
+        cipher: Cipher | None = None,
+        migrations: Sequence[schema.Migration] | None = None,
+        new_state: str = "",
+    ) -> Database:
+        """Open for writing; make directory, key and file at the first start, bring the schema up to date.
+
+        ``new_state`` is who says that it is to begin anew where there was a state (see :func:`daemon.state.restore.begin_anew`).
 
         Raises:
-            StoreError: one line that says what to do.
+            StoreError: one line that says what to do; also when what was here is missing, older than what was done with it, or another.
         """
         private_directory(directory)
         path = directory / FILE
@@ -76,7 +92,13 @@ class Database:
             lock = open_private(directory / LOCK_FILE, os.O_RDWR | os.O_CREAT)
             undo.callback(os.close, lock)
             alone = _enter_alone(lock)
+            check_files(directory, *FILES)
+            mark = read_mark(directory)
+            presence.check_file(directory, mark, new_state=bool(new_state), closed=alone)
             os.close(open_private(path, os.O_RDWR | os.O_CREAT))
+            # by a reader: who may write folds the log into the file when it closes, and what is refused is left as it is
+            with closing(_connect_reading(path)) as reader:
+                presence.check_content(reader, directory, mark, new_state=bool(new_state))
             marker = Marker.open(directory)
             undo.callback(marker.close)
             sync_directory(directory)
@@ -89,9 +111,13 @@ class Database:
             connection.execute("PRAGMA secure_delete=ON")
             if alone:
                 _check_integrity(connection, path)
-            _migrate(connection, path, schema.shipped() if migrations is None else migrations, alone=alone)
+            steps = schema.shipped() if migrations is None else migrations
+            if mark is not None and mark.digest and alone and schema.pending(connection, path, steps):
+                # whatever comes of it, the file is not what it was from here on
+                marker.put(Generation(mark.identity, mark.number))
+            _migrate(connection, path, steps, alone=alone)
             database = cls(path, connection, cipher or find_key(directory), lock, marker)
-            database.write(lambda _: database._mark(directory, marker))
+            database.write(lambda _: database._mark(directory, marker, alone=alone, new_state=new_state))
             marker.follow(Generation(database.identity, database.generation))
             share_lock(lock)
             undo.pop_all()
@@ -99,16 +125,22 @@ class Database:
 
     @classmethod
     def open_readonly(cls, directory: Path, *, cipher: Cipher | None = None) -> Database:
-        """Open for reading, beside a running daemon or without one; where there is no state yet, it is as if empty.
+        """Open for reading, beside a running daemon or without one; where there was never a state, it is as if empty.
 
         Raises:
             StoreError: one line that says what to do.
         """
         path = directory / FILE
         with _in_one_line(path, "read"), ExitStack() as undo:
+            check_files(directory, *FILES)
+            # before the database: whoever writes is never behind its mark
+            mark = read_mark(directory)
+            presence.check_file(directory, mark, closed=True)
             present = path.exists()
-            connection = _connect(f"{path.absolute().as_uri()}?mode=ro" if present else ":memory:")
+            connection = _connect_reading(path) if present else _connect(":memory:")
             undo.callback(connection.close)
+            if present:
+                presence.check_content(connection, directory, mark)
             missing = schema.pending(connection, path, schema.shipped())
             if present and missing:
                 raise StoreError(f"{path}: written by an older version of Kassabrug; start the daemon once to bring it up to date")
@@ -116,7 +148,10 @@ class Database:
                 schema.apply(connection, step)
             connection.execute("PRAGMA query_only=ON")
             database = cls(path, connection, cipher or find_key(directory), None)
-            database._recognise(database._meta())
+            meta = database._meta()
+            if "key_check" in meta and database.cipher is not None:
+                database.cipher.preferring(meta["key_check"])
+            database._recognise(meta)
             undo.pop_all()
             return database
 
@@ -128,37 +163,52 @@ class Database:
         self.restored = "restored" in meta
         known = meta.get("restored", UNKNOWN)
         self.restored_from = None if known == UNKNOWN else to_moment(known)
-        if "key_check" in meta and self.cipher is not None:
-            self.cipher.decrypt(meta["key_check"].encode("ascii"))
 
-    def _mark(self, directory: Path, marker: Marker) -> None:
+    def _mark(self, directory: Path, marker: Marker, *, alone: bool, new_state: str) -> None:
         """Within the first transaction: recognise key and age (a new database gets its own) and mark the file as open."""
         meta = self._meta()
-        if self.cipher is None:
-            if "key_check" in meta:
-                raise StoreError(
-                    f"{self.path}: the key file state.key is lost; put it back from the backup, "
-                    "or move the database away to read everything afresh and sign in again"
-                )
-            self.cipher = make_key(directory)
+        self._take_key(directory, meta, alone=alone)
         here, beside = int(meta.get("generation", "0")), marker.read()
         if "identity" in meta:
-            older = beside is None or beside.identity != meta["identity"] or beside.number > here
+            # a lower number, or another identity, was refused unless a person has put this database back
+            older = PUT_BACK in meta or beside is None or beside.identity != meta["identity"] or beside.number > here
         else:
-            older = beside is not None and beside.number > 0
+            older = bool(new_state)
             meta["identity"] = secrets.token_hex(16)
             if not older:  # killed before the end of this transaction, the next opening finds nothing that was lost
                 marker.follow(Generation(meta["identity"], 0))
+        if older and "restored" not in meta:
+            self.notes.append(message("activity.new_state", by=new_state) if new_state else message("activity.restored"))
         # of several restorations that were not looked up yet, the first lacks most
         if (older or "restored" in meta) and meta.get("restored", UNKNOWN) == UNKNOWN:
             meta["restored"] = _last_moment(self.connection) or UNKNOWN
         if beside is not None and beside.identity == meta["identity"]:
             here = max(here, beside.number)
-        meta.setdefault("key_check", self.cipher.encrypt(CHECK).decode("ascii"))
         meta["generation"] = str(here + 1)
         meta["open"] = "1"
         self._recognise(meta)
+        if meta.pop(PUT_BACK, None):
+            self.connection.execute("DELETE FROM meta WHERE name = ?", (PUT_BACK,))
         self.connection.executemany("INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)", list(meta.items()))
+
+    def _take_key(self, directory: Path, meta: dict[str, str], *, alone: bool) -> None:
+        """Find the key that the database was written with; bring what is encrypted up to date with this version, and to a new key."""
+        given = self.cipher
+        if given is None:
+            if "key_check" in meta:
+                raise StoreError(f"{self.path}: the key file state.key is lost; put it back from its safe place. Without it, {ADVICE}")
+            given = make_key(directory)
+        self.cipher = given
+        if "key_check" not in meta:
+            meta["key_check"] = sealing.key_check(given)
+        opening, number = given.preferring(meta["key_check"])
+        if number and not alone:
+            self.cipher = opening  # whoever runs beside may know the old key only
+        elif SEALED not in meta or number:
+            (sealing.renew if SEALED in meta else sealing.bind)(self.connection, given)
+            meta["key_check"] = sealing.key_check(given)
+            self.notes += [message("activity.key_replaced")] if number else []
+        meta[SEALED] = "2"
 
     # -- using ----------------------------------------------------------------------------------------------------------------
     def read(self, function: Callable[[sqlite3.Connection], T]) -> T:
@@ -261,18 +311,27 @@ class Database:
             self.connection.close()
             return
         lock, self._lock = self._lock, None
+        last = False
         try:
             if try_lock(lock):
                 self.connection.execute("PRAGMA optimize")
                 self.connection.execute("UPDATE meta SET value = '0' WHERE name = 'open'")
-                self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                last = not self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
         except sqlite3.Error as error:
             raise explain(error, self.path) from error
         finally:
             self.connection.close()
             if self._marker is not None:
+                if last:
+                    self._seal(self._marker)
                 self._marker.close()
             os.close(lock)
+
+    def _seal(self, marker: Marker) -> None:
+        """Write down what the file looks like now that nobody has it open; where that fails, the next opening does without."""
+        with suppress(OSError):
+            if presence.log_is_empty(self.path):
+                marker.put(Generation(self.identity, self.generation, digest(self.path)))
 
 
 @contextmanager
@@ -285,6 +344,8 @@ def _in_one_line(path: Path, doing: str) -> Iterator[None]:
         raise StoreError(
             f"{path}: the state cannot be {doing} ({error.strerror}); see who owns it and whether the disk is sound"
         ) from error
+    except (ValueError, TypeError, KeyError, IndexError) as error:  # a number, a moment or a text that is none
+        raise damaged(path, type(error).__name__) from error
 
 
 def _enter_alone(lock: int) -> bool:
@@ -306,11 +367,32 @@ def _connect(uri: str) -> sqlite3.Connection:
     return connection
 
 
+def _connect_reading(path: Path) -> sqlite3.Connection:
+    """Open for reading; on a disk that cannot be written SQLite has no place for its log, and needs none where there is none."""
+    address = f"{path.absolute().as_uri()}?mode=ro"
+    connection = _connect(address)
+    try:
+        connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    except sqlite3.OperationalError:
+        connection.close()
+        if not presence.log_is_empty(path):
+            raise
+        connection = _connect(f"{address}&immutable=1")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
 def _last_moment(connection: sqlite3.Connection) -> str | None:
-    """Return the newest moment that anything in the database was written at."""
+    """Return the newest moment that anything in the database was written at, but for what is said of the state itself."""
     moments = [
         connection.execute(query).fetchone()[0]
-        for query in ("SELECT max(at) FROM activity", "SELECT max(sent_at) FROM intent", "SELECT max(updated_at) FROM work")
+        for query in (
+            "SELECT max(at) FROM activity WHERE event <> 'state'",
+            "SELECT max(sent_at) FROM intent",
+            "SELECT max(updated_at) FROM work",
+        )
     ]
     return max((moment for moment in moments if moment is not None), default=None)
 
@@ -323,9 +405,7 @@ def _check_integrity(connection: sqlite3.Connection, path: Path) -> None:
     if marker is not None and marker["value"] == "1":
         finding = finding_of(connection.execute("PRAGMA quick_check(1)"))
         if finding != "ok":
-            raise StoreError(
-                f"{path}: the database is damaged ({finding}); put a backup in its place, or move it away to read everything afresh"
-            )
+            raise damaged(path, finding)
 
 
 def _migrate(connection: sqlite3.Connection, path: Path, migrations: Sequence[schema.Migration], *, alone: bool) -> None:

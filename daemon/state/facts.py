@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from daemon.state.cipher import place
+
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Mapping
@@ -20,3 +22,8 @@ def put(connection: sqlite3.Connection, link: str, facts: Mapping[str, str]) -> 
     connection.executemany(
         "INSERT OR REPLACE INTO fact (link, name, value) VALUES (?, ?, ?)", [(link, name, value) for name, value in facts.items()]
     )
+
+
+def place_of(link: str, name: str) -> bytes:
+    """Return where a fact stands that is kept encrypted, for the cipher."""
+    return place("fact", "value", link, name)

@@ -1,7 +1,11 @@
-"""Files that only the daemon's own user may read, and locks between processes.  Blocking calls; run them off the loop."""
+"""Files that only the daemon's own user may read, and locks between processes.  Blocking calls; run them off the loop.
+
+No link is followed: a file of the state is a file in its directory, or it is refused.  Root gives away what it makes, and nothing else.
+"""
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import stat
@@ -37,13 +41,64 @@ def open_private(path: Path, flags: int) -> int:
     What root makes (a command run with sudo) is given to the owner of the directory, who has to go on with it.
 
     Raises:
-        OSError: as :func:`os.open` does.
+        OSError: as :func:`os.open` does; ``ELOOP`` for a link.
+        StoreError: it is no file, or somebody else's.
     """
-    descriptor = os.open(path, flags, PRIVATE_FILE)
-    if flags & os.O_CREAT and os.geteuid() == 0:
-        owner = path.parent.stat()
-        os.fchown(descriptor, owner.st_uid, owner.st_gid)
+    flags |= os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK  # a pipe without a writer would be waited for
+    made = flags & os.O_CREAT != 0
+    if made:
+        try:
+            descriptor = os.open(path, flags | os.O_EXCL, PRIVATE_FILE)
+        except FileExistsError:
+            if flags & os.O_EXCL:
+                raise
+            made, descriptor = False, _open(path, flags & ~os.O_CREAT)
+    else:
+        descriptor = _open(path, flags)
+    try:
+        if made and os.geteuid() == 0:
+            owner = path.parent.stat()
+            os.fchown(descriptor, owner.st_uid, owner.st_gid)
+        elif not made:
+            check_own(path, os.fstat(descriptor))
+    except BaseException:
+        os.close(descriptor)
+        raise
     return descriptor
+
+
+def _open(path: Path, flags: int) -> int:
+    try:
+        return os.open(path, flags)
+    except OSError as error:
+        if error.errno in {errno.ELOOP, errno.ENXIO}:
+            raise StoreError(f"{path}: this is no file but a link or a device; look who put it there, and take it away") from error
+        raise
+
+
+def check_own(path: Path, found: os.stat_result) -> None:
+    """Raise :class:`StoreError` unless this is a file, and ours: this user's, or the owner's of its directory."""
+    if not stat.S_ISREG(found.st_mode):
+        raise StoreError(f"{path}: this is no file but a link or a device; look who put it there, and take it away")
+    if found.st_uid not in {os.geteuid(), path.parent.stat().st_uid}:
+        raise StoreError(f"{path}: belongs to another user than its directory; look who put it there, then chown it or take it away")
+
+
+def check_files(directory: Path, *names: str) -> None:
+    """Raise :class:`StoreError` unless these are files and ours, as far as they are there."""
+    for name in names:
+        try:
+            found = os.lstat(directory / name)
+        except OSError:
+            continue
+        check_own(directory / name, found)
+
+
+def read_private(path: Path) -> bytes:
+    """Return the content of a file that is ours; raises :class:`OSError` and :class:`StoreError`."""
+    descriptor = open_private(path, os.O_RDONLY)
+    with os.fdopen(descriptor, "rb") as file:
+        return file.read()
 
 
 def sync_directory(directory: Path) -> None:

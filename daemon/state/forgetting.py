@@ -13,6 +13,7 @@ from daemon.core.ids import PairId, link_of
 from daemon.core.message import decode, encode, mapped
 from daemon.core.outcomes import Reason, State
 from daemon.state.port import Forgotten, IntentState
+from daemon.state.work import place_of
 
 if TYPE_CHECKING:
     import sqlite3
@@ -65,8 +66,8 @@ def find(connection: sqlite3.Connection, cipher: Cipher, person: Person) -> Foun
     """Return what there is of him."""
     payloads, in_hand, names = [], 0, {person.address}
     records: set[tuple[str, str]] = set()
-    for row in connection.execute("SELECT id, link, record, state, payload FROM work WHERE state <> 'done' AND payload IS NOT NULL"):
-        his = person.names(cipher.decrypt(row["payload"]))
+    for row in connection.execute("SELECT id, link, flow, record, state, payload FROM work WHERE state <> 'done' AND payload IS NOT NULL"):
+        his = person.names(cipher.decrypt(row["payload"], place_of(row)))
         if not his:
             continue
         names |= his
@@ -114,11 +115,10 @@ def _of(owner: str, record: str, records: Collection[tuple[str, str]]) -> bool:
     return (owner, record) in records or (link_of(PairId(owner)), record) in records
 
 
-def remove(connection: sqlite3.Connection, cipher: Cipher, person: Person, found: Found) -> Forgotten:
+def remove(connection: sqlite3.Connection, person: Person, found: Found) -> Forgotten:
     """Take out what was found; what is in hand stays, for whoever has it would write it back."""
-    nothing = cipher.encrypt(b"")
     payloads = connection.executemany(
-        "UPDATE work SET payload = ? WHERE id = ? AND state NOT IN ('running', 'done')", [(nothing, work) for work in found.payloads]
+        "UPDATE work SET payload = x'' WHERE id = ? AND state NOT IN ('running', 'done')", [(work,) for work in found.payloads]
     ).rowcount
     for table, identity, column, after, row in found.texts:
         connection.execute(f"UPDATE {table} SET {column} = ? WHERE {identity} = ?", (after, row))  # noqa: S608 - our own names

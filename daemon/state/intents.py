@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from daemon.core.ids import PairId
+from daemon.state.failures import legible
 from daemon.state.port import Intent, IntentState, StoreError
 from daemon.state.values import dump, load, to_moment, to_text
 
@@ -111,6 +112,7 @@ def _exists(cursor: sqlite3.Cursor, link: str, key: str) -> None:
         raise StoreError(f"{link}/{key}: there is no such intent; please report it")
 
 
+@legible("intent")
 def _read(row: sqlite3.Row) -> Intent:
     return Intent(
         owner=PairId(row["link"]),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from anyio import CancelScope, to_thread
 
-from daemon.state.files import open_private, private_directory, try_lock
+from daemon.state.files import open_private, private_directory, read_private, try_lock
 from daemon.state.port import StoreError
 from daemon.state.values import dump, to_moment, to_text
 
@@ -96,16 +96,20 @@ def read_owner(directory: Path) -> Owner | None:
     """
     path = directory / LOCK_FILE
     try:
-        text = path.read_bytes()
+        text = read_private(path)
     except FileNotFoundError:
         return None
     except OSError as error:
         raise StoreError(f"{path}: cannot be read ({error.strerror}); run as the user that owns it") from error
     try:
         values = json.loads(text)
-    except ValueError:  # empty: he has gone, or has only just come
+        moments = [to_moment(values[name]) for name in ("started_at", "heartbeat_at")]
+        if any(moment.tzinfo is None for moment in moments):
+            return None
+        return Owner(int(values["pid"]), str(values["host"]), *moments)
+    # empty: he has gone, or has only just come; anything else that nobody has written: it is written anew with the next heartbeat
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
         return None
-    return Owner(values["pid"], values["host"], to_moment(values["started_at"]), to_moment(values["heartbeat_at"]))
 
 
 def _acquire(directory: Path) -> int:

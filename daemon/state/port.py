@@ -508,6 +508,14 @@ class Store(Protocol):
         """Remember facts."""
         ...
 
+    async def secret(self, owner: Owner, name: str) -> str | None:
+        """Return something that is kept encrypted, ``None`` when there is none; raises :class:`StoreError` in a reader without the key."""
+        ...
+
+    async def remember_secret(self, owner: Owner, name: str, value: str) -> None:
+        """Remember something encrypted, in the place of what was kept."""
+        ...
+
     async def note(self, activities: Sequence[Activity]) -> None:
         """Append to the activity log."""
         ...

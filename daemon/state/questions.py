@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from daemon.core.ids import PairId
 from daemon.core.message import decode, encode
+from daemon.state.failures import legible
 from daemon.state.port import AnswerUse, Question, WrongAnswer
 from daemon.state.values import dump, load, to_moment, to_optional_moment, to_text
 
@@ -93,6 +94,7 @@ def answers(connection: sqlite3.Connection, link: str) -> dict[str, str]:
     return dict(connection.execute("SELECT key, answer FROM question WHERE link = ? AND answer IS NOT NULL", (link,)).fetchall())
 
 
+@legible("question")
 def _read(row: sqlite3.Row) -> Question:
     return Question(
         pair=PairId(row["link"]),
@@ -135,6 +137,7 @@ def use(connection: sqlite3.Connection, link: str, uses: Iterable[tuple[str, Ans
     )
 
 
+@legible("answer_use")
 def uses(connection: sqlite3.Connection, link: str, key: str) -> list[AnswerUse]:
     """Return the settled records in which an answer to this question was used, whichever it was, oldest first."""
     rows = connection.execute(

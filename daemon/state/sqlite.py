@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import structlog
+
+from daemon.core.ids import EVERYBODY
 from daemon.state.database import Database
+from daemon.state.port import Activity
 from daemon.state.runner import InlineRunner, ThreadRunner
 from daemon.state.store import SqliteStore
 
@@ -14,6 +18,8 @@ if TYPE_CHECKING:
     from connectors.port import Clock
     from daemon.state.cipher import Cipher
     from daemon.state.runner import Runner
+
+_log = structlog.get_logger(__name__)
 
 
 async def open_store(
@@ -41,4 +47,8 @@ async def open_store(
         return Database.open_readonly(directory, cipher=cipher) if readonly else Database.open(directory, cipher=cipher)
 
     runner: Runner = InlineRunner(opener) if inline else await ThreadRunner.start(opener)
-    return SqliteStore(runner, runner.database, clock=clock)
+    store = SqliteStore(runner, runner.database, clock=clock)
+    for note in runner.database.notes:
+        _log.warning("state", found=str(note))
+        await store.note([Activity(clock.now(), EVERYBODY, "", "", "", "state", detail=note)])
+    return store

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
@@ -9,6 +10,7 @@ from daemon.core.flow_registry import FLOWS
 from daemon.core.ids import EVERYBODY, link_of
 from daemon.core.message import message
 from daemon.core.outcomes import Outcome, Reason, State
+from daemon.core.outside import clean, is_clean, names_in, said
 from daemon.state import activity as activity_rows
 from daemon.state import bindings as binding_rows
 from daemon.state import cursors as cursor_rows
@@ -17,12 +19,12 @@ from daemon.state import forgetting, underway
 from daemon.state import intents as intent_rows
 from daemon.state import questions as question_rows
 from daemon.state import work as work_rows
-from daemon.state.port import Activity, AnswerUse, Forgotten, Pruned, Store, StoreError
+from daemon.state.port import Activity, AnswerUse, Forgotten, Pruned, Store, StoreError, WrongAnswer
 from daemon.state.values import from_cents
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -85,6 +87,10 @@ class SqliteStore(Store):
         """Run a function in a transaction that is durable when this returns."""
         return await self._runner.run(lambda database: database.write(function))
 
+    async def announce(self, function: Callable[[sqlite3.Connection], T]) -> T:
+        """Run the same for what nobody else knows (a write to come, a person's word, a token): it is counted beside the database too."""
+        return await self._runner.run(lambda database: database.announce(function))
+
     async def aside(self, function: Callable[[], T]) -> T:
         """Run a short blocking function that has nothing to do with the database where it does not block the loop."""
         return await self._runner.run(lambda _: function())
@@ -123,6 +129,7 @@ class SqliteStore(Store):
     async def finish_many(self, settled: Sequence[tuple[Work, Settlement]]) -> None:
         """Settle several pieces of work in one transaction."""
         now = self._clock.now()
+        settled = [(item, replace(one, detail=_told(one.detail, item.payload))) for item, one in settled]
 
         def settle(connection: sqlite3.Connection) -> None:
             for item, settlement in settled:
@@ -146,6 +153,7 @@ class SqliteStore(Store):
     ) -> None:
         """Put running work back."""
         now = self._clock.now()
+        detail = _told(detail, payload or work.payload)
         await self.transact(
             lambda connection: work_rows.defer(
                 connection,
@@ -178,6 +186,9 @@ class SqliteStore(Store):
         and is asked afresh.
         """
         now = self._clock.now()
+        names = payload or work.payload
+        detail = _told(detail, names)
+        question = None if question is None else _asked(question, names_in(names))
 
         def put_away(connection: sqlite3.Connection) -> None:
             if question is not None and _answered_meanwhile(connection, work, question, now):
@@ -209,7 +220,7 @@ class SqliteStore(Store):
             line = Activity(now, work.pair, work.flow, work.record, work.label, state, outcome, reason, detail)
             activity_rows.append(connection, [line])
 
-        await self.transact(put_away)
+        await self.announce(put_away)
 
     async def resend(self, pair: PairId, label_or_record: str, *, flow: str | None = None) -> int:
         """Queue held, dead or done work again, also what is remembered by its binding only; return how many."""
@@ -218,7 +229,7 @@ class SqliteStore(Store):
 
         def again(connection: sqlite3.Connection) -> int:
             rows = work_rows.resend(connection, pair, label_or_record, flow, now)
-            rows += work_rows.revive(connection, self.cipher, pair, label_or_record, flows=flows, now=now)
+            rows += work_rows.revive(connection, pair, label_or_record, flows=flows, now=now)
             activity_rows.append(connection, _released(pair, rows, "resent", now))
             return len(rows)
 
@@ -287,7 +298,7 @@ class SqliteStore(Store):
     # -- intents --------------------------------------------------------------------------------------------------------------
     async def intend(self, intent: Intent) -> Intent | None:
         """Make an intent durable; return ``None`` when it is the caller's to send, else the existing one."""
-        return await self._runner.run(lambda database: database.announce(lambda connection: intent_rows.claim(connection, intent)))
+        return await self.announce(lambda connection: intent_rows.claim(connection, intent))
 
     async def settle_intent(
         self,
@@ -310,7 +321,7 @@ class SqliteStore(Store):
 
     async def resend_intent(self, owner: Owner, key: str, *, now: datetime) -> None:
         """Renew ``sent_at`` and count an attempt."""
-        await self._runner.run(lambda database: database.announce(lambda connection: intent_rows.renew(connection, owner, key, now)))
+        await self.announce(lambda connection: intent_rows.renew(connection, owner, key, now))
 
     async def intent(self, owner: Owner, key: str) -> Intent | None:
         """Return one intent by its key."""
@@ -333,7 +344,7 @@ class SqliteStore(Store):
                 )
             return len(settled)
 
-        return await self.transact(settle)
+        return await self.announce(settle)
 
     async def intents(
         self, owner: Owner, *, record: str | None = None, flow: str | None = None, state: str | None = None
@@ -368,6 +379,7 @@ class SqliteStore(Store):
     async def ask(self, question: Question) -> Question:
         """Ask a question; return it as stored."""
         now = self._clock.now()
+        question = _asked(question)
         return await self.transact(lambda connection: question_rows.ask(connection, question, now))
 
     async def answer(self, pair: PairId, key: str, answer: str, *, by: str = "") -> int:
@@ -376,6 +388,8 @@ class SqliteStore(Store):
         Raises :class:`KeyError` and :class:`WrongAnswer`.
         """
         now = self._clock.now()
+        if not is_clean(answer):
+            raise WrongAnswer("an answer names no person and holds no secret or control character; it is stored and shown as it is")
 
         def answered(connection: sqlite3.Connection) -> int:
             before = question_rows.get(connection, pair, key)
@@ -388,7 +402,7 @@ class SqliteStore(Store):
             activity_rows.append(connection, [_decided(given, "answered", told, by, now)])
             return 0 if given.stays else _release(connection, pair, key, now, given)
 
-        return await self.transact(answered)
+        return await self.announce(answered)
 
     async def revoke_answer(self, pair: PairId, key: str, *, by: str = "") -> int:
         """Take an answer back; queue what it held or left behind; return how many. Raises :class:`KeyError`."""
@@ -402,7 +416,7 @@ class SqliteStore(Store):
             activity_rows.append(connection, [_decided(before, "revoked", before.answer, by, now)])
             return _release(connection, pair, key, now)
 
-        return await self.transact(revoked)
+        return await self.announce(revoked)
 
     async def overrule(self, pair: PairId, key: str, detail: Text) -> int:
         """Forget a question because the configuration says it; queue what waited for it; return how many."""
@@ -420,7 +434,8 @@ class SqliteStore(Store):
 
     async def offer(self, pair: PairId, key: str, offers: Sequence[str]) -> None:
         """Write down what of the books could answer a question."""
-        await self.transact(lambda connection: question_rows.offer(connection, pair, key, offers))
+        shown = [clean(one) for one in offers]
+        await self.transact(lambda connection: question_rows.offer(connection, pair, key, shown))
 
     async def use_answers(self, pair: PairId, flow: str, record: str, label: str, answers: Sequence[tuple[str, str]]) -> None:
         """Remember that a record is about to be written with these answers."""
@@ -455,9 +470,20 @@ class SqliteStore(Store):
         """Remember facts."""
         await self.transact(lambda connection: fact_rows.put(connection, owner, facts))
 
+    async def secret(self, owner: Owner, name: str) -> str | None:
+        """Return something that is kept encrypted; raises :class:`StoreError` in a reader that has no key."""
+        kept = await self.look(lambda connection: fact_rows.get(connection, owner, name))
+        return None if kept is None else self.cipher.decrypt_text(kept, fact_rows.place_of(owner, name))
+
+    async def remember_secret(self, owner: Owner, name: str, value: str) -> None:
+        """Remember something encrypted."""
+        kept = {name: self.cipher.encrypt_text(value, fact_rows.place_of(owner, name))}
+        await self.transact(lambda connection: fact_rows.put(connection, owner, kept))
+
     async def note(self, activities: Sequence[Activity]) -> None:
         """Append to the activity log."""
-        await self.transact(lambda connection: activity_rows.append(connection, activities))
+        lines = [replace(one, detail=said(one.detail)) for one in activities]
+        await self.transact(lambda connection: activity_rows.append(connection, lines))
 
     async def activity(self, *, label: str | None = None, limit: int = 100) -> Sequence[Activity]:
         """Return the newest lines of the activity log first."""
@@ -497,7 +523,8 @@ class SqliteStore(Store):
 
     async def save_alert(self, row: AlertRow) -> None:
         """Remember an alert."""
-        await self.transact(lambda connection: activity_rows.put_alert(connection, row))
+        told = replace(row, summary=said(row.summary))
+        await self.transact(lambda connection: activity_rows.put_alert(connection, told))
 
     async def forget(self, person: Person, *, by: str) -> Forgotten:
         """Take a person out of the state; return what was removed, and what is in hand just now and has to be tried again.
@@ -510,7 +537,7 @@ class SqliteStore(Store):
         now = self._clock.now()
 
         def remove(connection: sqlite3.Connection) -> Forgotten:
-            gone = forgetting.remove(connection, self.cipher, person, found)
+            gone = forgetting.remove(connection, person, found)
             if gone.removed:
                 detail = message(
                     "activity.forgotten", bindings=gone.bindings, writes=gone.writes, records=gone.contents, texts=gone.texts, by=by
@@ -532,6 +559,15 @@ class SqliteStore(Store):
     async def backup(self, target: Path) -> None:
         """Write a consistent, checked copy of the database; the key is not in it and has to be kept beside it."""
         await self._runner.run(lambda database: database.backup(target))
+
+
+def _told(text: Text, payload: bytes | None) -> Text:
+    """Return words about a record as they may be stored: without what they quote of its person."""
+    return text if text == "" else said(text, names_in(payload))
+
+
+def _asked(question: Question, names: Collection[str] = ()) -> Question:
+    return replace(question, text=said(question.text, names), choices=tuple(clean(one, names) for one in question.choices))
 
 
 def _answered_meanwhile(connection: sqlite3.Connection, item: Work, question: Question, now: datetime) -> bool:

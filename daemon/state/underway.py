@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from daemon.state import work as work_rows
+from daemon.state.failures import legible
 from daemon.state.port import UnderWay
 from daemon.state.values import dump, load, to_optional_moment, to_text
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 _LATELY = 2000
 
 
+@legible("work")
 def find(
     connection: sqlite3.Connection,
     cipher: Cipher | None,

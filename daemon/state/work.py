@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING
 from daemon.core.ids import PairId
 from daemon.core.message import decode, encode
 from daemon.core.outcomes import CLAIMABLE_STATES, Outcome, Reason, State
+from daemon.core.outside import identity, label
+from daemon.state.cipher import place
+from daemon.state.failures import legible
 from daemon.state.port import Count, InHand, StoreError, Work
 from daemon.state.values import dump, to_cents, to_moment, to_optional_moment, to_text
 
@@ -30,7 +33,7 @@ def take_in(connection: sqlite3.Connection, cipher: Cipher, link: str, flow: str
     Of a record that comes twice the later one counts.  A changed record starts afresh, but if a write of it is uncertain it is
     not due before its time: looked up too early, the write would not be found, and be done again.
     """
-    newest = {work.record: work for work in works}
+    newest = {identity(work.record): work for work in works}
     known = {
         row["record"]: row
         for row in connection.execute(
@@ -43,16 +46,17 @@ def take_in(connection: sqlite3.Connection, cipher: Cipher, link: str, flow: str
     in_hand: list[dict[str, object]] = []
     for record, work in newest.items():
         before = known.get(record)
-        if before is not None and before["version"] == work.version:
+        version = identity(work.version)
+        if before is not None and before["version"] == version:
             continue
         values: dict[str, object] = {
             "link": link,
             "flow": flow,
             "record": record,
-            "label": work.label,
-            "version": work.version,
+            "label": label(work.label),
+            "version": version,
             "moment": to_text(work.moment),
-            "payload": cipher.encrypt(work.payload),
+            "payload": cipher.encrypt(work.payload, _place(link, flow, record)),
             "now": to_text(now),
         }
         (new if before is None else in_hand if before["state"] == State.RUNNING else changed).append(values)
@@ -145,7 +149,7 @@ def defer(
             "reason": reason,
             "detail": encode(detail),
             "attempt": attempt,
-            "payload": None if payload is None else cipher.encrypt(payload),
+            "payload": None if payload is None else cipher.encrypt(payload, _place(work.pair, work.flow, work.record)),
             "now": to_text(now),
         },
     )
@@ -186,7 +190,7 @@ def hold(
             "reason": reason,
             "detail": encode(detail),
             "question": question,
-            "payload": None if payload is None else cipher.encrypt(payload),
+            "payload": None if payload is None else cipher.encrypt(payload, _place(work.pair, work.flow, work.record)),
             "now": to_text(now),
         },
     )
@@ -204,20 +208,18 @@ def resend(connection: sqlite3.Connection, link: str, label_or_record: str, flow
     ).fetchall()
 
 
-def revive(
-    connection: sqlite3.Connection, cipher: Cipher, link: str, name: str, *, flows: Mapping[str, str], now: datetime
-) -> list[sqlite3.Row]:
+def revive(connection: sqlite3.Connection, link: str, name: str, *, flows: Mapping[str, str], now: datetime) -> list[sqlite3.Row]:
     """Queue what was settled so long ago that only its binding is left; ``flows`` maps kinds of bindings to flows.  Return its rows.
 
     There is no payload: the record is asked for afresh.
     """
     return connection.execute(
         "INSERT INTO work (link, flow, record, label, version, moment, payload, created_at, updated_at)"
-        " SELECT link, flows.value, source, label, '', :now, :nothing, :now, :now FROM binding"
+        " SELECT link, flows.value, source, label, '', :now, x'', :now, :now FROM binding"
         " JOIN json_each(:flows) AS flows ON flows.key = binding.kind WHERE link = :link AND (label = :name OR source = :name)"
         " AND NOT EXISTS (SELECT 1 FROM work WHERE work.record = source AND work.flow = flows.value AND work.link = binding.link)"
         " RETURNING flow, record, label",
-        {"link": link, "name": name, "flows": dump(dict(flows)), "nothing": cipher.encrypt(b""), "now": to_text(now)},
+        {"link": link, "name": name, "flows": dump(dict(flows)), "now": to_text(now)},
     ).fetchall()
 
 
@@ -307,6 +309,7 @@ def next_due(connection: sqlite3.Connection, link: str, flow: str, now: datetime
     return to_optional_moment(row["due"])
 
 
+@legible("work")
 def counts(connection: sqlite3.Connection) -> list[Count]:
     """Return how much is not settled, by link, flow and state."""
     rows = connection.execute(
@@ -340,6 +343,15 @@ def read(rows: Sequence[sqlite3.Row], cipher: Cipher | None) -> list[Work]:
     return _read(rows, cipher)
 
 
+def _place(link: str, flow: str, record: str) -> bytes:
+    return place("work", "payload", link, flow, record)
+
+
+def place_of(row: sqlite3.Row) -> bytes:
+    """Return where the payload of a row stands, for the cipher."""
+    return _place(row["link"], row["flow"], row["record"])
+
+
 def _who(work: Work) -> dict[str, object]:
     return {"link": work.pair, "flow": work.flow, "record": work.record}
 
@@ -349,6 +361,7 @@ def _was_in_hand(cursor: sqlite3.Cursor, work: Work) -> None:
         raise StoreError(f"{work.pair}/{work.flow}/{work.label}: work was not in hand; please report it")
 
 
+@legible("work")
 def _read(rows: Sequence[sqlite3.Row], cipher: Cipher | None) -> list[Work]:
     return [
         Work(
@@ -364,7 +377,7 @@ def _read(rows: Sequence[sqlite3.Row], cipher: Cipher | None) -> list[Work]:
             detail=decode(row["detail"]),
             attempt=row["attempt"],
             not_before=to_optional_moment(row["not_before"]),
-            payload=None if row["payload"] is None or cipher is None else cipher.decrypt(row["payload"]),
+            payload=None if row["payload"] is None or cipher is None else cipher.decrypt(row["payload"], place_of(row)),
             again=bool(row["again"]),
             created_at=to_moment(row["created_at"]),
             updated_at=to_moment(row["updated_at"]),

@@ -163,6 +163,9 @@ WORDS: Final[Mapping[str, str]] = {
     "activity.happened": "{operation} {reference} is gebeurd, zegt {by}",
     "activity.did_not": "{operation} {reference} is niet gebeurd, zegt {by}",
     "activity.forgotten": "{bindings} koppeling(en), {writes} schrijfactie(s), {records} record(s), {texts} tekst(en); door {by}",
+    "activity.new_state": "opnieuw begonnen, zonder wat de vorige staat wist: {by} heeft dat gezegd",
+    "activity.restored": "een oudere staat, of een zonder merkteken: alles wordt opgezocht voordat er wordt geschreven",
+    "activity.key_replaced": "opnieuw versleuteld met de eerste sleutel van state.key: de andere zijn niet meer nodig",
     "activity.reconciled": "alles van na de back-up is bekend",
     # -- what check finds ------------------------------------------------------------------------------------------------------------------
     "finding.network": "niets antwoordt: {address} en de andere ({error})",

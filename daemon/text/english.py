@@ -163,6 +163,9 @@ WORDS: Final[Mapping[str, str]] = {
     "activity.happened": "{operation} {reference} happened, says {by}",
     "activity.did_not": "{operation} {reference} did not happen, says {by}",
     "activity.forgotten": "{bindings} binding(s), {writes} write(s), {records} record(s), {texts} text(s); by {by}",
+    "activity.new_state": "begun anew, without what the state before knew: {by} said so",
+    "activity.restored": "an older state, or one without its mark: everything is looked up before it is written",
+    "activity.key_replaced": "encrypted anew with the first key of state.key: the others are not needed any more",
     "activity.reconciled": "all that came after the backup is known",
     # -- what check finds ------------------------------------------------------------------------------------------------------------------
     "finding.network": "nothing answers: {address} and the others ({error})",

@@ -26,7 +26,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from daemon import __version__
-from daemon.observe.log import redact_text
+from daemon.core.outside import clean
 from daemon.web.guard import Guard
 from daemon.web.page import STYLE, render
 
@@ -100,7 +100,7 @@ def document(checks: Sequence[Check]) -> dict[str, Any]:
         if check.time is not None:
             entry["time"] = check.time.isoformat()
         if check.output and check.status != "pass":
-            entry["output"] = redact_text(check.output)
+            entry["output"] = clean(check.output)
         found.setdefault(f"{check.component}:{check.measurement}", []).append(entry)
     return {
         "status": worst(checks),

@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from daemon import __version__
 from daemon.core.message import message
+from daemon.core.outside import printable
 from daemon.text import ENGLISH
 
 if TYPE_CHECKING:
@@ -101,7 +102,15 @@ class Overview:
 
 _TEMPLATES: Final = Path(__file__).with_name("templates")
 STYLE: Final = (_TEMPLATES / "overview.css").read_text(encoding="utf-8")
-_PAGE: Final = Environment(loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined).get_template("overview.html")
+
+
+def _letters(value: object) -> object:
+    """Let nothing into the page that is not seen; what is markup is ours."""
+    return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+_PAGES: Final = Environment(loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined, finalize=_letters)
+_PAGE: Final = _PAGES.get_template("overview.html")
 
 
 @dataclass(frozen=True, slots=True)

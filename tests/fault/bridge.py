@@ -39,6 +39,7 @@ from daemon.state.sqlite import open_store
 from daemon.sync_until_idle import GaveUp, settle_all
 from tests.fault.points import IN_FLIGHT, Crash, Points, faulty_books, faulty_store, faulty_till
 from tests.fault.shelf import LoopClock, SkewedClock
+from tests.unit.store_support import take_it
 from tests.virtual_time import virtual_loop
 
 if TYPE_CHECKING:
@@ -120,6 +121,7 @@ class Disk:
         for file in self.state.glob("state.sqlite3*"):
             file.unlink()
         shutil.copytree(kept, self.state, dirs_exist_ok=True, ignore=shutil.ignore_patterns("*-shm"))
+        take_it(self.state)
         return True
 
     def go_on_with(self, directory: Path) -> None:

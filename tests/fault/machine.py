@@ -47,6 +47,7 @@ from tests.fault.scenarios import BUSINESS, PERSON, line, receipt
 from tests.fault.shelf import Habits
 from tests.fault.touched import RENAMED, Touched, products, products_agree, unexplained
 from tests.fault.vendors import World
+from tests.unit.store_support import take_it
 from tests.virtual_time import virtual_loop
 
 if TYPE_CHECKING:
@@ -373,6 +374,7 @@ class Shop(RuleBasedStateMachine):
         assert self.backup is not None
         (self.life.disk.state / "state.sqlite3-wal").unlink(missing_ok=True)
         shutil.copy(self.backup, self.life.disk.state / "state.sqlite3")
+        take_it(self.life.disk.state)
         FIGURES["backups put back"] += 1
         await self.world.clock.sleep(60.0)
 

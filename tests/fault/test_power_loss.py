@@ -14,9 +14,9 @@ from connectors.port import Cursor, Tokens
 from daemon.core.ids import PairId
 from daemon.core.outcomes import Outcome, Reason, State
 from daemon.state import cursors as cursor_rows
-from daemon.state import database
+from daemon.state import database, presence
 from daemon.state import work as work_rows
-from daemon.state.port import IntentState, Settlement
+from daemon.state.port import IntentState, Settlement, StoreError
 from daemon.state.sqlite import open_store
 from daemon.state.store import SqliteStore
 from daemon.state.tokens import SqliteTokenStore
@@ -82,10 +82,14 @@ async def live(store: SqliteStore, home: Path, said: Said) -> None:
 
 async def broken_promises(home: Path, said: Said) -> list[str]:
     """Open the store after the reboot, as the next start does, and return what it told and does not know any more."""
-    with closing(sqlite3.connect(home / database.FILE)) as connection:
+    # reading alone: who may write folds the log into the file when it closes
+    with closing(sqlite3.connect(f"{(home / presence.FILE).absolute().as_uri()}?mode=ro", uri=True)) as connection:
         checks = [connection.execute(f"PRAGMA {check}").fetchall() for check in ("integrity_check", "foreign_key_check")]
     broken = [f"damaged: {found}" for found in checks if found not in ([], [("ok",)])]
-    store = await open_store(home, clock=StillClock(), inline=True)
+    try:
+        store = await open_store(home, clock=StillClock(), inline=True)
+    except StoreError as refusal:  # what was lost is behind the mark
+        return [*broken, f"lost, and refused: {refusal}"]
     try:
         if store.restored:
             broken.append("taken for a restored backup")

@@ -98,7 +98,7 @@ async def test_all_flows_of_all_tills_begin_with_one_salt(tmp_path: Path) -> Non
             for one in (bridge, other):
                 for flow in FLOWS:
                     group.start_soon(one.runner.run, flow)
-        salts = {one.pair.context.salt for one in (bridge, other)} | {await bridge.store.fact(LinkId(""), "salt")}
+        salts = {one.pair.context.salt for one in (bridge, other)} | {await bridge.store.secret(LinkId(""), "salt")}
     assert len(salts) == 1
 
 

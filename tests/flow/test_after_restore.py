@@ -15,6 +15,8 @@ from connectors.model import ZERO, Document, DocumentKind
 from connectors.port import Unreachable
 from connectors.sandbox import shop as shops
 from daemon.flows.after_restore import receipts_unknown
+from daemon.state.restore import begin_anew
+from daemon.state.runner import in_the_loop
 from tests.flow.judge import disagreements
 from tests.flow.running import running
 from tests.flow.shop import MORNING, line, open_shop, receipt, world
@@ -202,6 +204,7 @@ async def test_a_lost_state_of_a_whole_day_is_known_again(tmp_path: Path) -> Non
     async with running.process() as bridge:
         await bridge.settle()
     (tmp_path / "state" / "state.sqlite3").unlink()
+    in_the_loop(lambda: begin_anew(tmp_path / "state", by="ans", now=running.clock.now()))
     async with running.process() as bridge:
         assert is_restored(bridge)
         assert bridge.store.restored_from is None

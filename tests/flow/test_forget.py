@@ -27,7 +27,7 @@ async def test_a_forgotten_customers_receipt_goes_to_his_own_debtor(tmp_path: Pa
         refuse(bridge, keys)
         await bridge.settle("sales")
         assert await bridge.held() == {"R2": "rejected"}
-        address, salt = PERSON.email, await bridge.store.fact(LinkId(""), "salt") or ""
+        address, salt = PERSON.email, await bridge.store.secret(LinkId(""), "salt") or ""
         gone = await bridge.store.forget(Person(pseudonym(address, salt), address, names_of(address)), by="ans")
         assert (gone.writes, gone.contents, gone.in_hand) == (1, 1, 0)
         assert await bridge.store.bindings(bridge.pair.context.link_id, "customer") == {}
@@ -50,7 +50,7 @@ async def test_another_customer_is_not_forgotten_with_him(tmp_path: Path) -> Non
     async with running.process() as bridge:
         refuse(bridge, {"KB-R1", "KB-R2"})
         await bridge.settle("sales")
-        salt = await bridge.store.fact(LinkId(""), "salt") or ""
+        salt = await bridge.store.secret(LinkId(""), "salt") or ""
         await bridge.store.forget(Person(pseudonym(PERSON.email, salt), PERSON.email, names_of(PERSON.email)), by="ans")
         kept = {work.label: work.payload for work in await bridge.store.open_work(bridge.pair.context.pair_id, "sales")}
         assert kept["R1"] == b""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,7 +10,9 @@ from pathlib import Path
 from anyio.lowlevel import checkpoint
 
 from daemon.core.ids import PairId
-from daemon.state.port import Binding, Intent, IntentState, NewWork, Question
+from daemon.state.database import Database
+from daemon.state.port import Binding, Intent, IntentState, NewWork, Question, StoreError
+from daemon.state.restore import restore
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
@@ -61,3 +64,14 @@ def pair(source: str, target: str, *, fingerprint: str = "") -> Binding:
 def question(key: str = "payment:pin") -> Question:
     """Return a question."""
     return Question(PairId("shop"), key, "sales", "Which account takes pin payments?", ("Pin", "Kas"))
+
+
+def take_it(state: Path) -> None:
+    """Take the database that was copied into a state directory with nothing but ``cp``: where it is refused, do what is said."""
+    try:
+        Database.open(state).close()
+    except StoreError as refusal:
+        assert f"kassabrug restore {state / 'state.sqlite3'}" in str(refusal)  # noqa: PT017 - a copy that lacks nothing is not refused
+        kept = restore(state / "state.sqlite3", state, stamp="by-hand").kept
+        assert kept is not None
+        shutil.rmtree(kept)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import email
+import email.policy
 import sys
 import threading
 import types
@@ -10,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, cast
 
 import anyio
+import anyio.abc
 import pytest
 from starlette.applications import Starlette
 from starlette.responses import Response
@@ -21,8 +24,10 @@ from daemon.state.port import AlertRow
 from daemon.web.serve import bind, serve
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
+    from email.message import EmailMessage
 
+    from anyio.abc import SocketStream
     from starlette.requests import Request
 
     from daemon.state.port import Store
@@ -232,8 +237,13 @@ class FakeApprise:
         self.url = url
         return not url.startswith("unusable")
 
-    def notify(self, *, body: str, title: str, notify_type: str) -> bool:
+    def __iter__(self) -> Iterator[types.SimpleNamespace]:
+        """One channel that takes markup and text."""
+        yield types.SimpleNamespace(notify_format=("html", "text"))
+
+    def notify(self, *, body: str, title: str, notify_type: str, body_format: str) -> bool:
         """Do what the address says."""
+        assert body_format == "text"
         if "raise" in self.url:
             raise RuntimeError(self.url)
         FakeApprise.at_notify()
@@ -245,7 +255,11 @@ class FakeApprise:
 def fake(monkeypatch: pytest.MonkeyPatch) -> type[FakeApprise]:
     """Put the stand-in where the real one would be imported."""
     kinds = types.SimpleNamespace(FAILURE="failure", WARNING="warning", INFO="info")
-    monkeypatch.setitem(sys.modules, "apprise", types.SimpleNamespace(Apprise=FakeApprise, NotifyType=kinds))
+    monkeypatch.setitem(
+        sys.modules,
+        "apprise",
+        types.SimpleNamespace(Apprise=FakeApprise, NotifyType=kinds, NotifyFormat=types.SimpleNamespace(TEXT="text")),
+    )
     FakeApprise.sent = []
     FakeApprise.at_notify = lambda: None
     return FakeApprise
@@ -311,3 +325,45 @@ async def test_the_real_apprise_delivers() -> None:
         assert not await apprise_deliver(["no-such-scheme://x"], Metrics())("t", "b", "critical")
         group.cancel_scope.cancel()
     assert [(one["title"], one["message"], one["type"]) for one in heard] == [("Kassabrug: s", "What to do.", "failure")]
+
+
+@pytest.mark.parametrize("asked", ["", "&format=html"])
+async def test_a_mail_is_plain_text_whatever_its_address_asks_for(asked: str) -> None:
+    """A vendor's words in angle brackets are letters in it: no part of it is HTML, and nothing in it fetches anything."""
+    mails: list[EmailMessage] = []
+    text = 'refused: <img src="https://evil.example/x"> <b>bold</b> &amp;'
+
+    async def answer(stream: SocketStream) -> None:
+        async with stream:
+            await stream.send(b"220 here\r\n")
+            body, buffered, reading = b"", b"", False
+            while chunk := await stream.receive():
+                buffered += chunk
+                while b"\r\n" in buffered:
+                    line, _, buffered = buffered.partition(b"\r\n")
+                    if reading and line == b".":
+                        mails.append(email.message_from_bytes(body, policy=email.policy.default))
+                        reading = False
+                        await stream.send(b"250 taken\r\n")
+                    elif reading:
+                        body += line + b"\r\n"
+                    elif line.upper().startswith(b"QUIT"):
+                        await stream.send(b"221 bye\r\n")
+                        return
+                    elif line.upper() == b"DATA":
+                        reading = True
+                        await stream.send(b"354 go on\r\n")
+                    else:
+                        await stream.send(b"250 yes\r\n")
+
+    listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
+    port = listener.extra(anyio.abc.SocketAttribute.local_port)  # noqa: S610 - anyio's, not a query
+    async with anyio.create_task_group() as group:
+        group.start_soon(listener.serve, answer)
+        address = f"mailto://127.0.0.1:{port}?from=bridge@example.nl&to=shop@example.nl{asked}"
+        assert await apprise_deliver([address], Metrics())("Kassabrug: refused", text, "critical")
+        group.cancel_scope.cancel()
+    await listener.aclose()
+    [mail] = mails
+    assert [part.get_content_type() for part in mail.walk()] == ["text/plain"]
+    assert mail.get_content().strip() == text

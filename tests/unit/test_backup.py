@@ -291,7 +291,8 @@ async def test_killed_while_it_is_put_back_leaves_one_of_the_two(home: Path, tmp
         await store.record_page(PairId("shop"), "sales", Cursor(minutes(1)), [new("2", payload=b"x")])
         await store.intend(intent("sale:2"))
         shutil.copytree(home, tmp_path / "killed")
-    outcomes, left = set(), 0
+    outcomes: set[object] = set()
+    left = 0
 
     def deadly(original: Callable[..., object]) -> Callable[..., object]:
         def step(*arguments: object, **options: object) -> object:
@@ -316,10 +317,19 @@ async def test_killed_while_it_is_put_back_leaves_one_of_the_two(home: Path, tmp
                 pass
             else:
                 break
+        try:
+            await records(directory)
+        except StoreError as refusal:  # between the old log and the new database: what it says to do is done
+            assert "is older than what was done with it" in str(refusal)  # noqa: PT017 - or it opens, and that is looked at below
+            restore(tmp_path / "copy", directory, stamp="again")
+            outcomes.add("refused")
+            assert await records(directory) == ["1"]
+            assert await records(directory / "state.before-restore-now") == ["1", "2"]
+            continue
         async with opened(directory) as store:
             found = tuple(work.record for work in await store.open_work(PairId("shop"), "sales"))
             assert store.restored or found == ("1", "2")
             outcomes.add((found, store.restored))
     else:
         pytest.fail("it never came to its end")
-    assert outcomes == {(("1", "2"), False), (("1",), True)}
+    assert outcomes == {(("1", "2"), False), "refused", (("1",), True)}

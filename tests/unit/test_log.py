@@ -12,8 +12,9 @@ import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
+from daemon.core.outside import REDACTED, clean
 from daemon.observe.flood import MOST_LINES, WINDOW_SECONDS, Flood, kind_of
-from daemon.observe.log import REDACTED, configure, redact, redact_text
+from daemon.observe.log import configure, redact
 from daemon.observe.metrics import Metrics
 
 if TYPE_CHECKING:
@@ -141,7 +142,7 @@ def test_what_is_public_stays() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "clean"),
+    ("text", "wanted"),
     [
         ("to jan.de-vries+shop@mail.example.co.uk now", f"to {REDACTED} now"),
         ("Authorization: Bearer abcdefgh.ijk-l", f"Authorization: Bearer {REDACTED}"),
@@ -151,9 +152,9 @@ def test_what_is_public_stays() -> None:
         ("receipt 581492 of 12.50 @ 21 %", "receipt 581492 of 12.50 @ 21 %"),
     ],
 )
-def test_texts_are_cleaned_too(text: str, clean: str) -> None:
+def test_texts_are_cleaned_too(text: str, wanted: str) -> None:
     """E-mail addresses, bearer tokens, assigned secrets and credentials in addresses."""
-    assert redact_text(text) == clean
+    assert clean(text) == wanted
 
 
 @given(

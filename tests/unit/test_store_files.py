@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from connectors.port import Cursor, Tokens
-from daemon.core.ids import PairId
+from daemon.core.ids import EVERYBODY, PairId
 from daemon.core.outcomes import Outcome, Reason
 from daemon.state import schema
-from daemon.state.cipher import Cipher, make_key
+from daemon.state.cipher import Cipher, make_key, place
 from daemon.state.database import CHECKPOINT_BYTES, Database
 from daemon.state.files import share_lock, try_lock
 from daemon.state.port import Settlement, StoreError
+from daemon.state.restore import restore
 from daemon.state.sqlite import open_store
 from daemon.state.tokens import SqliteTokenStore
 from tests.unit.store_support import NOON, PYTHON, REPOSITORY, StillClock, minutes, new
@@ -241,7 +242,8 @@ async def test_a_wrong_key_is_told_at_opening(home: Path) -> None:
 
 async def test_a_spoilt_key_is_told(home: Path) -> None:
     """An empty key file too."""
-    home.mkdir(parents=True, mode=0o700)
+    async with opened(home):
+        pass
     for spoilt in (b"not a key\n", b""):
         (home / "state.key").write_bytes(spoilt)
         with pytest.raises(StoreError, match=r"state\.key: this is no key"):
@@ -250,9 +252,11 @@ async def test_a_spoilt_key_is_told(home: Path) -> None:
 
 async def test_a_key_that_cannot_be_read_is_told(home: Path) -> None:
     """It is not taken for a missing one, in whose place a new one would be made."""
-    (home / "state.key").mkdir(parents=True)
-    home.chmod(0o700)
-    with pytest.raises(StoreError, match=r"state\.key: the key cannot be read"):
+    async with opened(home):
+        pass
+    (home / "state.key").unlink()
+    (home / "state.key").mkdir()
+    with pytest.raises(StoreError, match=r"state\.key: this is no file but a link or a device"):
         await try_opening(home)
 
 
@@ -271,14 +275,42 @@ async def test_the_key_of_systemds_credentials_comes_first(home: Path, tmp_path:
 
 
 async def test_a_key_can_be_replaced(home: Path, tmp_path: Path) -> None:
-    """A new key in the first line encrypts; the old one in the second still decrypts."""
+    """The new one in the first line, the old one in the second: after one start the new one alone opens it, and that is in the log."""
     async with opened(home) as store:
         await store.record_page(PairId("shop"), "sales", Cursor(NOON), [new("1", payload=MARKER)])
+        await SqliteTokenStore(store, "books", home, clock=StillClock()).save(Tokens("access", "refresh", NOON))
     old = (home / "state.key").read_bytes()
     (home / "state.key").unlink()
     make_key(home)
-    (home / "state.key").write_bytes((home / "state.key").read_bytes() + old)
+    alone = (home / "state.key").read_bytes()
+    (home / "state.key").write_bytes(alone + old)
     async with opened(home) as store:
+        await store.remember_secret(EVERYBODY, "salt", "of one key")
+        assert [work.payload for work in await store.find_work("1")] == [MARKER]
+        assert [str(line.detail) for line in await store.activity()] == ["activity.key_replaced"]
+    (home / "state.key").write_bytes(alone)
+    async with opened(home) as store:
+        assert [work.payload for work in await store.find_work("1")] == [MARKER]
+        tokens = await SqliteTokenStore(store, "books", home, clock=StillClock()).load()
+        assert tokens == Tokens("access", "refresh", NOON)
+        assert await store.secret(EVERYBODY, "salt") == "of one key"
+    (home / "state.key").write_bytes(old)
+    with pytest.raises(StoreError, match="this is not the key"):
+        await try_opening(home)
+
+
+async def test_a_key_is_not_replaced_under_a_running_process(home: Path) -> None:
+    """It knows the old one only; whoever opens beside it goes on with that, and the next who is alone replaces it."""
+    async with opened(home) as daemon:
+        old = (home / "state.key").read_bytes()
+        (home / "state.key").unlink()
+        make_key(home)
+        (home / "state.key").write_bytes((home / "state.key").read_bytes() + old)
+        async with opened(home) as command:
+            await command.record_page(PairId("shop"), "sales", Cursor(NOON), [new("1", payload=MARKER)])
+        assert [work.payload for work in await daemon.find_work("1")] == [MARKER]
+    async with opened(home) as store:
+        assert [str(line.detail) for line in await store.activity()] == ["activity.key_replaced"]
         assert [work.payload for work in await store.find_work("1")] == [MARKER]
 
 
@@ -286,7 +318,8 @@ def test_two_who_make_the_key_at_once_agree_on_one(home: Path) -> None:
     """The slower takes the key of the faster, and nothing else is left behind."""
     home.mkdir(parents=True, mode=0o700)
     first, second = make_key(home), make_key(home)
-    assert second.decrypt(first.encrypt(MARKER)) == MARKER
+    where = place("work", "payload", "1")
+    assert second.decrypt(first.encrypt(MARKER, where), where) == MARKER
     assert [file.name for file in home.iterdir()] == ["state.key"]
 
 
@@ -332,7 +365,7 @@ async def test_what_is_not_a_database_is_told(home: Path, *, readonly: bool) -> 
     """With what to do, and left as it is."""
     home.mkdir(parents=True, mode=0o700)
     (home / "state.sqlite3").write_bytes(b"<html>" * 1000)
-    with pytest.raises(StoreError, match=r"state\.sqlite3: this is not a database; put a backup in its place"):
+    with pytest.raises(StoreError, match=r"state\.sqlite3: this is not a database; put a backup back"):
         await try_opening(home, readonly=readonly)
     assert (home / "state.sqlite3").read_bytes() == b"<html>" * 1000
 
@@ -348,6 +381,12 @@ def damage(directory: Path) -> None:
     file.write_bytes(data)
 
 
+def forget_how_it_was_closed(directory: Path) -> None:
+    """As an earlier version has left it: the mark says nothing of what the file looked like."""
+    mark = directory / "state.generation"
+    mark.write_text(" ".join(mark.read_text().split()[:2]))
+
+
 async def test_damage_is_found_after_an_unclean_stop(home: Path) -> None:
     """Before anything is written on top of it."""
     leave_open(home)
@@ -361,15 +400,16 @@ async def test_damage_is_told_when_it_is_met(home: Path) -> None:
     async with opened(home) as store:
         await store.record_page(PairId("shop"), "sales", Cursor(NOON), [new("1")])
     damage(home)
+    forget_how_it_was_closed(home)
 
     async def read() -> None:
         async with opened(home) as damaged:
-            with pytest.raises(StoreError, match=r"state\.sqlite3: the database is damaged; put a backup in its place"):
+            with pytest.raises(StoreError, match=r"state\.sqlite3: the database is damaged; put a backup back"):
                 await damaged.find_work("no 1")
 
     with pytest.raises(StoreError, match="the database is damaged"):
         await read()
-    with pytest.raises(StoreError, match=r"state\.sqlite3: the database is damaged \(Page .*\); put a backup in its place"):
+    with pytest.raises(StoreError, match=r"state\.sqlite3: the database is damaged \(Page .*\); put a backup back"):
         await try_opening(home)
 
 
@@ -385,6 +425,7 @@ async def test_a_damaged_backup_is_refused(home: Path) -> None:
     async with opened(home):
         pass
     damage(home)
+    forget_how_it_was_closed(home)
     target = home / "copy.sqlite3"
     target.write_text("older")
     async with opened(home) as store:
@@ -467,7 +508,7 @@ async def test_an_existing_database_is_copied_before_it_is_changed(home: Path) -
     database.close()
     copy = home / f"state-before-{NEXT.number:04}.sqlite3"
     assert stat.S_IMODE(copy.stat().st_mode) == 0o600
-    copy.rename(home / "state.sqlite3")
+    restore(copy, home, stamp="now")
     async with opened(home) as store:
         assert await store.fact(PairId("shop"), "a") == "1"
 

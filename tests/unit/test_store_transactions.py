@@ -78,10 +78,10 @@ async def test_a_page_fails_as_a_whole(store: SqliteStore, monkeypatch: pytest.M
     await store.record_page(PairId("shop"), "sales", Cursor(NOON), [new("1")])
     encrypt = store.cipher.encrypt
 
-    def fail_on_the_third(plain: bytes) -> bytes:
+    def fail_on_the_third(plain: bytes, where: bytes) -> bytes:
         if plain == b"3":
             raise MemoryError
-        return encrypt(plain)
+        return encrypt(plain, where)
 
     monkeypatch.setattr(store.cipher, "encrypt", fail_on_the_third)
     with pytest.raises(MemoryError):
