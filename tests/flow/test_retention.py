@@ -12,6 +12,7 @@ from daemon.core.ids import LinkId
 from daemon.flow_run import FlowRunner
 from daemon.state.backup import FACT
 from daemon.state.retention import prune_when_due
+from daemon.supervisor import PRUNE_CHECK
 from daemon.sync_until_idle import settle_all
 from tests.flow.judge import disagreements
 from tests.flow.running import running
@@ -79,7 +80,7 @@ async def test_a_daemon_forgets_by_itself(tmp_path: Path) -> None:
     async with running(shop, loops=False) as daemon, anyio.create_task_group() as group:
         runner = FlowRunner(daemon.app.pairs[0])
         await settle_all(runner, ("sales",), waiting=shop.told.append)
-        group.start_soon(daemon.supervisor._forget_what_is_old)
+        group.start_soon(daemon.supervisor._steadily, "forgetting", daemon.supervisor._forget_what_is_old, PRUNE_CHECK)
         await anyio.sleep(timedelta(days=29).total_seconds())
         assert await daemon.store.find_work("R1")
         await anyio.sleep(timedelta(days=2).total_seconds())
