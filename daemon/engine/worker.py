@@ -267,11 +267,11 @@ async def _settle_error(context: Context, processor: Processor, work: Work, erro
 
 
 async def _hold(context: Context, processor: Processor, work: Work, hold: Hold) -> None:
+    seen = processor.looked_at(work)  # before the payload, with which the processor lets go of the record
     payload, question = _payload(processor, work), None
     detail = said(hold.detail, names_in(payload or work.payload))
     if hold.question:
         question = Question(context.pair_id, hold.question, processor.name, hold.question_text, hold.choices)
-    seen = processor.looked_at(work)
     await context.store.hold(seen, reason=hold.reason, detail=detail, question=question, payload=payload)
     context.outcome(processor.name, Outcome.HELD, hold.reason)
     context.log.warning("held", flow=processor.name, record=work.record, label=work.label, reason=hold.reason, detail=str(detail))

@@ -66,7 +66,7 @@ class Steps:
         """Do the steps of a plan, each at most once; ``None`` asks for another look."""
         sale = facts.sale or Sale(work.record, work.label, work.moment, ZERO, "", ())
         hand = _Hand(sale, rules, plan.booked, sent=facts.sent and facts.booked is None)
-        if facts.booked is None and facts.sent:
+        if facts.booked is None or facts.learnt:
             await self._found_after_all(facts)
         hand.answers = _answers(hand.sale, plan, rules)
         if hand.answers:
@@ -210,13 +210,18 @@ class Steps:
         return None
 
     async def _found_after_all(self, facts: SaleFacts) -> None:
-        """The document of an earlier attempt whose answer was lost was found with all others: that write is settled."""
+        """The document of an earlier attempt whose answer was lost was found with all others: that write is settled, and its draft's."""
         if len(facts.found) != 1 or facts.sale is None:
             return
         for intent in await self._context.store.intents(self._context.pair_id, record=facts.sale.id):
-            if intent.operation == "document" and intent.state != IntentState.DONE and intent.reference == facts.found[0].key:
+            if intent.state == IntentState.DONE or intent.reference != facts.found[0].key:
+                continue
+            if intent.operation == "document":
                 await self._context.store.settle_intent(intent.owner, intent.key, IntentState.DONE, remote_id=facts.found[0].id)
                 self._context.metrics.duplicate_prevented(FLOW)
+            elif intent.operation == "proposal" and intent.state == IntentState.SENT:
+                # an older state was put back that knows of the draft, and not that it was booked
+                await self._context.store.settle_intent(intent.owner, intent.key, IntentState.DONE)
 
     async def _withdrawn(self, sale: Sale) -> None:
         for intent in await self._context.store.intents(self._context.pair_id, record=sale.id):

@@ -132,7 +132,7 @@ def test_it_takes_time_in_proportion(part: str) -> None:
 def test_a_terminal_shows_letters(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a vendor says in square brackets is neither markup nor the end of the command; in lines and in tables."""
     shown = io.StringIO()
-    monkeypatch.setattr(show.OUT, "file", shown)
+    monkeypatch.setattr(show.OUT, "_file", shown)
     show.OUT.print(f"{text}\x1b[2J")
     show.table(text, (text, "n#"), [(f"{text}\x1b]0;title\x07", 1)])
     assert shown.getvalue().count(text) >= 3
