@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
 
 from connectors.bounded_json import digest, to_json
-from connectors.port import ConnectorError, Rejected, Unreadable
+from connectors.port import NAMELESS, ConnectorError, Rejected, Unreadable
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -106,7 +106,7 @@ def name_of(record: Any, field: str, given: Counter[str]) -> str:
         known = str(known)
     if isinstance(known, str) and 0 < len(known) <= _LONGEST_NAME and known.isprintable():
         return known
-    name = f"(no id) {digest(record)}"
+    name = f"{NAMELESS}{digest(record)}"
     given[name] += 1
     return name if given[name] == 1 else f"{name} {given[name]}"
 

@@ -24,7 +24,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -140,6 +140,10 @@ class Change(Generic[T_co]):
     moment: datetime
     version: str
     record: T_co
+
+
+#: how the name begins under which a record is held that has no id of its own: nobody can be asked for it by that name
+NAMELESS: Final = "(no id) "
 
 
 @dataclass(frozen=True, slots=True)

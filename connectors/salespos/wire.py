@@ -55,6 +55,12 @@ def _as_text(value: Any) -> Any:
     return value
 
 
+def _as_id(value: Any) -> Any:
+    if isinstance(value, Decimal):  # a fraction: nothing can be asked for by it
+        raise sense.nonsense("id_not_readable")
+    return _as_text(value)
+
+
 def _as_reference(value: Any) -> Any:
     value = _as_text(value)
     return None if value == "0" else value
@@ -82,7 +88,7 @@ def _or_empty(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
 
 T = TypeVar("T")
 #: an identifier that must be there
-Id = Annotated[str, _ID, BeforeValidator(_as_text)]
+Id = Annotated[str, _ID, BeforeValidator(_as_id)]
 #: an identifier of another record; 0 is none
 Reference = Annotated[Annotated[str, _ID] | None, BeforeValidator(_as_reference)]
 #: what something is told apart by

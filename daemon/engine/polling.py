@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from connectors.port import Change, ChangeSource, Cursor, Unreadable
@@ -17,7 +18,6 @@ from daemon.state.port import NewWork
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
-    from datetime import datetime, timedelta
 
     from daemon.core.cursor import Pass
     from daemon.engine.context import Context
@@ -27,6 +27,8 @@ T = TypeVar("T")
 
 #: a record that could not be read is stored with this version and no payload, so that it is held and the others go on
 UNREADABLE_VERSION = "unreadable: "
+#: nothing that is read is older
+BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
 #: so many pages one reading may have: the year of a large shop has a tenth of them, and a source without end has no end
 MOST_PAGES = 5000
 
@@ -35,7 +37,7 @@ MOST_PAGES = 5000
 class Reading(Generic[T]):
     """What one page brought: records that are new, new ones dated in the future (see :mod:`daemon.core.cursor`), what could not be read.
 
-    ``position`` is to be stored with them, ``server_time`` the source's clock at the answer.
+    ``position`` is to be stored with them, ``server_time`` the source's clock at the answer; nothing of the page is older than ``since``.
     """
 
     fresh: tuple[Change[T], ...]
@@ -43,6 +45,7 @@ class Reading(Generic[T]):
     bad: tuple[tuple[str, datetime | None, str], ...]
     position: Cursor
     server_time: datetime | None
+    since: datetime | None = None
 
 
 async def read_pages(
@@ -62,11 +65,12 @@ async def read_pages(
         page = await source.read_changes(current.since, after=current.last)
         if page.more and not made_progress(current, page):
             raise Unreadable("the source gives the same page again")
+        since = current.since if current.last is None else current.last.moment
         step = advance(current, page, now())
         current = step.following
         if step.astray:
             continue
-        yield Reading(step.fresh, step.ahead, page.bad, step.position, page.server_time)
+        yield Reading(step.fresh, step.ahead, page.bad, step.position, page.server_time, since)
         if not page.more:
             return
     raise Unreadable(f"the source has not come to its end after {most} pages; the next run goes on from there")
@@ -84,24 +88,22 @@ def _why(words: str) -> str:
     return clean(" ".join(words.split()), limit=200)
 
 
-def _works(context: Context, reading: Reading[T], describe: Callable[[Change[T]], NewWork]) -> list[NewWork]:
+def _works(reading: Reading[T], describe: Callable[[Change[T]], NewWork]) -> list[NewWork]:
     """Turn a page into work; what cannot be worked on yet has no payload, and is asked for afresh when it is looked at again."""
-    works = [_described(change, describe) for change in reading.fresh]
-    works += [replace(_described(change, describe), payload=b"") for change in reading.ahead]
-    works += [
-        NewWork(
-            record,
-            record,
-            UNREADABLE_VERSION + _why(why),
-            moment or reading.server_time or context.now(),
-            b"",
-        )
+    works = [described(change, describe) for change in reading.fresh]
+    works += [replace(described(change, describe), payload=b"") for change in reading.ahead]
+    return works + unreadable_works(reading)
+
+
+def unreadable_works(reading: Reading[T]) -> list[NewWork]:
+    """Return what of a page cannot be read, as work; where no moment can be told, under one that it is not older than."""
+    return [
+        NewWork(record, record, UNREADABLE_VERSION + _why(why), moment or reading.since or BEGINNING, b"")
         for record, moment, why in reading.bad
     ]
-    return works
 
 
-def _described(change: Change[T], describe: Callable[[Change[T]], NewWork]) -> NewWork:
+def described(change: Change[T], describe: Callable[[Change[T]], NewWork]) -> NewWork:
     """Turn a record into work; one that cannot be written down is asked for by its id when its turn comes, and fails by itself."""
     try:
         return describe(change)
@@ -128,7 +130,7 @@ async def poll(
         async with aclosing(read_pages(source, stored, overlap=overlap, now=context.now)) as readings:
             async for reading in readings:
                 context.heard_from(flow, reading.server_time)
-                works = _works(context, reading, describe)
+                works = _works(reading, describe)
                 if works or reading.position != stored:
                     new += await context.store.record_page(context.pair_id, flow, reading.position, works)
                     stored = reading.position
@@ -146,14 +148,32 @@ async def sweep(context: Context, flow: str, source: ChangeSource[T], describe: 
     new = 0
     async with aclosing(read_pages(source, Cursor(stored.moment), overlap=back, now=context.now)) as readings:
         async for reading in readings:
-            works = _works(context, reading, describe)
+            works = _works(reading, describe)
             async with context.exclusive(f"poll {context.pair_id} {flow}"):
                 position = await context.store.position(context.pair_id, flow)
                 new += await context.store.record_page(context.pair_id, flow, position, works)
     return new
 
 
-def is_ahead(work: Work) -> bool:
+def is_unreadable(work: Work | NewWork) -> bool:
+    """Tell whether a listing said of a record that it cannot be read."""
+    return work.version.startswith(UNREADABLE_VERSION)
+
+
+async def why_unreadable(context: Context, source: ChangeSource[T], work: Work | NewWork) -> str | None:
+    """Return why a record that its source does not give by its name cannot be read; ``None`` where its listing has it no more.
+
+    Asking for it by a name that is no id proves nothing: the listing is the only place that knows of it.
+    """
+    async with aclosing(read_pages(source, Cursor(work.moment), overlap=timedelta(), now=context.now)) as readings:
+        async for reading in readings:
+            for record, _, why in reading.bad:
+                if record == work.record:
+                    return _why(why)
+    return None
+
+
+def is_ahead(work: Work | NewWork) -> bool:
     """Tell whether a record was dated in the future when it was read."""
     return work.version.startswith(AHEAD_VERSION)
 

@@ -18,7 +18,7 @@ from daemon.engine.at_most_once import TooEarly, Undecidable
 from daemon.engine.braking import CONTINUE
 from daemon.engine.connection_health import tracing
 from daemon.engine.last_line import fault_of, survived
-from daemon.engine.polling import UNREADABLE_VERSION
+from daemon.engine.polling import UNREADABLE_VERSION, is_unreadable
 from daemon.state.port import Question, Settlement
 
 if TYPE_CHECKING:
@@ -256,7 +256,7 @@ async def _attempt(context: Context, processor: Processor, work: Work, action: C
 
 async def _settle_error(context: Context, processor: Processor, work: Work, error: Exception, trace: Trace) -> Handled:
     """Write down what becomes of a record for which something was raised."""
-    if isinstance(error, Unreadable | Missing) and work.version.startswith(UNREADABLE_VERSION):
+    if isinstance(error, Unreadable | Missing) and is_unreadable(work):
         # a listing said so, and asking for the record by its id (again, when a person sends it again) did not help
         await _hold(context, processor, work, Hold(Reason.UNREADABLE, work.version.removeprefix(UNREADABLE_VERSION)))
         return Handled(word("reason", Reason.UNREADABLE))

@@ -17,10 +17,9 @@ from daemon.core.outcomes import Reason
 from daemon.core.products import CreateProduct, FieldChange, KeepProduct, UpdateProduct
 from daemon.core.retry import RetryPolicy, after_error
 from daemon.engine.last_line import each_alone, fault_of
-from daemon.engine.polling import UNREADABLE_VERSION, is_ahead, read_pages
+from daemon.engine.polling import described, is_ahead, is_unreadable, read_pages, unreadable_works
 from daemon.flows import products as products_flow
 from daemon.flows import sales as sales_flow
-from daemon.flows.sales import header
 from daemon.flows.stock import Wait
 from daemon.state.port import NewWork, Work
 
@@ -48,7 +47,7 @@ class _Unread(Generic[T]):
 
     fresh: list[Change[T]] = field(default_factory=list)
     ahead: list[Change[T]] = field(default_factory=list)
-    bad: list[tuple[str, datetime | None, str]] = field(default_factory=list)
+    bad: list[NewWork] = field(default_factory=list)
 
 
 async def _unread(context: Context, source: ChangeSource[T], position: Cursor, overlap: timedelta) -> _Unread[T]:
@@ -58,7 +57,7 @@ async def _unread(context: Context, source: ChangeSource[T], position: Cursor, o
         async for reading in readings:
             unread.fresh.extend(reading.fresh)
             unread.ahead.extend(reading.ahead)
-            unread.bad.extend(reading.bad)
+            unread.bad.extend(unreadable_works(reading))
     return unread
 
 
@@ -71,25 +70,25 @@ async def plan_sales(flow: Sales, context: Context) -> tuple[list[Action], list[
     await flow.refresh()
     works = await context.store.open_work(context.pair_id, flow.name)
     unread = await _unread(context, context.till, await context.store.position(context.pair_id, flow.name), sales_flow.OVERLAP)
-    sales = {work.record: header(work) for work in works if not is_ahead(work)}
-    sales |= {sale.id: sale for sale in (change.record for change in unread.fresh)}
+    found: dict[str, Work | NewWork] = {work.record: work for work in works if not is_ahead(work)}
+    found |= {one.record: one for one in (*(described(change, flow.describe) for change in unread.fresh), *unread.bad)}
     odd = {work.record: _ahead(SALES.name, work.record, work.label, work.moment) for work in works if is_ahead(work)}
     odd |= {change.id: _ahead(SALES.name, change.id, change.record.number, change.moment) for change in unread.ahead}
-    actions: list[Action] = [action for record, action in odd.items() if record not in sales]
+    actions: list[Action] = [action for record, action in odd.items() if record not in found]
     whole: list[Sale] = []
-    records = list(sales)
+    records = list(found)
     for start in range(0, len(records), _CHUNK):
-        decided, failed = await each_alone(partial(_decided, flow), {one: sales[one] for one in records[start : start + _CHUNK]})
-        actions += [_failed(flow.name, record, sales[record].number, error) for record, error in failed.items()]
+        decided, failed = await each_alone(partial(_decided, flow), {one: found[one] for one in records[start : start + _CHUNK]})
+        actions += [_failed(flow.name, record, found[record].label, error) for record, error in failed.items()]
         for record, (facts, decision) in decided.items():
-            actions += describe(record, sales[record].number, decision)
+            actions += describe(record, found[record].label, decision)
             if facts.sale is not None and facts.booked is None:
                 whole.append(facts.sale)
     return actions, whole
 
 
-async def _decided(flow: Sales, sales: Mapping[str, Sale]) -> dict[str, tuple[SaleFacts, Plan | Skip | Hold]]:
-    return {record: (facts, flow.decide(facts)) for record, facts in (await flow.gather(sales)).items()}
+async def _decided(flow: Sales, works: Mapping[str, Work | NewWork]) -> dict[str, tuple[SaleFacts, Plan | Skip | Hold]]:
+    return {record: (facts, flow.decide(facts)) for record, facts in (await flow.gather(works)).items()}
 
 
 def _failed(flow: str, record: str, label: str, error: Exception) -> Action:
@@ -113,11 +112,10 @@ async def plan_products(flow: Products, context: Context) -> list[Action]:
     return [*actions, *_braked(flow.name, planned, await flow.verdict(run))]
 
 
-async def _unreadable(flow: Products, context: Context, bad: Sequence[tuple[str, datetime | None, str]]) -> list[NewWork]:
-    """Return as work what cannot be read and is not stored already."""
-    works = [NewWork(record, record, UNREADABLE_VERSION + why, moment or context.now(), b"") for record, moment, why in bad]
+async def _unreadable(flow: Products, context: Context, works: Sequence[NewWork]) -> list[NewWork]:
+    """Return what cannot be read and is not stored already."""
     stored = {one.record: await context.store.work(context.pair_id, flow.name, one.record) for one in works}
-    return [one for one in works if (known := stored[one.record]) is None or not known.version.startswith(UNREADABLE_VERSION)]
+    return [one for one in works if (known := stored[one.record]) is None or not is_unreadable(known)]
 
 
 def _held(work: Work) -> Action:

@@ -8,7 +8,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from connectors.model import Product, ProductPatch
-from connectors.port import Conflict, ConnectorError, Missing, Transient, Unreadable
+from connectors.port import NAMELESS, Conflict, ConnectorError, Missing, Transient, Unreadable
 from daemon.core.booking import Hold, Skip
 from daemon.core.brake import products_alarm
 from daemon.core.flow_registry import PRODUCTS
@@ -30,7 +30,7 @@ from daemon.core.stock import CARRIED, Articles, on_their_way, pieces
 from daemon.engine.at_most_once import OnceWrite, at_most_once, identified, settled_by
 from daemon.engine.braking import brake, judge, spent
 from daemon.engine.last_line import fault_of, survived
-from daemon.engine.polling import UNREADABLE_VERSION, Polled, is_ahead, poll, still_ahead, sweep
+from daemon.engine.polling import UNREADABLE_VERSION, Polled, is_ahead, is_unreadable, poll, still_ahead, sweep, why_unreadable
 from daemon.engine.worker import CHUNK, drain
 from daemon.flows.serialization import dump_product, load_product
 from daemon.flows.unbooked_sales import sales_on_their_way
@@ -233,7 +233,7 @@ class Products:
         await self.look_up([source.article for _, source in found if isinstance(source, _Source)])
         decided = []
         for work, source in found:
-            decision = source if isinstance(source, Hold) else await self._decided(source, bindings.get(work.record))
+            decision = source if isinstance(source, Hold | Skip) else await self._decided(source, bindings.get(work.record))
             decided.append(Decided(work.record, work.label, decision))
         return ProductsRun(tuple(decided), await self._alarm([one.decision for one in decided], bindings))
 
@@ -249,11 +249,11 @@ class Products:
         """Tell whether a run may go on; reads only."""
         return await judge(self._context, self.name, run.alarm)
 
-    async def _had(self, work: Work | NewWork, bound: Binding | None) -> _Source | Hold:
+    async def _had(self, work: Work | NewWork, bound: Binding | None) -> _Source | Hold | Skip:
         try:
             return await self._source(work, bound)
         except (Missing, Unreadable) as error:
-            if work.version.startswith(UNREADABLE_VERSION):
+            if is_unreadable(work):
                 return Hold(Reason.UNREADABLE, work.version.removeprefix(UNREADABLE_VERSION))
             return Hold(Reason.VANISHED if isinstance(error, Missing) else Reason.UNREADABLE, str(error))
         except ConnectorError:
@@ -261,16 +261,21 @@ class Products:
         except Exception as error:  # noqa: BLE001 - a fault of ours in one article keeps no other
             return Hold(Reason.INTERNAL, fault_of(survived(error)).says)
 
-    async def _source(self, work: Work | NewWork, bound: Binding | None) -> _Source:
+    async def _source(self, work: Work | NewWork, bound: Binding | None) -> _Source | Skip:
         """Return the article of a piece of work; one that was settled and is sent again has no payload any more and is fetched afresh.
 
         One that the books do not have any more, and that is known here, is taken for inactive.
         """
+        if is_unreadable(work) and work.record.startswith(NAMELESS):
+            why = await why_unreadable(self._context, self._context.books, work)
+            if why is not None:
+                raise Unreadable(why)
+            return Skip(Reason.VANISHED)  # or it can be read by now, and is listed under its own id
         try:
             if work.version != GONE:
                 return _Source(load_product(work.payload) if work.payload else await self._context.books.get_product(work.record))
         except Missing:
-            if bound is None or work.version.startswith(UNREADABLE_VERSION):
+            if bound is None or is_unreadable(work):
                 raise
         return _Source(Product(work.record, work.label, "", ZERO, ZERO, active=False), gone=True)
 
@@ -378,6 +383,8 @@ class Products:
         """Settle one article."""
         bound = (await self._context.store.bindings(self._context.pair_id, "product", [work.record])).get(work.record)
         source = await self._source(work, bound)
+        if isinstance(source, Skip):
+            return Settlement(Outcome.SKIPPED, source.reason)
         if is_ahead(work) and (hold := still_ahead(self._context, self.name, source.article.changed_at or work.moment)) is not None:
             return hold
         decision = await self.decide(source.article, bound, gone=source.gone)

@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from connectors.model import ZERO, Sale
-from connectors.port import ConnectorError, Locked, Transient
+from connectors.port import NAMELESS, ConnectorError, Locked, Transient, Unreadable
 from daemon.core.booked import unknown_draft
 from daemon.core.booking import Hold, Skip
 from daemon.core.brake import Affected, Alarm, sales_alarm
@@ -23,7 +23,7 @@ from daemon.core.sale_plan import FIRST_OPEN_DAY, LOCKED_QUESTION, Credit, Plan,
 from daemon.engine.braking import brake, spent
 from daemon.engine.connection_health import tracing
 from daemon.engine.last_line import each_alone
-from daemon.engine.polling import Polled, is_ahead, poll, still_ahead, sweep
+from daemon.engine.polling import Polled, is_ahead, is_unreadable, poll, still_ahead, sweep, why_unreadable
 from daemon.engine.worker import drain
 from daemon.flows.answering import offer
 from daemon.flows.carry_out import Steps
@@ -149,8 +149,8 @@ class Sales:
                 whole |= (await each_alone(self._whole_of, {work.record: work}))[0]
         return whole
 
-    async def _whole_of(self, works: Mapping[str, Work]) -> dict[str, Sale | None]:
-        return {record: await self._facts.whole(header(work)) for record, work in works.items()}
+    async def _whole_of(self, works: Mapping[str, Work | NewWork]) -> dict[str, Sale | None]:
+        return {record: await self.read(work) for record, work in works.items()}
 
     async def refresh(self) -> None:
         """Take in the answers given since, and the accounts of the books."""
@@ -166,10 +166,22 @@ class Sales:
         return self._rules
 
     # -- gather and decide --------------------------------------------------------------------------------------------------------
-    async def gather(self, sales: Mapping[str, Sale]) -> dict[str, SaleFacts]:
+    async def gather(self, works: Mapping[str, Work | NewWork]) -> dict[str, SaleFacts]:
         """Read all that the decisions on these receipts need; each is fetched whole."""
-        whole = {record: await self._facts.whole(sale) for record, sale in sales.items()}
-        return await self._facts.for_sales(whole, self.rules, self._accounts)
+        return await self._facts.for_sales(await self._whole_of(works), self.rules, self._accounts)
+
+    async def read(self, work: Work | NewWork) -> Sale | None:
+        """Return a receipt whole, as the till has it now, ``None`` when the till has it no more.
+
+        Raises:
+            Unreadable: the till lists it, and nothing can be made of it.
+        """
+        sale = None if work.record.startswith(NAMELESS) else await self._facts.whole(header(work))
+        if sale is None and is_unreadable(work):
+            why = await why_unreadable(self._context, self._context.till, work)
+            if why is not None:
+                raise Unreadable(why)
+        return sale
 
     def decide(self, facts: SaleFacts) -> Plan | Skip | Hold:
         """Decide what becomes of a receipt: pure, so that ``plan`` says what ``sync`` does."""
@@ -182,7 +194,11 @@ class Sales:
 
     async def fetch(self, work: Work) -> None:
         """Read the receipt itself, whole."""
-        self._whole[work.record] = await self._facts.whole(header(work))
+        sale = self._whole[work.record] = await self.read(work)
+        if sale is None and is_unreadable(work):
+            # it may be readable by now, under its own name, and behind all that is read again by itself
+            newest = (await self._context.store.position(self._context.pair_id, self.name)).moment or work.moment
+            await sweep(self._context, self.name, self._context.till, self.describe, back=max(newest - work.moment, SWEEP_BACK))
 
     async def prepare(self, works: Sequence[Work]) -> None:
         """Gather for a whole chunk what single look-ups would cost a request each."""
@@ -241,7 +257,7 @@ class Sales:
                 return with_way_out(ended, facts, decision.differs) if isinstance(ended, Hold) else ended
 
 
-def header(work: Work) -> Sale:
+def header(work: Work | NewWork) -> Sale:
     """Return as much of a receipt as it takes to ask for it: as a listing had it, or its id alone for one that was fetched before."""
     if work.payload and not is_ahead(work):
         listed = load_sale(work.payload)

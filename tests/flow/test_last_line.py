@@ -172,7 +172,7 @@ async def test_a_plan_says_what_a_run_would_hold(tmp_path: Path, monkeypatch: py
     async with shop.process() as bridge:
         sales = bridge.pair.sales
         stumble(monkeypatch, sales, "decide", lambda facts: facts.sale.number == "R2")
-        stumble_later(monkeypatch, sales, "gather", lambda given: any(one.number == "R6" for one in given.values()))
+        stumble_later(monkeypatch, sales, "gather", lambda given: any(one.label == "R6" for one in given.values()))
         await get_ready(bridge.pair.context)
         actions, whole = await plan_sales(sales, bridge.pair.context)
         assert {action.label for action in actions if action.verb == "hold"} == {"R2", "R6"}

@@ -27,7 +27,7 @@ _BYTES: Final = (b"\x00", b"\xff\xfe", b"\xef\xbb\xbf", b"\xc3", b"\xed\xa0\x80"
 _MOST_BYTES: Final = 2_000_000
 
 
-class _Raw(str):
+class Raw(str):
     """Text that stands in JSON as it is."""
 
     __slots__ = ()
@@ -105,7 +105,7 @@ def _spoil_lines(seed: bytes, random: Random) -> bytes:
 def _spoil_json(seed: bytes, random: Random) -> bytes:
     """Spoil one value, one name or one list of a document; what is no JSON (any more) is spoilt as bytes."""
     try:
-        document = json.loads(seed, parse_float=_Raw, parse_int=_Raw, parse_constant=_Raw)
+        document = json.loads(seed, parse_float=Raw, parse_int=Raw, parse_constant=Raw)
     except (ValueError, RecursionError):
         return _spoil_bytes(seed, random)
     holder: list[Any] = [document]
@@ -125,7 +125,7 @@ def _spoil_json(seed: bytes, random: Random) -> bytes:
         case _:
             owner[key] = _hostile(owner[key], random)
     try:
-        return _written(holder[0]).encode("utf-8", "surrogatepass")
+        return written(holder[0]).encode("utf-8", "surrogatepass")
     except RecursionError:  # a seed that is nested deeply itself
         return _spoil_bytes(seed, random)
 
@@ -146,20 +146,21 @@ def _places(value: Any) -> Sequence[tuple[Any, Any]]:
 def _hostile(value: Any, random: Random) -> Any:
     """Return something else: of the same kind at first, for of another kind it is soon found out."""
     if isinstance(value, str) and random.random() < 0.7:
-        return _Raw(random.choice(_NUMBERS)) if isinstance(value, _Raw) else random.choice(_TEXTS)
-    return random.choice((None, True, False, [], {}, [[]], _Raw(random.choice(_NUMBERS)), random.choice(_TEXTS), _Raw('"\\ud800"')))
+        return Raw(random.choice(_NUMBERS)) if isinstance(value, Raw) else random.choice(_TEXTS)
+    return random.choice((None, True, False, [], {}, [[]], Raw(random.choice(_NUMBERS)), random.choice(_TEXTS), Raw('"\\ud800"')))
 
 
-def _nested(random: Random) -> _Raw:
+def _nested(random: Random) -> Raw:
     depth = random.choice(_DEPTHS)
-    return _Raw("[" * depth + "]" * depth) if random.random() < 0.5 else _Raw('{"a":' * depth + "1" + "}" * depth)
+    return Raw("[" * depth + "]" * depth) if random.random() < 0.5 else Raw('{"a":' * depth + "1" + "}" * depth)
 
 
-def _written(value: Any) -> str:
-    if isinstance(value, _Raw):
+def written(value: Any) -> str:
+    """Return JSON, with what stands in it as it is."""
+    if isinstance(value, Raw):
         return str(value)
     if isinstance(value, dict):
-        return "{" + ",".join(f"{json.dumps(name)}:{_written(inner)}" for name, inner in value.items()) + "}"
+        return "{" + ",".join(f"{json.dumps(name)}:{written(inner)}" for name, inner in value.items()) + "}"
     if isinstance(value, list):
-        return "[" + ",".join(map(_written, value)) + "]"
+        return "[" + ",".join(map(written, value)) + "]"
     return json.dumps(value)
