@@ -267,11 +267,11 @@ async def _settle_error(context: Context, processor: Processor, work: Work, erro
 
 
 async def _hold(context: Context, processor: Processor, work: Work, hold: Hold) -> None:
+    seen = processor.looked_at(work)  # the payload is given away with the record, and nothing is known of it then
     payload, question = _payload(processor, work), None
     detail = said(hold.detail, names_in(payload or work.payload))
     if hold.question:
         question = Question(context.pair_id, hold.question, processor.name, hold.question_text, hold.choices)
-    seen = processor.looked_at(work)
     await context.store.hold(seen, reason=hold.reason, detail=detail, question=question, payload=payload)
     context.outcome(processor.name, Outcome.HELD, hold.reason)
     context.log.warning("held", flow=processor.name, record=work.record, label=work.label, reason=hold.reason, detail=str(detail))
@@ -281,7 +281,7 @@ async def _carry_on(context: Context, processor: Processor, work: Work, error: E
     """Write down what follows from an error."""
     own = trace.own() and not isinstance(error, TooEarly)
     decision = after_error(error, work.attempt, context.policy, jitter=context.rng.random(), own=own, pace=trace.pace())
-    payload = _payload(processor, work)
+    seen, payload = processor.looked_at(work), _payload(processor, work)
     # the alert, the question of the brake and the log get it too, and none of them knows the record
     detail: Text = clean(str(error), names_in(payload or work.payload))
     if decision.reason is Reason.INTERNAL:
@@ -290,7 +290,7 @@ async def _carry_on(context: Context, processor: Processor, work: Work, error: E
         detail = fault.says
     if decision.state in {State.HELD, State.DEAD}:
         await context.store.hold(
-            processor.looked_at(work),
+            seen,
             reason=decision.reason,
             detail=detail,
             outcome=decision.outcome,
