@@ -62,6 +62,8 @@ class Booked:
     accounts: tuple[tuple[str, Decimal], ...] = ()
     #: why the document cannot stand without a person's word, if so
     doubt: Difference | None = None
+    #: it is void, and yet its document was not credited: a person wanted it to stand when the receipt was cancelled
+    stands: bool = False
 
     def as_text(self) -> str:
         """Return what the binding keeps."""
@@ -77,6 +79,7 @@ class Booked:
             "lines": self.lines,
             "accounts": [[account, str(amount)] for account, amount in self.accounts] or None,
             "doubt": self.doubt,
+            "stands": self.stands,
         }
         return json.dumps({name: value for name, value in values.items() if value not in (None, False, 0)}, separators=(",", ":"))
 
@@ -103,6 +106,7 @@ def read_booked(document: str, text: str) -> Booked | None:
         kept.get("lines"),
         tuple((account, Decimal(amount)) for account, amount in kept.get("accounts", ())),
         Difference(kept["doubt"]) if "doubt" in kept else None,
+        kept.get("stands", False),
     )
 
 

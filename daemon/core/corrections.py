@@ -41,13 +41,16 @@ def decide_booked(facts: SaleFacts, booked: Booked, rules: BookingRules, custome
     sale = facts.sale
     if sale is None:
         return Plan((), Outcome.UNCHANGED, booked=booked) if booked.void else _gone(facts, booked, rules)
+    if booked.stands and sale.completed:
+        # what counts again is compared with the document that was left to it
+        booked = replace(booked, void=False, stands=False)
     differs = differences(booked, sale, facts.salt)
     if not differs and not _taken_back(facts, booked):
         return Plan((), Outcome.UNCHANGED, booked=booked)
     change = Change(sale, booked, differs, facts.salt)
     answer = rules.decided.get(change.question)
     if answer == KEEP:
-        return _kept(change, facts.salt)
+        return _kept(change, facts.salt, stands=True)
     decided = _follow(facts, change, rules, customers, answer)
     if isinstance(decided, Hold):
         return with_way_out(decided, facts, differs)
@@ -61,7 +64,9 @@ def _follow(facts: SaleFacts, change: Change, rules: BookingRules, customers: Fi
     if booked.target == Target.DRAFT and facts.proposal:
         return _change_draft(facts, change, rules, customers)
     if answer == REBOOK:
-        return book(facts, sale, rules, customers, revision=booked.revision + 1) if sale.completed else _kept(change, facts.salt)
+        return (
+            book(facts, sale, rules, customers, revision=booked.revision + 1) if sale.completed else _kept(change, facts.salt, stands=False)
+        )
     if _taken_back(facts, booked) or booked.target == Target.DRAFT:
         return _ask(change, Reason.DOCUMENT_GONE)
     assert facts.document is not None  # noqa: S101 - asked about above; this tells the type checker
@@ -186,13 +191,14 @@ def left_behind(document: Document, rules: BookingRules) -> Hold | None:
     )
 
 
-def _kept(change: Change, salt: str) -> Plan:
+def _kept(change: Change, salt: str, *, stands: bool) -> Plan:
     """A person decided that the books stay as they are; what the till says now is what the next change is compared with."""
     booked = change.booked
     now = paid_on(snapshot(change.sale, salt, document=booked.document, target=booked.target, revision=booked.revision), booked.accounts)
     cancelled = Difference.CANCELLED in change.differs
     # a cancelled receipt that keeps its document is remembered as it was booked, so that it does not count as cancelled again
-    return Plan((), Outcome.UNCHANGED, Reason.KEPT, voided(booked) if cancelled else replace(now, void=booked.void), change.differs)
+    remembered = replace(voided(booked), stands=stands) if cancelled else replace(now, void=booked.void)
+    return Plan((), Outcome.UNCHANGED, Reason.KEPT, remembered, change.differs)
 
 
 def _ask(change: Change, reason: Reason) -> Hold:

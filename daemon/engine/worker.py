@@ -281,7 +281,7 @@ async def _carry_on(context: Context, processor: Processor, work: Work, error: E
     """Write down what follows from an error."""
     own = trace.own() and not isinstance(error, TooEarly)
     decision = after_error(error, work.attempt, context.policy, jitter=context.rng.random(), own=own, pace=trace.pace())
-    payload = _payload(processor, work)
+    seen, payload = processor.looked_at(work), _payload(processor, work)
     # the alert, the question of the brake and the log get it too, and none of them knows the record
     detail: Text = clean(str(error), names_in(payload or work.payload))
     if decision.reason is Reason.INTERNAL:
@@ -290,7 +290,7 @@ async def _carry_on(context: Context, processor: Processor, work: Work, error: E
         detail = fault.says
     if decision.state in {State.HELD, State.DEAD}:
         await context.store.hold(
-            processor.looked_at(work),
+            seen,
             reason=decision.reason,
             detail=detail,
             outcome=decision.outcome,

@@ -210,6 +210,31 @@ async def test_a_change_that_is_to_stay_out_of_the_books_is_not_asked_about_twic
         assert await bridge.held() == {"R1": "changed_after_booking"}
 
 
+async def test_a_cancelled_receipt_whose_document_was_kept_counts_again(tmp_path: Path) -> None:
+    """The document stands, for a person wanted that: it is not booked a second time, and follows the till like any other."""
+    shop = open_shop(tmp_path, world(receipt("R1", line())), change='\n[links.shop.sales]\nafter_booking = "ask"\n')
+    async with shop.process() as bridge:
+        await bridge.settle()
+        shop.till.cashier.cancel("R1")
+        await look_again(bridge)
+        [question] = await bridge.store.questions()
+        await bridge.store.answer(question.pair, question.key, "keep")
+        await bridge.settle()
+        assert await bridge.held() == {}
+        shop.till.cashier.reinstate("R1")
+        await look_again(bridge)
+        assert await bridge.held() == {}
+        assert disagreements(shop) == []
+        shop.till.cashier.change_row("R1", price=D("3.95"))
+        await look_again(bridge)
+        assert await bridge.held() == {"R1": "changed_after_booking"}
+        [question] = await bridge.store.questions()
+        await bridge.store.answer(question.pair, question.key, "correct")
+        await bridge.settle()
+        assert await bridge.held() == {}
+    assert disagreements(shop) == []
+
+
 async def test_a_receipt_that_is_gone_from_the_till_is_asked_about(tmp_path: Path) -> None:
     """Its document stands until a person says that it may."""
     shop = open_shop(tmp_path, world(receipt("R1", line())))
