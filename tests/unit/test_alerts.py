@@ -358,12 +358,11 @@ async def test_a_mail_is_plain_text_whatever_its_address_asks_for(asked: str) ->
 
     listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
     port = listener.extra(anyio.abc.SocketAttribute.local_port)  # noqa: S610 - anyio's, not a query
-    async with anyio.create_task_group() as group:
+    async with listener, anyio.create_task_group() as group:
         group.start_soon(listener.serve, answer)
         address = f"mailto://127.0.0.1:{port}?from=bridge@example.nl&to=shop@example.nl{asked}"
         assert await apprise_deliver([address], Metrics())("Kassabrug: refused", text, "critical")
         group.cancel_scope.cancel()
-    await listener.aclose()
     [mail] = mails
     assert [part.get_content_type() for part in mail.walk()] == ["text/plain"]
     assert mail.get_content().strip() == text
