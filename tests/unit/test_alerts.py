@@ -327,6 +327,8 @@ async def test_the_real_apprise_delivers() -> None:
     assert [(one["title"], one["message"], one["type"]) for one in heard] == [("Kassabrug: s", "What to do.", "failure")]
 
 
+# the library's part for mails asks for a module that Python has until 3.13
+@pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
 @pytest.mark.parametrize("asked", ["", "&format=html"])
 async def test_a_mail_is_plain_text_whatever_its_address_asks_for(asked: str) -> None:
     """A vendor's words in angle brackets are letters in it: no part of it is HTML, and nothing in it fetches anything."""
